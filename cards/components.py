@@ -1,0 +1,58 @@
+"""Small builders that every card shares. Results in, Metaflow card components out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metaflow.cards import Image, Markdown, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pandas as pd
+    from metaflow.cards import MetaflowCardComponent
+
+    from fmnist_lib.data.version import DataVersion
+    from fmnist_lib.plotting import Picture
+
+
+def header(title: str, version: DataVersion) -> list[MetaflowCardComponent]:
+    """Title of a card, and a warning whenever the data are not the official ones."""
+    components = [Markdown(f"# {title}")]
+    if not version.is_official:
+        components.append(
+            Markdown(f"> **{version.description}** (fingerprint `{version.fingerprint[:12]}`)")
+        )
+    return components
+
+
+def pictures(items: Iterable[Picture]) -> list[MetaflowCardComponent]:
+    """Each picture under its title, with its caption as the label."""
+    components: list[MetaflowCardComponent] = []
+    for item in items:
+        components += [Markdown(f"### {item.title}"), Image(item.png, label=item.caption)]
+    return components
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> MetaflowCardComponent:
+    """A table of plain text cells."""
+    return Table([[str(cell) for cell in row] for row in rows], headers=list(headers))
+
+
+def frame_table(frame: pd.DataFrame) -> MetaflowCardComponent:
+    """The whole frame as a table, every row shown."""
+    return table([str(column) for column in frame.columns], frame.itertuples(index=False))
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """Format a share in [0, 1] as a percentage."""
+    return f"{100 * value:.{digits}f} %"
+
+
+def failure(step: str, error: BaseException) -> list[MetaflowCardComponent]:
+    """What a failing step leaves on its card."""
+    return [
+        Markdown(f"## The step `{step}` failed"),
+        Markdown(f"**{type(error).__name__}**: {error}"),
+        Markdown("Mend the cause, then continue with `python flows/train.py resume`."),
+    ]

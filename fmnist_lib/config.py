@@ -1,0 +1,363 @@
+"""The configuration of a run: strict, frozen models of ``config/*.toml``.
+
+``python -m fmnist_lib.config`` prints the JSON schema, or with a file the resolved settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from fmnist_lib.errors import ConfigError
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+DEFAULT_CONFIG = PROJECT_ROOT / "config" / "train.toml"
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+#: TOML and JSON know only lists; everywhere else the models take no substitutes for a type.
+List = Field(strict=False)
+
+
+class Section(BaseModel):
+    """A table of the configuration file."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class AuditConfig(Section):
+    """What the data audit counts as suspicious."""
+
+    near_duplicate_distance: Annotated[float, Field(ge=0, le=255)] = Field(
+        default=8.0,
+        description="Two images are near duplicates when the root-mean-square difference of their "
+        "pixels, on the 0-255 scale, is at most this.",
+    )
+    examples: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=8, description="Pairs shown on the card."
+    )
+
+
+class DataConfig(Section):
+    """Where the images come from and how they are split."""
+
+    directory: str | None = Field(
+        default=None,
+        description="Directory with the four files; absent: the default sources in order.",
+    )
+    rows: Annotated[int, Field(ge=500)] | None = Field(
+        default=None,
+        description="Training images to use, stratified; absent: all. The test set stays whole.",
+    )
+    validation_share: Share = Field(
+        default=1 / 6, description="Share of the training images held out to compare candidates."
+    )
+    synthetic_fallback: bool = Field(
+        default=True,
+        description="Go on, loudly, with generated images when no default source can be reached.",
+    )
+    audit: AuditConfig = AuditConfig()
+
+
+class EdaConfig(Section):
+    """How many images the exploration looks at."""
+
+    sweetviz_rows: Annotated[int, Field(ge=100)] = 4000
+    embedding_rows: Annotated[int, Field(ge=100)] = 3000
+    images_per_class: Annotated[int, Field(ge=1, le=20)] = 8
+
+
+class Candidate(Section):
+    """What every candidate has."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=30)]
+    share: Annotated[float, Field(gt=0)] = Field(
+        default=1.0, description="Part of the search time, relative to the other candidates."
+    )
+
+
+ModelFamily = Literal["logistic", "kernel", "boosting", "trees", "neural"]
+FeatureSet = Literal["pixels", "gradients", "both"]
+
+
+class OptunaCandidate(Candidate):
+    """A study over preprocessing and the hyper-parameters of one or more model families."""
+
+    engine: Literal["optuna"]
+    families: Annotated[tuple[ModelFamily, ...], List, Field(min_length=1)]
+    features: Annotated[tuple[FeatureSet, ...], List, Field(min_length=1)] = (
+        "pixels",
+        "gradients",
+        "both",
+    )
+    rows: Annotated[int, Field(ge=300)] = Field(
+        default=12000, description="Training images a trial that is never pruned is fitted on."
+    )
+    trials: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="Stop after this many trials; absent: when the time is up. Only a search "
+        "stopped by its trials can be repeated exactly.",
+    )
+
+
+class TpotCandidate(Candidate):
+    """A genetic search over whole pipelines on reduced features and a sub-sample."""
+
+    engine: Literal["tpot"]
+    rows: Annotated[int, Field(ge=300)] = 4000
+    components: Annotated[int, Field(ge=2, le=784)] = 60
+    population: Annotated[int, Field(ge=2)] = 8
+    generations: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Stop after this many generations; absent: when the time is up."
+    )
+
+
+class BaselineCandidate(Candidate):
+    """A yardstick on the leaderboard; it can never become champion."""
+
+    engine: Literal["baseline"]
+    strategy: Literal["majority", "logistic"]
+
+
+AnyCandidate = Annotated[
+    OptunaCandidate | TpotCandidate | BaselineCandidate, Field(discriminator="engine")
+]
+
+
+class SearchConfig(Section):
+    """The candidates and the wall-clock budget they share."""
+
+    minutes: Annotated[float, Field(gt=0, le=24 * 60)] = Field(
+        default=8.0, description="Wall time of the search and all refits together."
+    )
+    workers: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        default=None, description="Candidates searched at once; absent: one a core."
+    )
+    holdout_share: Share = Field(
+        default=0.2,
+        description="Share of a candidate's sub-sample that scores its trials. The validation "
+        "images are not touched by the search.",
+    )
+    candidates: Annotated[tuple[AnyCandidate, ...], List, Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _check_candidates(self) -> SearchConfig:
+        ids = [candidate.id for candidate in self.candidates]
+        repeated = sorted({i for i in ids if ids.count(i) > 1})
+        if repeated:
+            raise ValueError(f"candidate ids must be unique, got {', '.join(repeated)} twice")
+        if all(candidate.engine == "baseline" for candidate in self.candidates):
+            raise ValueError("at least one candidate must be of the engine 'optuna' or 'tpot'")
+        return self
+
+
+class EvaluationConfig(Section):
+    """Intervals and examples of the final report."""
+
+    confidence: Share = 0.95
+    bootstrap_samples: Annotated[int, Field(ge=100)] = 1000
+    confused_pairs: Annotated[int, Field(ge=1, le=45)] = 5
+
+
+class ExplainConfig(Section):
+    """How many images SHAP explains and at what cost."""
+
+    images_per_class: Annotated[int, Field(ge=1)] = 3
+    background_rows: Annotated[int, Field(ge=10)] = 100
+    evaluations: Annotated[int, Field(ge=100)] = Field(
+        default=600,
+        description="Model evaluations an image for explainers that sample; exact ones ignore it.",
+    )
+
+
+ShiftName = Literal["gaussian_noise", "rotation", "translation", "darker", "class_knockout"]
+
+
+class DriftConfig(Section):
+    """When a batch counts as different from the held-out reference."""
+
+    alpha: Share = Field(
+        default=0.05, description="False-alarm rate over all features of a batch together."
+    )
+    correction: Literal["bonferroni", "benjamini-hochberg"] = "bonferroni"
+    batch_rows: Annotated[int, Field(ge=50)] = Field(
+        default=1000, description="Images a simulated batch has."
+    )
+    shifts: Annotated[tuple[ShiftName, ...], List, Field(min_length=1)] = (
+        "gaussian_noise",
+        "rotation",
+        "translation",
+        "darker",
+        "class_knockout",
+    )
+    repeats: Annotated[int, Field(ge=1)] = Field(
+        default=20, description="Batches drawn for every simulated shift and for no shift."
+    )
+
+
+class TrackingConfig(Section):
+    """MLflow."""
+
+    uri: str | None = Field(
+        default=None,
+        description="Tracking server; absent: MLFLOW_TRACKING_URI, else a SQLite file in mlruns/.",
+    )
+    experiment: Annotated[str, Field(min_length=1)] = "fashion-mnist"
+    model_name: Annotated[str, Field(min_length=1)] = "fashion-mnist"
+
+
+class ReleaseConfig(Section):
+    """The bundle that reproduces a run."""
+
+    directory: Annotated[str, Field(min_length=1)] = "bundles"
+
+
+class Settings(Section):
+    """Everything a training run can be told."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    data: DataConfig = DataConfig()
+    eda: EdaConfig = EdaConfig()
+    search: SearchConfig
+    evaluation: EvaluationConfig = EvaluationConfig()
+    explain: ExplainConfig = ExplainConfig()
+    drift: DriftConfig = DriftConfig()
+    tracking: TrackingConfig = TrackingConfig()
+    release: ReleaseConfig = ReleaseConfig()
+
+
+def parse_settings(text: str, source: str) -> Settings:
+    """Read settings from TOML.
+
+    Parameters
+    ----------
+    text : str
+        Contents of a TOML file.
+    source : str
+        Name of the file, for messages.
+
+    Raises
+    ------
+    ConfigError
+        The text is not TOML, or a key is unknown, missing, of the wrong type or out of range.
+        One message names the file, every such key, what was expected and what was found.
+    """
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: expected a TOML file, got: {error}.") from None
+    return validate_settings(content, source)
+
+
+def validate_settings(content: dict[str, Any], source: str) -> Settings:
+    """Check parsed settings; see `parse_settings`."""
+    try:
+        return Settings.model_validate(content)
+    except ValidationError as error:
+        problems = [_describe(problem, content) for problem in error.errors()]
+        raise ConfigError("\n".join(f"{source}: {problem}" for problem in problems)) from None
+
+
+def read_settings(path: Path) -> Settings:
+    """Read settings from a TOML file; see `parse_settings`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: expected a readable TOML file, got: {error}.") from None
+    return parse_settings(text, str(path))
+
+
+def override(settings: Settings, **changes: Any) -> Settings:
+    """Return settings with command line parameters put in; None leaves a value as it is.
+
+    Parameters
+    ----------
+    settings : Settings
+    **changes
+        ``seed``, ``minutes``, ``rows`` and ``data_dir``.
+
+    Raises
+    ------
+    ConfigError
+        A value is out of its range; the message names the parameter.
+    """
+    places = {
+        "seed": ("seed",),
+        "minutes": ("search", "minutes"),
+        "rows": ("data", "rows"),
+        "data_dir": ("data", "directory"),
+    }
+    content = settings.model_dump(mode="json")
+    for parameter, value in changes.items():
+        if value is None:
+            continue
+        *tables, key = places[parameter]
+        table = content
+        for name in tables:
+            table = table[name]
+        table[key] = value
+    return validate_settings(content, "command line parameters")
+
+
+def _describe(problem: Any, content: dict[str, Any]) -> str:
+    """One line for one pydantic error: key, expected, got."""
+    key = _key(problem["loc"], content)
+    kind, message = problem["type"], problem["msg"]
+    if kind == "extra_forbidden":
+        return f"{key}: unknown key. Run `python -m fmnist_lib.config` for the keys there are."
+    if kind == "missing":
+        return f"{key}: expected a value, got nothing."
+    if kind == "union_tag_not_found":
+        return f"{key}.engine: expected one of 'optuna', 'tpot', 'baseline', got nothing."
+    if kind == "union_tag_invalid":
+        found = problem["ctx"]["tag"]
+        return f"{key}.engine: expected one of {problem['ctx']['expected_tags']}, got '{found}'."
+    if kind == "value_error":
+        return f"{key}: {problem['ctx']['error']}."
+    expected = message.removeprefix("Input should be ").removeprefix("a valid ")
+    return f"{key}: expected {expected}, got {problem['input']!r}."
+
+
+def _key(location: tuple[int | str, ...], content: Any) -> str:
+    """Dotted key as the user wrote it: pydantic's union tags are left out."""
+    parts: list[str] = []
+    value = content
+    for part in location:
+        if isinstance(part, int):
+            parts[-1] += f"[{part}]"
+            value = value[part] if isinstance(value, list) and part < len(value) else None
+        elif isinstance(value, dict) and part not in value and value.get("engine") == part:
+            continue
+        else:
+            parts.append(part)
+            value = value.get(part) if isinstance(value, dict) else None
+    return ".".join(parts) or "settings"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the JSON schema, or the resolved settings of a file."""
+    parser = argparse.ArgumentParser(prog="python -m fmnist_lib.config", description=__doc__)
+    parser.add_argument("file", nargs="?", type=Path, help="print the resolved settings of FILE")
+    options = parser.parse_args(arguments)
+    if options.file is None:
+        output = {
+            "schema": Settings.model_json_schema(),
+            "resolved": read_settings(DEFAULT_CONFIG).model_dump(mode="json"),
+        }
+    else:
+        try:
+            output = read_settings(options.file).model_dump(mode="json")
+        except ConfigError as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
+    sys.stdout.write(json.dumps(output, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

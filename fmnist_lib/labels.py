@@ -1,0 +1,17 @@
+"""The ten classes of Fashion-MNIST, in label order (Xiao, Rasul, Vollgraf 2017)."""
+
+CLASS_NAMES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+N_CLASSES = len(CLASS_NAMES)
+IMAGE_SHAPE = (28, 28)
+N_PIXELS = 28 * 28
