@@ -1,0 +1,59 @@
+"""Fixtures that every test folder shares: the first rows of the official files."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def real_data_dir() -> Path:
+    """Directory with the four official files."""
+    directory = Path(
+        os.environ.get("FMNIST_DATA_DIR", PROJECT_ROOT.parent / "shared" / "fashion-mnist")
+    )
+    if not (directory / "train-images-idx3-ubyte.gz").is_file():
+        pytest.skip(f"no Fashion-MNIST in {directory}; set FMNIST_DATA_DIR")
+    return directory
+
+
+def _first(path: Path, header: int, row_bytes: int, rows: int) -> np.ndarray:
+    with gzip.open(path) as file:
+        file.seek(header)
+        return np.frombuffer(file.read(rows * row_bytes), dtype=np.uint8)
+
+
+def _images(directory: Path, part: str, rows: int) -> np.ndarray:
+    return _first(directory / f"{part}-images-idx3-ubyte.gz", 16, 784, rows).reshape(-1, 28, 28)
+
+
+def _labels(directory: Path, part: str, rows: int) -> np.ndarray:
+    return _first(directory / f"{part}-labels-idx1-ubyte.gz", 8, 1, rows)
+
+
+@pytest.fixture(scope="session")
+def train_images(real_data_dir):
+    """First 6,000 training images, uint8 (6000, 28, 28)."""
+    return _images(real_data_dir, "train", 6000)
+
+
+@pytest.fixture(scope="session")
+def train_labels(real_data_dir):
+    return _labels(real_data_dir, "train", 6000)
+
+
+@pytest.fixture(scope="session")
+def test_images(real_data_dir):
+    """First 2,000 test images, uint8 (2000, 28, 28)."""
+    return _images(real_data_dir, "t10k", 2000)
+
+
+@pytest.fixture(scope="session")
+def test_labels(real_data_dir):
+    return _labels(real_data_dir, "t10k", 2000)
