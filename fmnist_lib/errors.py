@@ -12,7 +12,7 @@ class ConfigError(FmnistError):
     """A configuration file or a command line parameter is not usable."""
 
 
-class DataError(FmnistError):
+class DataError(FmnistError, ValueError):
     """Data are missing, damaged or not what they claim to be."""
 
 

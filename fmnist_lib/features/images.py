@@ -1,0 +1,51 @@
+"""One check of what may be called a batch of images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fmnist_lib.errors import DataError
+from fmnist_lib.labels import IMAGE_SHAPE, N_PIXELS
+
+
+def as_images(X: Any) -> np.ndarray:
+    """Return a batch as uint8 images of shape (n, 28, 28), without a copy where possible.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, 28, 28) or (n, 784)
+        uint8, or any numbers that are whole and within 0..255.
+
+    Raises
+    ------
+    DataError
+        The shape is another one, or a value is no whole number within 0..255.
+    """
+    array = np.asarray(X)
+    if array.shape[1:] not in (IMAGE_SHAPE, (N_PIXELS,)):
+        raise DataError(
+            f"images: expected shape (n, 28, 28) or (n, 784), got {array.shape}. "
+            "Reshape the batch; a single image is a batch of one: image[None]."
+        )
+    if array.dtype != np.uint8:
+        array = _to_uint8(array)
+    return array.reshape(-1, *IMAGE_SHAPE)
+
+
+def _to_uint8(array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind not in "iuf":
+        raise DataError(f"images: expected numbers within 0..255, got dtype {array.dtype}.")
+    # NaN fails both comparisons, so it is refused as well.
+    if array.size and not (array.min() >= 0 and array.max() <= 255):  # noqa: PLR2004 (uint8)
+        raise DataError(
+            f"images: expected values within 0..255, got {array.min()} to {array.max()}."
+        )
+    converted = array.astype(np.uint8)
+    if array.dtype.kind == "f" and not np.array_equal(converted, array):
+        raise DataError(
+            "images: expected whole numbers within 0..255, got fractions. "
+            "Pass the raw pixels; scaling is part of the pipeline."
+        )
+    return converted

@@ -1,0 +1,146 @@
+"""Run a candidate in a process of its own, with a wall limit that holds whatever it does.
+
+The engines' own limits are cooperative: a fit inside compiled code ignores them, and a crash in
+compiled code takes the process along. So the search runs in a child process; this side watches
+the clock, passes its progress on, and turns every way to fail into a result with a reason.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fmnist_lib.search import worker
+from fmnist_lib.search.result import CandidateResult, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fmnist_lib.search.candidate import Job
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+#: A candidate is killed when it takes longer than its limit by this factor and these seconds.
+GRACE_FACTOR, GRACE_SECONDS = 1.1, 10.0
+_POLL_SECONDS = 0.25
+_LOG = "output.txt"
+#: Every thread pool that NumPy, SciPy, scikit-learn and the boosting libraries may use.
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+
+
+def supervise(
+    job: Job, threads: int, on_progress: Callable[[Progress], None] | None = None
+) -> CandidateResult:
+    """Run one candidate and return its result, or a result that says why there is none.
+
+    Parameters
+    ----------
+    job : Job
+    threads : int
+        Threads the candidate may use.
+    on_progress : callable, optional
+        Called in this process with every `Progress`.
+
+    Returns
+    -------
+    CandidateResult
+        With ``error`` set when the candidate raised, ran out of time or was killed.
+    """
+    start = time.monotonic()
+    limit = job.seconds * GRACE_FACTOR + GRACE_SECONDS
+    with tempfile.TemporaryDirectory(prefix="candidate-") as name:
+        directory = Path(name)
+        (directory / worker.JOB).write_bytes(pickle.dumps(job))
+        with (directory / _LOG).open("wb") as log:
+            process = _start(directory, threads, log)
+            try:
+                in_time = _watch(process, directory, start + limit, on_progress)
+            finally:
+                _end(process)
+        result = directory / worker.RESULT
+        if result.exists():
+            return pickle.loads(result.read_bytes())  # noqa: S301 (written by our child)
+        reason = _reason(process, directory) if in_time else f"timed out after {limit:.0f} s"
+    return CandidateResult(
+        id=job.candidate.id,
+        engine=job.candidate.engine,
+        search_seconds=time.monotonic() - start,
+        error=reason,
+    )
+
+
+def _start(directory: Path, threads: int, log: object) -> subprocess.Popen[bytes]:
+    path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
+    environment = os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads))
+    return subprocess.Popen(  # noqa: S603 (our own module)
+        [sys.executable, "-m", "fmnist_lib.search.worker", str(directory)],
+        env=environment | {"PYTHONPATH": path},
+        stdin=subprocess.DEVNULL,
+        stdout=log,  # type: ignore[arg-type]
+        stderr=subprocess.STDOUT,
+        # A group of its own: ending it ends what the candidate started as well.
+        start_new_session=True,
+    )
+
+
+def _watch(
+    process: subprocess.Popen[bytes],
+    directory: Path,
+    deadline: float,
+    on_progress: Callable[[Progress], None] | None,
+) -> bool:
+    """Wait for the end, passing progress on; False when the deadline came first."""
+    seen = 0
+    while True:
+        running = process.poll() is None
+        seen = _pass_on(directory / worker.PROGRESS, seen, on_progress)
+        if not running:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+
+
+def _pass_on(path: Path, seen: int, on_progress: Callable[[Progress], None] | None) -> int:
+    """Report the complete lines after the first ``seen`` bytes; return the bytes now seen."""
+    if on_progress is None or not path.exists():
+        return seen
+    with path.open("rb") as file:
+        file.seek(seen)
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            on_progress(Progress(**json.loads(line)))
+            seen += len(line)
+    return seen
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill the process group if anything of it is left."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _reason(process: subprocess.Popen[bytes], directory: Path) -> str:
+    """Why a process that ended by itself left no result."""
+    error = directory / worker.ERROR
+    if error.exists():
+        return error.read_text(encoding="utf-8")
+    if process.returncode < 0:
+        return f"killed by {signal.Signals(-process.returncode).name}"
+    last = (directory / _LOG).read_text(encoding="utf-8", errors="replace").strip()[-300:]
+    return f"ended with exit code {process.returncode}: {last}"
