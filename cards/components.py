@@ -48,11 +48,3 @@ def percent(value: float, digits: int = 1) -> str:
     """Format a share in [0, 1] as a percentage."""
     return f"{100 * value:.{digits}f} %"
 
-
-def failure(step: str, error: BaseException) -> list[MetaflowCardComponent]:
-    """What a failing step leaves on its card."""
-    return [
-        Markdown(f"## The step `{step}` failed"),
-        Markdown(f"**{type(error).__name__}**: {error}"),
-        Markdown("Mend the cause, then continue with `python flows/train.py resume`."),
-    ]

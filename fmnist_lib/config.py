@@ -10,11 +10,15 @@ import json
 import sys
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fmnist_lib.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_CONFIG = PROJECT_ROOT / "config" / "train.toml"
@@ -68,6 +72,10 @@ class EdaConfig(Section):
     """How many images the exploration looks at."""
 
     sweetviz_rows: Annotated[int, Field(ge=100)] = 4000
+    sweetviz_features: Annotated[int, Field(ge=2, le=23)] = Field(
+        default=12,
+        description="Features in the Sweetviz report, the most telling ones; half a second each.",
+    )
     embedding_rows: Annotated[int, Field(ge=100)] = 3000
     images_per_class: Annotated[int, Field(ge=1, le=20)] = 8
 
@@ -198,6 +206,9 @@ class DriftConfig(Section):
     repeats: Annotated[int, Field(ge=1)] = Field(
         default=20, description="Batches drawn for every simulated shift and for no shift."
     )
+    shift_rows: Annotated[int, Field(ge=50)] = Field(
+        default=4000, description="Current images that every simulated shift changes and scores."
+    )
 
 
 class TrackingConfig(Section):
@@ -209,6 +220,16 @@ class TrackingConfig(Section):
     )
     experiment: Annotated[str, Field(min_length=1)] = "fashion-mnist"
     model_name: Annotated[str, Field(min_length=1)] = "fashion-mnist"
+
+    @model_validator(mode="after")
+    def _check_uri(self) -> TrackingConfig:
+        # The settings are logged and packed into bundles, so they must not hold a secret.
+        if self.uri is not None and "@" in urlsplit(self.uri).netloc:
+            raise ValueError(
+                "uri must not hold a user name or password, give such an address in "
+                "MLFLOW_TRACKING_URI instead"
+            )
+        return self
 
 
 class ReleaseConfig(Section):
@@ -254,12 +275,29 @@ def parse_settings(text: str, source: str) -> Settings:
     return validate_settings(content, source)
 
 
+def source_of(text: str, arguments: Sequence[str]) -> str:
+    """Name the file that a configuration text was read from, for messages.
+
+    Parameters
+    ----------
+    text : str
+        Contents of the file.
+    arguments : sequence of str
+        Command line; the file is one of its words, or else the default file.
+    """
+    for word in [*arguments, str(DEFAULT_CONFIG)]:
+        path = Path(word)
+        if path.suffix == ".toml" and path.is_file() and path.read_text(errors="replace") == text:
+            return word
+    return "configuration"
+
+
 def validate_settings(content: dict[str, Any], source: str) -> Settings:
     """Check parsed settings; see `parse_settings`."""
     try:
         return Settings.model_validate(content)
     except ValidationError as error:
-        problems = [_describe(problem, content) for problem in error.errors()]
+        problems = [_describe(problem, content) for problem in error.errors() if _is_cause(problem)]
         raise ConfigError("\n".join(f"{source}: {problem}" for problem in problems)) from None
 
 
@@ -304,6 +342,11 @@ def override(settings: Settings, **changes: Any) -> Settings:
     return validate_settings(content, "command line parameters")
 
 
+def _is_cause(problem: Any) -> bool:
+    """Whether an error stands for itself: a list whose entries are all wrong is no short list."""
+    return problem["type"] != "too_short" or not problem["input"]
+
+
 def _describe(problem: Any, content: dict[str, Any]) -> str:
     """One line for one pydantic error: key, expected, got."""
     key = _key(problem["loc"], content)
@@ -317,6 +360,8 @@ def _describe(problem: Any, content: dict[str, Any]) -> str:
     if kind == "union_tag_invalid":
         found = problem["ctx"]["tag"]
         return f"{key}.engine: expected one of {problem['ctx']['expected_tags']}, got '{found}'."
+    if kind == "too_short":
+        return f"{key}: expected at least one entry, got none."
     if kind == "value_error":
         return f"{key}: {problem['ctx']['error']}."
     expected = message.removeprefix("Input should be ").removeprefix("a valid ")

@@ -6,6 +6,10 @@ import gzip
 import os
 from pathlib import Path
 
+# Before NumPy is imported: two test runs side by side must not fight for the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import pickle
 import time
 import warnings
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from fmnist_lib.search.result import CandidateResult, Found, SearchData
+from fmnist_lib.search.result import CandidateResult, Found
 from fmnist_lib.search.tuning import Clock, tuning_rows
 from fmnist_lib.statistics import wilson
 
@@ -20,32 +19,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from fmnist_lib.config import AnyCandidate
+    from fmnist_lib.search.job import Job
     from fmnist_lib.search.result import Progress
-
-
-@dataclass(frozen=True)
-class Job:
-    """Everything a candidate's process needs.
-
-    Attributes
-    ----------
-    candidate : AnyCandidate
-    data : SearchData
-    holdout_share : float
-    seconds, refit_seconds : float
-        Wall time of search and refit together, and of the refit alone.
-    seed : int
-    confidence : float
-    """
-
-    candidate: AnyCandidate
-    data: SearchData
-    holdout_share: float
-    seconds: float
-    refit_seconds: float
-    seed: int
-    confidence: float = 0.95
 
 
 def run(job: Job, report: Callable[[Progress], None]) -> CandidateResult:
@@ -62,12 +37,7 @@ def run(job: Job, report: Callable[[Progress], None]) -> CandidateResult:
     pipeline = fit(found.pipeline, data.train_images, data.train_labels)
     fit_seconds = clock.seconds - fit_start
     clock.report("validating", n_trials, best)
-    return _validated(
-        job,
-        found,
-        pipeline,
-        {"search_seconds": search_seconds, "fit_seconds": fit_seconds},
-    )
+    return _validated(job, found, pipeline, search_seconds, fit_seconds)
 
 
 def fit(pipeline: Any, images: np.ndarray, labels: np.ndarray) -> Any:
@@ -104,7 +74,7 @@ def _find(job: Job, clock: Clock) -> Found:
 
 
 def _validated(
-    job: Job, found: Found, pipeline: Any, seconds: dict[str, float]
+    job: Job, found: Found, pipeline: Any, search_seconds: float, fit_seconds: float
 ) -> CandidateResult:
     from sklearn.metrics import log_loss
 
@@ -125,5 +95,6 @@ def _validated(
         trials=found.trials,
         predict_ms_per_image=1000 * predict_seconds / len(labels),
         model_mb=len(pickle.dumps(pipeline)) / 1e6,
-        **seconds,
+        search_seconds=search_seconds,
+        fit_seconds=fit_seconds,
     )

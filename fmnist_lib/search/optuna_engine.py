@@ -31,6 +31,9 @@ RUNGS = 3
 #: A refit is estimated from a trial's fit in proportion to the rows, and this margin.
 REFIT_MARGIN = 1.3
 
+#: A point of the space that breaks numerically is a failed trial, not a failed candidate.
+BREAKDOWNS = (ValueError, ArithmeticError, np.linalg.LinAlgError)
+
 _STATES = {
     optuna.trial.TrialState.COMPLETE: "complete",
     optuna.trial.TrialState.PRUNED: "pruned",
@@ -58,7 +61,8 @@ def search(candidate: OptunaCandidate, rows: TuningRows, clock: Clock, seed: int
     SearchError
         Every trial failed; the message holds the reasons.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # What failed and why stands in the trials' table.
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     study = optuna.create_study(
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=seed),
@@ -71,8 +75,7 @@ def search(candidate: OptunaCandidate, rows: TuningRows, clock: Clock, seed: int
         objective,
         n_trials=candidate.trials,
         callbacks=[objective.after_trial],
-        # A point of the space that breaks numerically is a failed trial, not a failed candidate.
-        catch=(ValueError, ArithmeticError, np.linalg.LinAlgError),
+        catch=BREAKDOWNS,
     )
     best = _best_trial(study)
     params = best.user_attrs["params"]
@@ -87,18 +90,30 @@ def search(candidate: OptunaCandidate, rows: TuningRows, clock: Clock, seed: int
 class _Objective:
     """Accuracy of a trial's pipeline, with the feature extraction done once per kind."""
 
-    def __init__(self, candidate: OptunaCandidate, rows: TuningRows, clock: Clock, seed: int):
+    def __init__(
+        self, candidate: OptunaCandidate, rows: TuningRows, clock: Clock, seed: int
+    ) -> None:
         self._candidate, self._rows, self._clock, self._seed = candidate, rows, clock, seed
         self._components = lru_cache(maxsize=32)(self._compute_components)
         # Raw columns are large and one kind is used at all three rungs: keep just the latest.
         self._columns = lru_cache(maxsize=2)(self._compute_columns)
         self._seconds_per_row: dict[_Extractor, float] = {}
+        self._refit_seconds: float | None = None
 
     def __call__(self, trial: Trial) -> float:
         params = suggest(trial, self._candidate)
         trial.set_user_attr("params", params)
+        try:
+            return self._climb(trial, params)
+        except BREAKDOWNS as error:
+            trial.set_user_attr("reason", f"{type(error).__name__}: {error}")
+            raise
+
+    def _climb(self, trial: Trial, params: dict[str, Any]) -> float:
+        """Fit on more and more rows for as long as the trial keeps up with the others."""
         score = 0.0
         for rung in range(RUNGS):
+            self._check_time(trial)
             n_rows = len(self._rows.labels) // REDUCTION ** (RUNGS - 1 - rung)
             score, fit_seconds = self._fit_and_score(params, n_rows)
             trial.report(score, step=REDUCTION**rung)
@@ -112,11 +127,22 @@ class _Objective:
         completed = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
         best = study.best_trial if completed else None
         self._clock.report("searching", trial.number + 1, best.value if best else None)
-        if best and trial.duration and self._candidate.trials is None:
-            # One more trial may take as long as this one did.
-            needed = best.user_attrs["refit_seconds"] + trial.duration.total_seconds()
-            if self._clock.remaining < needed:
-                study.stop()
+        if best:
+            self._refit_seconds = best.user_attrs["refit_seconds"]
+        if self._time_is_up():
+            study.stop()
+
+    def _time_is_up(self) -> bool:
+        """Whether what is left is needed for refitting the best pipeline so far."""
+        if self._candidate.trials is not None or self._refit_seconds is None:
+            return False
+        return self._clock.remaining < self._refit_seconds
+
+    def _check_time(self, trial: Trial) -> None:
+        """End a trial that the time no longer allows to go on."""
+        if self._time_is_up():
+            trial.set_user_attr("reason", "the time was up")
+            raise optuna.TrialPruned
 
     def _check_refit(self, trial: Trial, params: dict[str, Any], seconds_per_row: float) -> None:
         """Drop a pipeline whose refit on all training images would take too long."""
@@ -177,7 +203,7 @@ class _Objective:
 class _Extractor:
     """A stateless feature extractor as a cache key: equal when its parameters are."""
 
-    def __init__(self, estimator: Any):
+    def __init__(self, estimator: Any) -> None:
         self.estimator = estimator
         self._key = repr((type(estimator), sorted(estimator.get_params().items())))
 
@@ -206,7 +232,7 @@ def trials_frame(study: Study) -> pd.DataFrame:
         {
             "number": trial.number,
             "state": _STATES.get(trial.state, "failed"),
-            "value": trial.value if trial.values else _last_report(trial),
+            "value": _last_report(trial),
             "seconds": (trial.datetime_complete - first).total_seconds(),
             "reason": _reason(trial),
             **trial.user_attrs.get("params", {}),
@@ -218,14 +244,11 @@ def trials_frame(study: Study) -> pd.DataFrame:
 
 
 def _last_report(trial: FrozenTrial) -> float | None:
-    """Accuracy at the last rung a pruned trial reached."""
-    return trial.intermediate_values[max(trial.intermediate_values)] if (
-        trial.intermediate_values
-    ) else None
+    """Accuracy at the last rung a trial reached."""
+    reports = trial.intermediate_values
+    return reports[max(reports)] if reports else None
 
 
 def _reason(trial: FrozenTrial) -> str | None:
     """Why a trial did not complete, where something other than its score was the cause."""
-    if trial.state == optuna.trial.TrialState.FAIL:
-        return str(trial.system_attrs.get("fail_reason", "failed"))
     return trial.user_attrs.get("reason")

@@ -62,8 +62,8 @@ class Found:
         Hyper-parameters, plain values.
     trials : DataFrame
         One row a trial: ``number``, ``state`` ("complete", "pruned", "failed" or
-        "skipped"), ``value`` (accuracy in [0, 1] or missing), ``seconds`` since the start, ``reason`` of a failure,
-        and the parameters.
+        "skipped"), ``value`` (accuracy in [0, 1] or missing), ``seconds`` since the start,
+        ``reason`` of a failure, and the parameters.
     description : str
         The pipeline in a few words.
     """

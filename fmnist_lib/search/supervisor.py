@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from fmnist_lib.search import worker
 from fmnist_lib.search.result import CandidateResult, Progress
@@ -24,7 +24,7 @@ from fmnist_lib.search.result import CandidateResult, Progress
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fmnist_lib.search.candidate import Job
+    from fmnist_lib.search.job import Job
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 #: A candidate is killed when it takes longer than its limit by this factor and these seconds.
@@ -67,13 +67,15 @@ def supervise(
         with (directory / _LOG).open("wb") as log:
             process = _start(directory, threads, log)
             try:
-                in_time = _watch(process, directory, start + limit, on_progress)
+                in_time, phase = _watch(process, directory, start + limit, on_progress)
             finally:
                 _end(process)
         result = directory / worker.RESULT
         if result.exists():
             return pickle.loads(result.read_bytes())  # noqa: S301 (written by our child)
-        reason = _reason(process, directory) if in_time else f"timed out after {limit:.0f} s"
+        reason = _reason(process, directory)
+        if not in_time:
+            reason = f"timed out after {limit:.0f} s while {phase}"
     return CandidateResult(
         id=job.candidate.id,
         engine=job.candidate.engine,
@@ -82,14 +84,14 @@ def supervise(
     )
 
 
-def _start(directory: Path, threads: int, log: object) -> subprocess.Popen[bytes]:
+def _start(directory: Path, threads: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
     path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
     environment = os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads))
     return subprocess.Popen(  # noqa: S603 (our own module)
         [sys.executable, "-m", "fmnist_lib.search.worker", str(directory)],
         env=environment | {"PYTHONPATH": path},
         stdin=subprocess.DEVNULL,
-        stdout=log,  # type: ignore[arg-type]
+        stdout=log,
         stderr=subprocess.STDOUT,
         # A group of its own: ending it ends what the candidate started as well.
         start_new_session=True,
@@ -101,31 +103,31 @@ def _watch(
     directory: Path,
     deadline: float,
     on_progress: Callable[[Progress], None] | None,
-) -> bool:
-    """Wait for the end, passing progress on; False when the deadline came first."""
-    seen = 0
+) -> tuple[bool, str]:
+    """Wait for the end, passing progress on: whether it came in time, and the last phase."""
+    seen, phase = 0, "starting"
     while True:
         running = process.poll() is None
-        seen = _pass_on(directory / worker.PROGRESS, seen, on_progress)
+        seen, reports = _read_progress(directory / worker.PROGRESS, seen)
+        for report in reports:
+            phase = report.phase
+            if on_progress:
+                on_progress(report)
         if not running:
-            return True
+            return True, phase
         if time.monotonic() > deadline:
-            return False
+            return False, phase
         time.sleep(_POLL_SECONDS)
 
 
-def _pass_on(path: Path, seen: int, on_progress: Callable[[Progress], None] | None) -> int:
-    """Report the complete lines after the first ``seen`` bytes; return the bytes now seen."""
-    if on_progress is None or not path.exists():
-        return seen
+def _read_progress(path: Path, seen: int) -> tuple[int, list[Progress]]:
+    """Read the complete lines after the first ``seen`` bytes; return the bytes now seen, too."""
+    if not path.exists():
+        return seen, []
     with path.open("rb") as file:
         file.seek(seen)
-        for line in file:
-            if not line.endswith(b"\n"):
-                break
-            on_progress(Progress(**json.loads(line)))
-            seen += len(line)
-    return seen
+        lines = [line for line in file if line.endswith(b"\n")]
+    return seen + sum(map(len, lines)), [Progress(**json.loads(line)) for line in lines]
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

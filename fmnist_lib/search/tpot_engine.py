@@ -37,6 +37,8 @@ TRANSFORMERS = ("Nystroem", "PCA", "Passthrough")
 SEARCH_SHARE = 0.6
 #: Longest evaluation of one pipeline, as a part of the search time.
 EVALUATION_SHARE = 0.2
+#: A refit may take longer than its estimate by this factor.
+REFIT_MARGIN = 1.3
 #: Used where no time limit is wanted: TPOT cannot do without a number.
 NO_LIMIT_MINUTES = 24 * 60.0
 
@@ -74,7 +76,9 @@ def search(candidate: TpotCandidate, rows: TuningRows, clock: Clock, seed: int) 
         warnings.simplefilter("ignore")
         _evolve(estimator, X, y)
     evaluated = trials_frame(estimator.evaluated_individuals)
-    best = _best(estimator, evaluated)
+    seconds = None if candidate.generations else min(clock.remaining, clock.refit_limit)
+    number = _best(evaluated, rows, seconds)
+    best = estimator.evaluated_individuals["Instance"].iloc[number]
     return Found(
         pipeline=Pipeline([*clone(front).steps, ("classify", clone(best))]),
         params=plain_params(best),
@@ -187,19 +191,30 @@ def trials_frame(individuals: pd.DataFrame) -> pd.DataFrame:
             "state": np.select([value.notna(), errors.notna()], ["complete", "failed"], "skipped"),
             "value": value,
             "seconds": end - start.min(),
+            "duration": end - start,
             "reason": errors.where(errors.notna() | value.notna(), "the time was up"),
             "pipeline": [_step_names(instance) for instance in frame["Instance"]],
         }
     )
 
 
-def _best(estimator: Any, evaluated: pd.DataFrame) -> Any:
-    if not evaluated["value"].notna().any():
+def _best(evaluated: pd.DataFrame, rows: TuningRows, seconds: float | None) -> int:
+    """Number of the most accurate pipeline whose refit fits the time that is left.
+
+    A refit is estimated from the evaluation in proportion to the rows. When none fits, the one
+    with the quickest evaluation is taken; without a limit the most accurate one.
+    """
+    complete = evaluated[evaluated["value"].notna()]
+    if complete.empty:
         raise SearchError(
             f"none of {len(evaluated)} pipelines could be evaluated: "
             f"{'; '.join(sorted(evaluated['reason'].dropna().unique()))}."
         )
-    return estimator.fitted_pipeline_
+    refit_seconds = complete["duration"] * rows.n_train / len(rows.labels)
+    fitting = complete if seconds is None else complete[REFIT_MARGIN * refit_seconds <= seconds]
+    if fitting.empty:
+        return int(refit_seconds.idxmin())
+    return int(fitting["value"].idxmax())
 
 
 def _step_names(pipeline: Any) -> str:

@@ -75,7 +75,9 @@ class Clock:
         Called with a `Progress`.
     """
 
-    def __init__(self, limit: float, refit_limit: float, report: Callable[[Progress], None]):
+    def __init__(
+        self, limit: float, refit_limit: float, report: Callable[[Progress], None]
+    ) -> None:
         self.limit = limit
         self.refit_limit = min(refit_limit, 0.5 * limit)
         self._report = report

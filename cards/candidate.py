@@ -1,0 +1,141 @@
+"""The card of one candidate, live while it searches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metaflow.cards import Markdown, ProgressBar, VegaChart
+
+from cards.components import header, percent, table
+
+if TYPE_CHECKING:
+    from metaflow.cards import MetaflowCardComponent
+
+    from fmnist_lib.data.version import DataVersion
+    from fmnist_lib.search.result import CandidateResult, Progress
+
+_STATE_COLOURS = {
+    "domain": ["complete", "pruned", "failed", "skipped"],
+    "range": ["#2563a8", "#9aa5b1", "#c2410c", "#d6d3d1"],
+}
+
+
+class LiveCard:
+    """Components that follow a running search.
+
+    Parameters
+    ----------
+    candidate : str
+        Id of the candidate.
+    seconds : float
+        Its wall limit.
+    version : DataVersion
+    """
+
+    def __init__(self, candidate: str, seconds: float, version: DataVersion) -> None:
+        self._bar = ProgressBar(max=round(seconds), label="seconds used", unit="s")
+        self._text = Markdown("starting")
+        self._chart = VegaChart(_best_so_far_chart([]))
+        self._points: list[dict[str, float]] = []
+        self.components: list[MetaflowCardComponent] = [
+            *header(f"Candidate {candidate}", version),
+            self._bar,
+            self._text,
+            self._chart,
+        ]
+
+    def update(self, progress: Progress) -> None:
+        """Show how far the search has come."""
+        self._bar.update(round(progress.seconds))
+        self._text.update(f"**{progress.phase}** - {progress.trials} pipelines tried")
+        if progress.best is not None:
+            self._points.append({"seconds": progress.seconds, "accuracy": progress.best})
+            self._chart.update(_best_so_far_chart(self._points))
+
+
+def result_card(result: CandidateResult) -> list[MetaflowCardComponent]:
+    """What the candidate came to, below its live part."""
+    if result.failed:
+        return [Markdown(f"## Failed\n\n{result.error}\n\nThe run goes on without it.")]
+    return [
+        Markdown(f"## Result: {percent(_value(result), 2)} on the validation images"),
+        Markdown(result.description),
+        table(["", ""], _facts(result)),
+        *_trials(result),
+        Markdown("### Hyper-parameters"),
+        table(["parameter", "value"], sorted(result.params.items())),
+    ]
+
+
+def _value(result: CandidateResult) -> float:
+    return result.validation_accuracy.value if result.validation_accuracy else float("nan")
+
+
+def _facts(result: CandidateResult) -> list[tuple[str, str]]:
+    return [
+        ("validation accuracy [interval]", str(result.validation_accuracy)),
+        ("validation log loss", f"{result.validation_log_loss:.4f}"),
+        ("search", f"{result.search_seconds:.0f} s"),
+        ("refit on all training images", f"{result.fit_seconds:.1f} s"),
+        ("prediction", f"{result.predict_ms_per_image:.3f} ms an image"),
+        ("model", f"{result.model_mb:.1f} MB"),
+    ]
+
+
+def _trials(result: CandidateResult) -> list[MetaflowCardComponent]:
+    """Every pipeline tried: counts, chart, reasons of failures."""
+    if result.trials is None or result.trials.empty:
+        return []
+    trials = result.trials
+    counts = ", ".join(f"{n} {state}" for state, n in trials["state"].value_counts().items())
+    components: list[MetaflowCardComponent] = [
+        Markdown(f"## Pipelines tried\n\n{len(trials)}: {counts}."),
+        VegaChart(_trials_chart(trials)),
+    ]
+    reasons = trials.loc[trials["state"] != "complete", "reason"].dropna().value_counts()
+    if len(reasons):
+        components.append(table(["why not completed", "pipelines"], reasons.head(8).items()))
+    return components
+
+
+def _trials_chart(trials: Any) -> dict[str, Any]:
+    points = trials.loc[trials["value"].notna(), ["seconds", "value", "state", "number"]]
+    return _chart(
+        points.to_dict("records"),
+        {
+            "mark": {"type": "point", "filled": True, "size": 60},
+            "encoding": {
+                "x": _axis("seconds", "seconds since the start"),
+                "y": _axis("value", "accuracy on the held-out rows"),
+                "color": {"field": "state", "type": "nominal", "scale": _STATE_COLOURS},
+                "tooltip": [{"field": "number"}, {"field": "value"}, {"field": "state"}],
+            },
+        },
+    )
+
+
+def _best_so_far_chart(points: list[dict[str, float]]) -> dict[str, Any]:
+    return _chart(
+        points,
+        {
+            "mark": {"type": "line", "interpolate": "step-after", "point": True},
+            "encoding": {
+                "x": _axis("seconds", "seconds since the start"),
+                "y": _axis("accuracy", "best accuracy so far"),
+            },
+        },
+    )
+
+
+def _axis(field: str, title: str) -> dict[str, Any]:
+    return {"field": field, "type": "quantitative", "title": title, "scale": {"zero": False}}
+
+
+def _chart(points: list[dict[str, Any]], layer: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "width": 600,
+        "height": 220,
+        "data": {"values": points},
+        **layer,
+    }

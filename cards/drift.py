@@ -1,0 +1,85 @@
+"""The card of the drift step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metaflow.cards import Markdown
+
+from cards.components import header, percent, pictures, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from metaflow.cards import MetaflowCardComponent
+
+    from fmnist_lib.data.version import DataVersion
+    from fmnist_lib.drift.report import DriftReport
+
+_SHOWN_COLUMNS = 10
+
+
+def drift_card(report: DriftReport, version: DataVersion) -> list[MetaflowCardComponent]:
+    """The verdict in words, then the evidence, then what the test is worth."""
+    ks = report.ks
+    return [
+        *header("Drift", version),
+        Markdown(f"**{report.verdict[:1].upper()}{report.verdict[1:]}.**"),
+        Markdown(
+            f"{report.n_current} current images against {report.n_reference} reference images, "
+            f"none of which the champion was fitted on: a two-sample Kolmogorov-Smirnov test of "
+            f"each of {len(report.columns)} columns, {ks.correction} correction, "
+            f"{percent(ks.alpha, 0)} false alarms over all columns together "
+            f"({report.seconds:.0f} s)."
+        ),
+        Markdown("## The columns that moved most"),
+        _columns(report),
+        *_named(report, ["drift-distributions"]),
+        Markdown("## What would be noticed?"),
+        Markdown(
+            f"Alarms over random batches of {report.batch_rows} images. The images of a shift "
+            "are held-out ones, changed and scored once; its batches are drawn from these, so "
+            "they overlap. "
+            'For "no shift" reference and batch are drawn anew each time.'
+        ),
+        _rates(report),
+        *_named(report, ["drift-detection", "drift-signatures", "drift-shifts"]),
+    ]
+
+
+def _columns(report: DriftReport) -> MetaflowCardComponent:
+    ks = report.ks
+    return table(
+        ["column", "KS statistic", "p-value", "adjusted p-value", "differs"],
+        [
+            (
+                report.columns[column],
+                f"{ks.statistic[column]:.3f}",
+                f"{ks.p_value[column]:.2g}",
+                f"{ks.adjusted_p_value[column]:.2g}",
+                "YES" if ks.rejected[column] else "no",
+            )
+            for column in ks.by_effect[:_SHOWN_COLUMNS]
+        ],
+    )
+
+
+def _rates(report: DriftReport) -> MetaflowCardComponent:
+    return table(
+        ["batch", "alarms", "rate", "95 % interval", "column that moved most"],
+        [
+            (
+                rate.description,
+                f"{rate.alarms} of {rate.repeats}",
+                percent(rate.rate.value, 0),
+                f"{percent(rate.rate.low, 0)} to {percent(rate.rate.high, 0)}",
+                f"{report.columns[rate.strongest]} ({rate.statistic[rate.strongest]:.2f})",
+            )
+            for rate in report.detection
+        ],
+    )
+
+
+def _named(report: DriftReport, names: Iterable[str]) -> list[MetaflowCardComponent]:
+    by_name = {one.name: one for one in report.pictures}
+    return pictures(by_name[name] for name in names)

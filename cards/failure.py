@@ -1,0 +1,61 @@
+"""What a failing step leaves behind: a card that says why, and one message on the console."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from metaflow import UserStepDecorator, current
+from metaflow.cards import Markdown
+from metaflow.exception import MetaflowException
+
+
+class FailureCard(UserStepDecorator):
+    """Put the reason of a failure on the step's card before the step fails.
+
+    An error that this project raises on purpose then ends the task with its message alone; any
+    other keeps its traceback.
+
+    Parameters
+    ----------
+    card : str
+        Id of the step's card.
+    """
+
+    def init(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 (Metaflow's signature)
+        """Take the arguments of the decorator."""
+        self._card_id = kwargs["card"]
+
+    def post_step(
+        self,
+        step_name: str,
+        flow: Any,  # noqa: ARG002 (Metaflow's signature)
+        exception: Exception | None = None,
+    ) -> tuple[Exception | None, dict[str, Any] | None]:
+        """Render the failure, and raise it again."""
+        if exception is None:
+            return None, None
+        from fmnist_lib.errors import FmnistError
+
+        card = current.card[self._card_id]
+        card.extend(failure(step_name, exception))
+        # A failed step renders no card at its end: what is not refreshed now is lost.
+        card.refresh(force=True)
+        if isinstance(exception, FmnistError):
+            exception = _message_only(exception)
+        return exception, None
+
+
+def failure(step_name: str, error: BaseException) -> list[Any]:
+    """Say what failed, why, and how to go on."""
+    return [
+        Markdown(f"# The step `{step_name}` failed"),
+        Markdown(f"**{type(error).__name__}**: {error}"),
+        Markdown("Mend the cause, then continue with `python flows/train.py resume`."),
+    ]
+
+
+def _message_only(error: Exception) -> MetaflowException:
+    """Wrap an error in the kind that Metaflow prints without a traceback."""
+    wrapped = MetaflowException(f"{type(error).__name__}: {error}")
+    wrapped.headline = "The step cannot go on"
+    return wrapped

@@ -1,0 +1,119 @@
+"""The card of the step `select`: who won, by how much, and how good the champion is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metaflow.cards import Markdown
+
+from cards.components import header, percent, pictures, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
+    from metaflow.cards import MetaflowCardComponent
+
+    from fmnist_lib.data.version import DataVersion
+    from fmnist_lib.evaluation.metrics import Evaluation
+    from fmnist_lib.plotting import Picture
+
+
+def leaderboard_card(
+    leaderboard: pd.DataFrame,
+    evaluation: Evaluation,
+    figures: Iterable[Picture],
+    version: DataVersion,
+) -> list[MetaflowCardComponent]:
+    """Build the card.
+
+    Parameters
+    ----------
+    leaderboard : DataFrame
+        As `fmnist_lib.evaluation.leaderboard.leaderboard` gives it.
+    evaluation : Evaluation
+        The champion on the test images.
+    figures : iterable of Picture
+    version : DataVersion
+    """
+    champion = leaderboard.loc[leaderboard["status"] == "champion"].iloc[0]
+    return [
+        *header(f"Champion: {champion['candidate']}", version),
+        Markdown(f"{champion['description']}."),
+        Markdown(
+            f"## {percent(evaluation.accuracy.value, 2)} of the test images right\n\n"
+            f"{evaluation.accuracy.confidence:.0%} interval "
+            f"{percent(evaluation.accuracy.low, 2)} to {percent(evaluation.accuracy.high, 2)}. "
+            f"The {evaluation.n_images:,} test images were looked at once, here, "
+            "after the choice was made."
+        ),
+        table(["", "champion on the test images"], _facts(evaluation)),
+        Markdown(
+            "## Leaderboard\n\nOrdered by accuracy on the validation images, which no search has "
+            "seen. The champion's own validation accuracy is the best of several and so a little "
+            "too good; its test accuracy is not. *p* is McNemar's test against the champion."
+        ),
+        table(_HEADERS, (_row(row) for _, row in leaderboard.iterrows())),
+        *pictures(figures),
+        Markdown("## Class by class"),
+        table(
+            ["class", "images", "precision", "recall", "interval", "F1"],
+            (_class_row(row) for _, row in evaluation.per_class.iterrows()),
+        ),
+    ]
+
+
+_HEADERS = [
+    "candidate",
+    "status",
+    "validation accuracy",
+    "interval",
+    "p",
+    "log loss",
+    "search s",
+    "refit s",
+    "ms / image",
+    "MB",
+    "tried",
+    "pipeline",
+]
+
+
+def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
+    return [
+        ("accuracy", str(evaluation.accuracy)),
+        ("macro F1", str(evaluation.macro_f1)),
+        ("log loss", f"{evaluation.log_loss:.4f}"),
+        ("expected calibration error", f"{evaluation.calibration_error:.4f}"),
+        ("always the most frequent class", f"{evaluation.majority_share:.4f}"),
+    ]
+
+
+def _row(row: Any) -> list[str]:
+    if str(row["status"]).startswith("failed"):
+        return [row["candidate"], row["status"], *[""] * 4, f"{row['search_seconds']:.0f}", *[""] * 5]
+    return [
+        row["candidate"],
+        row["status"],
+        percent(row["validation_accuracy"], 2),
+        f"{percent(row['accuracy_low'], 2)} to {percent(row['accuracy_high'], 2)}",
+        "" if row["p_value"] != row["p_value"] else f"{row['p_value']:.2g}",  # noqa: PLR0124 (NaN)
+        f"{row['validation_log_loss']:.4f}",
+        f"{row['search_seconds']:.0f}",
+        f"{row['fit_seconds']:.1f}",
+        f"{row['predict_ms_per_image']:.3f}",
+        f"{row['model_mb']:.1f}",
+        str(row["trials"]),
+        row["description"],
+    ]
+
+
+def _class_row(row: Any) -> list[str]:
+    return [
+        row["class"],
+        str(row["images"]),
+        f"{row['precision']:.3f}",
+        f"{row['recall']:.3f}",
+        f"{row['recall_low']:.3f} to {row['recall_high']:.3f}",
+        f"{row['f1']:.3f}",
+    ]

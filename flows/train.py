@@ -1,0 +1,256 @@
+"""Train, compare, explain and register a Fashion-MNIST classifier.
+
+python flows/train.py run
+python flows/train.py --config config config/quick.toml run
+python flows/train.py resume
+"""
+
+import os
+import sys
+from pathlib import Path
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT_ROOT))
+
+from metaflow import (  # noqa: E402 (the line above makes the packages beside flows/ importable)
+    Config,
+    FlowSpec,
+    Parameter,
+    card,
+    catch,
+    current,
+    package_sources,
+    step,
+)
+
+from cards.failure import FailureCard  # noqa: E402
+
+# One task a core, one thread a task: Metaflow would start sixteen tasks at once, and two tasks of
+# two threads each on two cores take many times as long as two of one.
+for command in ("RUN", "RESUME"):
+    os.environ.setdefault(f"METAFLOW_{command}_MAX_WORKERS", str(os.cpu_count() or 1))
+for library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+
+def parse_config(text: str) -> dict:
+    """Check the configuration before anything runs."""
+    from metaflow.exception import MetaflowException
+
+    from fmnist_lib.config import parse_settings, source_of
+    from fmnist_lib.errors import ConfigError
+
+    try:
+        return parse_settings(text, source_of(text, sys.argv)).model_dump(mode="json")
+    except ConfigError as error:
+        raise MetaflowException(str(error)) from None
+
+
+@package_sources(["../fmnist_lib", "../cards"], suffixes=[".py", ".html", ".css"])
+class FashionMnistTrain(FlowSpec):
+    """From the images to a registered champion, with a card for every step."""
+
+    config = Config(
+        "config",
+        default=str(PROJECT_ROOT / "config" / "train.toml"),
+        parser=parse_config,
+        help="TOML file; every key: python -m fmnist_lib.config",
+    )
+    minutes = Parameter("minutes", type=float, default=None, help="Wall time of the search")
+    seed = Parameter("seed", type=int, default=None, help="Seed of everything random")
+    rows = Parameter("rows", type=int, default=None, help="Training images to use")
+    data_dir = Parameter("data-dir", type=str, default=None, help="Directory with the four files")
+    batch = Parameter(
+        "batch", type=str, default=None, help="Images to test for drift: IDX, .npy or .npz"
+    )
+
+    @FailureCard(card="data")
+    @card(type="blank", id="data")
+    @step
+    def start(self):
+        """Find, verify, audit and split the data."""
+        from cards.data import data_card
+        from fmnist_lib.data.audit import audit
+        from fmnist_lib.data.batch import read_batch
+        from fmnist_lib.data.dataset import load_dataset
+
+        self.resolved_config = self.resolve_config()
+        self.batch_images = read_batch(Path(self.batch)) if self.batch else None
+        self.dataset, self.data_version = load_dataset(
+            self.settings.data, PROJECT_ROOT, self.settings.seed
+        )
+        self.data_audit = audit(self.dataset, self.settings.data.audit)
+        current.run.add_tag(f"data:{self.data_version.origin}")
+        current.card["data"].extend(data_card(self.data_version, self.data_audit))
+        self.next(self.eda)
+
+    @FailureCard(card="eda")
+    @card(type="html", id="sweetviz", options={"attribute": "sweetviz_html"})
+    @card(type="blank", id="eda")
+    @step
+    def eda(self):
+        """Look at the images before modelling them."""
+        from cards.eda import eda_card
+        from fmnist_lib.eda.report import explore
+
+        train, test = self.dataset.train, self.dataset.test
+        self.eda_report = explore(
+            train.images,
+            train.labels,
+            test.images,
+            test.labels,
+            self.settings.eda,
+            self.settings.seed,
+        )
+        self.sweetviz_html = self.eda_report.sweetviz_html
+        current.card["eda"].extend(eda_card(self.eda_report, self.data_version))
+        self.next(self.prepare)
+
+    @step
+    def prepare(self):
+        """Lay out the candidates and divide the time among them."""
+        from fmnist_lib.search.budget import plan_budget
+
+        self.budget = plan_budget(self.settings.search)
+        self.candidates = list(self.budget.order)
+        self.next(self.search, foreach="candidates")
+
+    @catch(var="search_failure")
+    @FailureCard(card="candidate")
+    @card(type="blank", id="candidate", options={"refresh_interval": 2})
+    @step
+    def search(self):
+        """Search one candidate and refit its best pipeline on all training images."""
+        from cards.candidate import LiveCard, result_card
+        from fmnist_lib.search.job import make_job, search_data
+        from fmnist_lib.search.supervisor import supervise
+
+        job = make_job(self.settings, self.input, search_data(self.dataset), self.budget)
+        live = LiveCard(self.input, job.seconds, self.data_version)
+        current.card["candidate"].extend(live.components)
+
+        def on_progress(progress):
+            live.update(progress)
+            current.card["candidate"].refresh()
+
+        self.result = supervise(job, self.budget.threads, on_progress)
+        current.card["candidate"].extend(result_card(self.result))
+        self.next(self.select)
+
+    @FailureCard(card="leaderboard")
+    @card(type="blank", id="leaderboard")
+    @step
+    def select(self, inputs):
+        """Pick the champion by validation, refit it, and look at the test images once."""
+        from cards.leaderboard import leaderboard_card
+        from fmnist_lib.drift.report import halves
+        from fmnist_lib.evaluation.figures import evaluation_pictures
+        from fmnist_lib.evaluation.leaderboard import leaderboard, pick_champion
+        from fmnist_lib.evaluation.metrics import evaluate
+        from fmnist_lib.search.champion import refit
+        from fmnist_lib.search.job import search_data
+
+        self.merge_artifacts(inputs, exclude=["result", "search_failure"])
+        self.results = [self.result_of(branch) for branch in inputs]
+        self.leaderboard = leaderboard(self.results)
+        winner = pick_champion(self.results)
+        self.champion = refit(winner.pipeline, search_data(self.dataset), self.budget.threads)
+        test = self.dataset.test
+        probabilities = self.champion.predict_proba(test.images)
+        self.evaluation = evaluate(
+            test.labels, probabilities, self.settings.evaluation, self.settings.seed
+        )
+        self.test_metrics = self.evaluation.as_metrics()
+        self.reference, self.held_back = halves(test.images, probabilities, self.settings.seed)
+        self.pictures = evaluation_pictures(self.leaderboard, self.evaluation, test.images)
+        current.card["leaderboard"].extend(
+            leaderboard_card(self.leaderboard, self.evaluation, self.pictures, self.data_version)
+        )
+        self.next(self.explain, self.drift)
+
+    @FailureCard(card="explain")
+    @card(type="blank", id="explain")
+    @step
+    def explain(self):
+        """Show which pixels the champion looks at, and how far that can be trusted."""
+        from cards.explain import explain_card
+        from fmnist_lib.explain.explainer import explain
+
+        self.explanation = explain(
+            self.champion,
+            self.dataset.test.images,
+            self.dataset.test.labels,
+            self.dataset.train.images,
+            self.settings.explain,
+            self.settings.seed,
+        )
+        current.card["explain"].extend(explain_card(self.explanation, self.data_version))
+        self.next(self.publish)
+
+    @FailureCard(card="drift")
+    @card(type="blank", id="drift")
+    @step
+    def drift(self):
+        """Compare the current batch with the champion's held-out reference."""
+        from cards.drift import drift_card
+        from fmnist_lib.drift.report import Batch, detect_drift
+
+        observe = self.champion.predict_proba
+        batch = self.held_back
+        if self.batch_images is not None:
+            batch = Batch(self.batch_images, observe(self.batch_images))
+        self.drift_report = detect_drift(
+            self.reference, batch, observe, self.settings.drift, self.settings.seed
+        )
+        current.card["drift"].extend(drift_card(self.drift_report, self.data_version))
+        self.next(self.publish)
+
+    @FailureCard(card="summary")
+    @card(type="blank", id="summary")
+    @step
+    def publish(self, inputs):
+        """Track the run, register the champion, write the bundle and the one-page summary."""
+        self.merge_artifacts(inputs)
+        self.next(self.end)
+
+    @step
+    def end(self):
+        """Say where to look."""
+
+    @property
+    def settings(self):
+        """The run's configuration as the model that `fmnist_lib` takes.
+
+        Kept as plain values: a pickled model differs from process to process.
+        """
+        from fmnist_lib.config import validate_settings
+
+        return validate_settings(self.resolved_config, "configuration")
+
+    def resolve_config(self):
+        """Return the configuration with the command line parameters put in."""
+        from fmnist_lib.config import override, validate_settings
+
+        settings = override(
+            validate_settings(self.config.to_dict(), "configuration"),
+            minutes=self.minutes,
+            seed=self.seed,
+            rows=self.rows,
+            data_dir=self.data_dir,
+        )
+        return settings.model_dump(mode="json")
+
+    def result_of(self, branch):
+        """Return what a candidate left, or a result that says why it left nothing."""
+        from fmnist_lib.search.champion import result_or_failure
+
+        return result_or_failure(
+            self.settings,
+            branch.input,
+            getattr(branch, "result", None),
+            getattr(branch, "search_failure", None),
+        )
+
+
+if __name__ == "__main__":
+    FashionMnistTrain()

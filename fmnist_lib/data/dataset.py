@@ -1,0 +1,196 @@
+"""From a configuration to named splits with a fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fmnist_lib.data.files import MIRRORS, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from fmnist_lib.data.idx import read_pair
+from fmnist_lib.data.sources import Source, find_source
+from fmnist_lib.data.synthetic import N_TEST, N_TRAIN, generate
+from fmnist_lib.data.version import DataVersion
+from fmnist_lib.errors import DataError
+from fmnist_lib.labels import CLASS_NAMES, N_CLASSES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from fmnist_lib.config import DataConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images and their labels.
+
+    Attributes
+    ----------
+    images : ndarray of uint8, shape (n, 28, 28), values 0-255
+    labels : ndarray of uint8, shape (n,), values 0-9
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        """Count the images."""
+        return len(self.labels)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over shapes, types and bytes of the images and the labels."""
+        digest = hashlib.sha256()
+        for array in (self.images, self.labels):
+            digest.update(f"{array.shape} {array.dtype}\n".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """The three splits: to fit on, to compare candidates on, and to report on once."""
+
+    train: Split
+    validation: Split
+    test: Split
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """Splits by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+def load_dataset(
+    config: DataConfig,
+    project_root: Path,
+    seed: int,
+    cache: Path | None = None,
+    mirrors: Sequence[str] = MIRRORS,
+) -> tuple[Dataset, DataVersion]:
+    """Find, verify, read and split the data.
+
+    Parameters
+    ----------
+    config : DataConfig
+    project_root : Path
+        Checkout, whose ``data/fashion-mnist`` and ``../shared/fashion-mnist`` are default sources.
+    seed : int
+        Of the split and, with no source in reach, of the generated images.
+    cache, mirrors
+        See `fmnist_lib.data.sources.find_source`.
+
+    Returns
+    -------
+    Dataset
+        ``train`` and ``validation`` are stratified and in random order, also when a file is
+        sorted by class; ``test`` is the whole test file in its order.
+    DataVersion
+
+    Raises
+    ------
+    DataError
+        No usable source, a damaged file, more ``rows`` wanted than there are, or a class missing
+        in a split.
+    """
+    source = find_source(config, project_root, cache, mirrors)
+    pool, test = _read(source, seed)
+    train, validation = split_indices(pool.labels, config.rows, config.validation_share, seed)
+    dataset = Dataset(
+        train=Split(pool.images[train], pool.labels[train]),
+        validation=Split(pool.images[validation], pool.labels[validation]),
+        test=test,
+    )
+    return dataset, _version(dataset, source)
+
+
+def split_indices(
+    labels: NDArray[np.uint8], rows: int | None, validation_share: float, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Choose the images to train on and the images to validate on.
+
+    Both have the class shares of `labels`, to within one image a class.
+
+    Parameters
+    ----------
+    labels : ndarray of uint8, shape (n,)
+    rows : int or None
+        Images of both together; None: all.
+    validation_share : float in (0, 1)
+        Of `rows`.
+    seed : int
+
+    Returns
+    -------
+    train, validation : ndarray of int
+        Disjoint positions in `labels`, in random order.
+
+    Raises
+    ------
+    DataError
+        `rows` is more than there are, or a class would be missing on one side.
+    """
+    rows = len(labels) if rows is None else rows
+    if rows > len(labels):
+        raise DataError(
+            f"data.rows: expected at most the {len(labels)} training images there are, got {rows}. "
+            "Ask for fewer, or leave it out for all."
+        )
+    available = np.bincount(labels, minlength=N_CLASSES)
+    used = _in_proportion(available, rows)
+    held_out = _in_proportion(used, round(rows * validation_share))
+    _require_every_class(used - held_out, held_out)
+    rng = np.random.default_rng(seed)
+    train, validation = [], []
+    for label in range(N_CLASSES):
+        members = rng.permutation(np.flatnonzero(labels == label))[: used[label]]
+        validation.append(members[: held_out[label]])
+        train.append(members[held_out[label] :])
+    return rng.permutation(np.concatenate(train)), rng.permutation(np.concatenate(validation))
+
+
+def _in_proportion(counts: NDArray[np.intp], total: int) -> NDArray[np.intp]:
+    """Share `total` out in proportion to `counts`, by largest remainders."""
+    exact = counts * (total / counts.sum())
+    shares = np.floor(exact + 1e-9).astype(np.intp)
+    most_due = np.argsort(shares - exact, kind="stable")
+    shares[most_due[: total - shares.sum()]] += 1
+    return shares
+
+
+def _require_every_class(train: NDArray[np.intp], validation: NDArray[np.intp]) -> None:
+    for name, counts in (("training", train), ("validation", validation)):
+        missing = [CLASS_NAMES[label] for label in np.flatnonzero(counts == 0)]
+        if missing:
+            raise DataError(
+                f"{name} images: expected some of each of the {N_CLASSES} classes, got none of "
+                f"{', '.join(missing)}. Use more rows, another validation share, or data that "
+                "have every class."
+            )
+
+
+def _read(source: Source, seed: int) -> tuple[Split, Split]:
+    if source.origin == "synthetic":
+        images, labels = generate(N_TRAIN + N_TEST, seed)
+        return Split(images[:N_TRAIN], labels[:N_TRAIN]), Split(images[N_TRAIN:], labels[N_TRAIN:])
+    return (
+        Split(*read_pair(source.paths[TRAIN_IMAGES], source.paths[TRAIN_LABELS])),
+        Split(*read_pair(source.paths[TEST_IMAGES], source.paths[TEST_LABELS])),
+    )
+
+
+def _version(dataset: Dataset, source: Source) -> DataVersion:
+    splits = {name: split.fingerprint for name, split in dataset.splits.items()}
+    whole = hashlib.sha256("".join(f"{name} {value}\n" for name, value in splits.items()).encode())
+    return DataVersion(
+        origin=source.origin,
+        location=source.location,
+        fingerprint=whole.hexdigest(),
+        splits=splits,
+        files=source.checksums,
+    )

@@ -1,0 +1,74 @@
+"""The audit's pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fmnist_lib.labels import CLASS_NAMES, N_CLASSES
+from fmnist_lib.plotting import ALERT, PRIMARY, SECONDARY, new_figure, picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fmnist_lib.data.audit import ExamplePair, SplitAudit
+    from fmnist_lib.plotting import Picture
+
+_PAIRS_PER_ROW = 4
+
+
+def class_balance(splits: Sequence[SplitAudit]) -> Picture:
+    """Draw every class's share of every split, with a line at an even share."""
+    figure = new_figure(9, 3.6)
+    axes = figure.add_subplot()
+    height = 0.8 / len(splits)
+    colours = (PRIMARY, "#7da7d9", SECONDARY)
+    rows = np.arange(N_CLASSES)
+    for number, split in enumerate(splits):
+        shares = 100 * np.array(split.class_counts) / split.images
+        label = f"{split.name} ({split.images:,})"
+        axes.barh(rows + number * height, shares, height, color=colours[number], label=label)
+    axes.axvline(100 / N_CLASSES, color="black", linewidth=0.8, linestyle=":")
+    axes.set_yticks(rows + height * (len(splits) - 1) / 2, CLASS_NAMES)
+    axes.invert_yaxis()
+    axes.set_xlabel("share of the split's images, %  (dotted: an even share)")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside upper right", ncols=len(splits), frameon=False)
+    return picture(
+        figure,
+        "class-balance",
+        "Class balance",
+        "Bars of one length: accuracy is a fair summary. Bars of different lengths: read the "
+        "figures of every class too.",
+    )
+
+
+def near_duplicates(examples: Sequence[ExamplePair]) -> tuple[Picture, ...]:
+    """Draw the pairs side by side; no pairs, no picture."""
+    if not examples:
+        return ()
+    columns = min(_PAIRS_PER_ROW, len(examples))
+    rows = -(-len(examples) // columns)
+    figure = new_figure(2.7 * columns, 2.1 * rows)
+    grids = figure.subfigures(rows, columns, squeeze=False, wspace=0.02)
+    for grid, pair in zip(grids.flat, examples, strict=False):
+        differ = pair.labels[0] != pair.labels[1]
+        for axes, number in zip(grid.subplots(1, 2), (0, 1), strict=True):
+            axes.imshow(pair.images[number], cmap="gray_r", vmin=0, vmax=255)
+            axes.set(xticks=[], yticks=[])
+            axes.set_title(
+                CLASS_NAMES[pair.labels[number]], fontsize=9, color=ALERT if differ else "black"
+            )
+            axes.set_xlabel(pair.splits[number], fontsize=8)
+        grid.supxlabel(f"distance {pair.distance:.1f}", fontsize=8, color="#52606d")
+    return (
+        picture(
+            figure,
+            "near-duplicates",
+            "Near duplicates",
+            "Pairs of almost the same image. Under each image: its split; below, the "
+            "root-mean-square difference of the pixels (0-255). Orange titles: the two carry "
+            "different labels, so no model can be right about both for a good reason.",
+        ),
+    )

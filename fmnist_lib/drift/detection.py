@@ -1,0 +1,136 @@
+"""How often the test raises the alarm: for simulated shifts, and when nothing has shifted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fmnist_lib.drift.ks import ks_per_feature
+from fmnist_lib.drift.shifts import SHIFTS, apply_shift
+from fmnist_lib.statistics import Estimate, wilson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from fmnist_lib.config import DriftConfig
+    from fmnist_lib.drift.batch import Batch
+    from fmnist_lib.drift.ks import KSResult
+
+NO_SHIFT = "no shift"
+_EXAMPLES = 10
+
+
+@dataclass(frozen=True)
+class DetectionRate:
+    """Alarms over repeated batches.
+
+    Attributes
+    ----------
+    name : str
+        Name of the shift, or "no shift".
+    description : str
+        The shift and its severity in words.
+    alarms, repeats : int
+    rate : Estimate
+        Share of the batches that raised the alarm, with its 95 % Wilson interval.
+    statistic : ndarray of shape (n_columns,)
+        Median KS statistic of every column over the repeats.
+    examples : ndarray of shape (at most 10, 28, 28), uint8
+        Shifted images.
+    """
+
+    name: str
+    description: str
+    alarms: int
+    repeats: int
+    rate: Estimate
+    statistic: np.ndarray
+    examples: np.ndarray
+
+    @property
+    def strongest(self) -> int:
+        """Number of the column with the largest median statistic."""
+        return int(self.statistic.argmax())
+
+    @property
+    def is_shift(self) -> bool:
+        """Whether alarms are right; for "no shift" they are false."""
+        return self.name != NO_SHIFT
+
+
+def detection_rates(
+    reference: np.ndarray,
+    held_back: Batch,
+    measure: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    observe: Callable[[np.ndarray], np.ndarray],
+    config: DriftConfig,
+    *,
+    seed: int,
+) -> tuple[DetectionRate, ...]:
+    """Alarm rate of every configured shift, and of none.
+
+    Each shift is applied to (at most ``config.shift_rows`` of) the held-back images and scored
+    once; the repeats are random batches of these rows, which therefore overlap. Without a shift,
+    reference and batch are both drawn anew, disjoint, from all held-out rows: the rate is not
+    that of one lucky reference.
+
+    Parameters
+    ----------
+    reference : ndarray of shape (n, n_columns)
+        Tested columns of the reference.
+    held_back : Batch
+        Other held-out images, with the champion's outputs.
+    measure : callable
+        Images and probabilities to the tested columns.
+    observe : callable
+        Images to probabilities.
+    config : DriftConfig
+    seed : int
+    """
+    rng = np.random.default_rng(seed)
+    rows = rng.permutation(len(held_back))[: config.shift_rows]
+    images, classes = held_back.images[rows], held_back.classes[rows]
+    pool = np.concatenate([reference, measure(held_back.images, held_back.probabilities)])
+    tests = _null_tests(pool, len(reference), config, rng)
+    rates = [_rate(NO_SHIFT, "no shift: held-out images as they are", tests, images[:_EXAMPLES])]
+    for number, name in enumerate(config.shifts):
+        shifted = apply_shift(name, images, classes, seed + number)
+        tests = _shift_tests(reference, measure(shifted, observe(shifted)), config, rng)
+        description = SHIFTS[name].describe(SHIFTS[name].severity)
+        rates.append(_rate(name, description, tests, shifted[:_EXAMPLES]))
+    return tuple(rates)
+
+
+def _null_tests(
+    pool: np.ndarray, n_reference: int, config: DriftConfig, rng: np.random.Generator
+) -> Iterable[KSResult]:
+    for _ in range(config.repeats):
+        order = rng.permutation(len(pool))
+        drawn, batch = order[:n_reference], order[n_reference:][: config.batch_rows]
+        yield ks_per_feature(pool[drawn], pool[batch], config.alpha, config.correction)
+
+
+def _shift_tests(
+    reference: np.ndarray, values: np.ndarray, config: DriftConfig, rng: np.random.Generator
+) -> Iterable[KSResult]:
+    for _ in range(config.repeats):
+        batch = values[rng.permutation(len(values))[: config.batch_rows]]
+        yield ks_per_feature(reference, batch, config.alpha, config.correction)
+
+
+def _rate(
+    name: str, description: str, tests: Iterable[KSResult], examples: np.ndarray
+) -> DetectionRate:
+    results = list(tests)
+    alarms = sum(result.drifted for result in results)
+    return DetectionRate(
+        name=name,
+        description=description,
+        alarms=alarms,
+        repeats=len(results),
+        rate=wilson(alarms, len(results)),
+        statistic=np.median([result.statistic for result in results], axis=0),
+        examples=examples,
+    )

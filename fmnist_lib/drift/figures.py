@@ -1,0 +1,154 @@
+"""Distributions that moved, images of every shift, and how often shifts are noticed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fmnist_lib.labels import N_CLASSES
+from fmnist_lib.plotting import ALERT, PRIMARY, SECONDARY, SEQUENTIAL, new_figure, picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fmnist_lib.drift.detection import DetectionRate
+    from fmnist_lib.drift.ks import KSResult
+    from fmnist_lib.plotting import Picture
+
+_SHOWN_COLUMNS = 6
+
+
+def drift_pictures(
+    columns: Sequence[str],
+    reference: np.ndarray,
+    current: np.ndarray,
+    ks: KSResult,
+    detection: Sequence[DetectionRate],
+) -> tuple[Picture, ...]:
+    """Every figure of a drift report."""
+    return (
+        distributions(columns, reference, current, ks),
+        detection_chart(detection, ks.alpha),
+        signatures(columns, detection),
+        shift_examples(detection),
+    )
+
+
+def distributions(
+    columns: Sequence[str], reference: np.ndarray, current: np.ndarray, ks: KSResult
+) -> Picture:
+    """Cumulative distributions of the columns with the largest KS statistics."""
+    figure = new_figure(12, 6.4)
+    axes = figure.subplots(2, _SHOWN_COLUMNS // 2, sharey=True)
+    for one, column in zip(axes.flat, ks.by_effect, strict=False):
+        before, now = np.sort(reference[:, column]), np.sort(current[:, column])
+        one.step(before, _heights(before), where="post", color=SECONDARY, lw=3, label="reference")
+        one.step(now, _heights(now), where="post", color=PRIMARY, lw=1.6, label="current")
+        _mark_gap(one, before, now)
+        rejected = ks.rejected[column]
+        one.set_title(
+            f"{columns[column]}\nKS {ks.statistic[column]:.3f}, adjusted p "
+            f"{ks.adjusted_p_value[column]:.2g}",
+            fontsize=10,
+            color=ALERT if rejected else "black",
+        )
+        _open(one)
+    for row in axes:
+        row[0].set_ylabel("share of images up to this value")
+    axes[0, 0].legend(frameon=False, loc="lower right")
+    return picture(
+        figure,
+        "drift-distributions",
+        "The columns that moved most",
+        f"Cumulative distributions of {len(reference)} reference and {len(current)} current "
+        "images. The KS statistic is the largest vertical distance, marked by the orange line; "
+        "columns that differ significantly have an orange title.",
+    )
+
+
+def detection_chart(detection: Sequence[DetectionRate], alpha: float) -> Picture:
+    """Alarm rate of every simulated shift with its interval."""
+    figure = new_figure(9, 0.9 + 0.5 * len(detection))
+    axes = figure.subplots()
+    for place, rate in enumerate(detection):
+        colour = PRIMARY if rate.is_shift else ALERT
+        axes.plot([rate.rate.low, rate.rate.high], [place, place], color=colour, lw=6, alpha=0.25)
+        axes.plot(rate.rate.value, place, "o", color=colour, ms=8, clip_on=False, zorder=3)
+        axes.text(1.03, place, f"{rate.alarms} of {rate.repeats}", va="center", fontsize=9)
+    axes.axvline(alpha, color=ALERT, lw=1, ls="--")
+    axes.set_yticks(range(len(detection)), [_label(rate) for rate in detection])
+    axes.set(xlim=(-0.02, 1.02), ylim=(len(detection) - 0.5, -0.5))
+    axes.set_xlabel("share of batches that raised the alarm")
+    axes.xaxis.set_major_formatter("{x:.0%}")
+    _open(axes)
+    return picture(
+        figure,
+        "drift-detection",
+        "How often the alarm is raised",
+        "Points are rates, bars their 95 % Wilson intervals. Orange: nothing has shifted, every "
+        f"alarm is false, and the rate should be near or below the dashed line at {alpha:.0%}. "
+        "Blue: simulated shifts, where every alarm is right.",
+    )
+
+
+def signatures(columns: Sequence[str], detection: Sequence[DetectionRate]) -> Picture:
+    """Median KS statistic of every column under every shift."""
+    values = np.stack([rate.statistic for rate in detection])
+    figure = new_figure(13, 2.4 + 0.32 * len(detection))
+    axes = figure.subplots()
+    image = axes.imshow(values, cmap=SEQUENTIAL, vmin=0, aspect="auto")
+    axes.set_xticks(range(len(columns)), columns, rotation=60, ha="right", fontsize=8)
+    axes.set_yticks(range(len(detection)), [_label(rate) for rate in detection], fontsize=9)
+    axes.spines[:].set_visible(False)
+    axes.axvline(N_CLASSES - 0.5, color="black", lw=0.8)
+    figure.colorbar(image, ax=axes, label="KS statistic", pad=0.01)
+    return picture(
+        figure,
+        "drift-signatures",
+        "Which columns give a shift away",
+        "Median KS statistic over the repeated batches: dark cells moved far. The champion's "
+        "outputs are left of the line, named image features right of it.",
+    )
+
+
+def shift_examples(detection: Sequence[DetectionRate]) -> Picture:
+    """The first images of every shifted batch."""
+    n_columns = max(len(rate.examples) for rate in detection)
+    figure = new_figure(11, 0.85 * len(detection) + 0.2)
+    axes = figure.subplots(len(detection), n_columns, squeeze=False)
+    for row, rate in zip(axes, detection, strict=True):
+        for one in row:
+            one.set(xticks=[], yticks=[])
+            one.spines[:].set_visible(False)
+        for one, image in zip(row, rate.examples, strict=False):
+            one.imshow(image, cmap="gray_r", vmin=0, vmax=255)
+        row[0].set_ylabel(_label(rate), rotation=0, ha="right", va="center", fontsize=9)
+    return picture(
+        figure,
+        "drift-shifts",
+        "What the simulated shifts look like",
+        "The same images under every shift. Missing classes show only in the mix of images.",
+    )
+
+
+def _heights(values: np.ndarray) -> np.ndarray:
+    return np.arange(1, len(values) + 1) / len(values)
+
+
+def _mark_gap(axes: Any, before: np.ndarray, now: np.ndarray) -> None:
+    """A vertical line where the two cumulative distributions are farthest apart."""
+    places = np.concatenate([before, now])
+    lower = np.searchsorted(before, places, side="right") / len(before)
+    upper = np.searchsorted(now, places, side="right") / len(now)
+    widest = np.abs(lower - upper).argmax()
+    axes.plot([places[widest]] * 2, [lower[widest], upper[widest]], color=ALERT, lw=3, zorder=3)
+
+
+def _label(rate: DetectionRate) -> str:
+    return rate.description if rate.is_shift else rate.name
+
+
+def _open(axes: Any) -> None:
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)

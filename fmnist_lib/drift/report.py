@@ -1,0 +1,151 @@
+"""Whether a batch has drifted from the reference, and how much drift the test would see."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fmnist_lib.drift.batch import Batch, halves
+from fmnist_lib.drift.detection import DetectionRate, detection_rates
+from fmnist_lib.drift.figures import drift_pictures
+from fmnist_lib.drift.ks import KSResult, ks_per_feature
+from fmnist_lib.labels import CLASS_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fmnist_lib.config import DriftConfig
+    from fmnist_lib.plotting import Picture
+
+__all__ = ["Batch", "DriftReport", "detect_drift", "halves"]
+
+OUTPUT_COLUMNS = tuple(f"p({name})" for name in CLASS_NAMES)
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """Verdict on a batch, its evidence, and what the test is worth.
+
+    Attributes
+    ----------
+    drifted : bool
+    verdict : str
+        "no drift found: ..." or "drift: ...".
+    columns : tuple of str
+        Names of the tested columns: the champion's ten outputs, then named image features.
+    ks : KSResult
+        One test a column, corrected over all of them.
+    n_reference, n_current : int
+        Images compared.
+    batch_rows : int
+        Images in each batch of `detection`.
+    detection : tuple of DetectionRate
+        "no shift" first (its rate is that of false alarms), then every simulated shift.
+    pictures : tuple of Picture
+    seconds : float
+        Wall time.
+    """
+
+    drifted: bool
+    verdict: str
+    columns: tuple[str, ...]
+    ks: KSResult
+    n_reference: int
+    n_current: int
+    batch_rows: int
+    detection: tuple[DetectionRate, ...]
+    pictures: tuple[Picture, ...]
+    seconds: float
+
+    @property
+    def false_alarms(self) -> DetectionRate:
+        """Alarm rate when nothing has shifted."""
+        return self.detection[0]
+
+
+def detect_drift(
+    reference: Batch,
+    current: Batch,
+    observe: Callable[[np.ndarray], np.ndarray],
+    config: DriftConfig,
+    seed: int,
+    *,
+    held_back: Batch | None = None,
+) -> DriftReport:
+    """Compare a batch with the champion's held-out reference.
+
+    Tested are the champion's ten outputs (black box shift detection) and features of the image
+    that a person can name, corrected over all columns together. How often the alarm is raised
+    for simulated shifts, and for none, is measured along with it.
+
+    Parameters
+    ----------
+    reference : Batch
+        Images the champion was *not* fitted on, with its outputs.
+    current : Batch
+        The images in question: other held-out ones, or new ones.
+    observe : callable
+        uint8 images (n, 28, 28) to the champion's probabilities (n, 10); scores simulated shifts.
+    config : DriftConfig
+    seed : int
+    held_back : Batch, optional
+        Held-out images that shifts are simulated on; absent: the current ones, which is right as
+        long as they are held-out ones too.
+
+    Raises
+    ------
+    DataError
+        A probability is not finite.
+
+    References
+    ----------
+    Lipton, Wang, Smola, "Detecting and Correcting for Label Shift with Black Box Predictors",
+    ICML 2018.
+    Rabanser, Günnemann, Lipton, "Failing Loudly", NeurIPS 2019.
+    """
+    from fmnist_lib.features.named import FEATURES
+
+    started = time.perf_counter()
+    columns = (*OUTPUT_COLUMNS, *FEATURES)
+    before = _table(reference.images, reference.probabilities)
+    now = _table(current.images, current.probabilities)
+    ks = ks_per_feature(before, now, config.alpha, config.correction)
+    detection = detection_rates(before, held_back or current, _table, observe, config, seed=seed)
+    pictures = drift_pictures(columns, before, now, ks, detection)
+    return DriftReport(
+        drifted=ks.drifted,
+        verdict=_verdict(ks, columns),
+        columns=columns,
+        ks=ks,
+        n_reference=len(reference),
+        n_current=len(current),
+        batch_rows=min(config.batch_rows, len(held_back or current)),
+        detection=detection,
+        pictures=pictures,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _table(images: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """The tested columns of shape (n, 33), float32."""
+    from fmnist_lib.features.named import named_features
+
+    features = named_features(images).to_numpy(dtype=np.float32)
+    return np.concatenate([probabilities.astype(np.float32), features], axis=1)
+
+
+def _verdict(ks: KSResult, columns: tuple[str, ...]) -> str:
+    strongest = ks.by_effect[0]
+    largest = f"{columns[strongest]} (KS statistic {ks.statistic[strongest]:.3f})"
+    if not ks.drifted:
+        return (
+            f"no drift found: none of {len(columns)} columns differs from the reference; "
+            f"the largest difference is in {largest}"
+        )
+    return (
+        f"drift: {int(ks.rejected.sum())} of {len(columns)} columns differ from the reference, "
+        f"most of all {largest}"
+    )

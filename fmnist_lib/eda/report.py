@@ -1,0 +1,178 @@
+"""The whole exploration in one call."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fmnist_lib.eda.embedding import embed
+from fmnist_lib.eda.feature_figures import correlations_picture, distributions_picture
+from fmnist_lib.eda.figures import (
+    average_images_picture,
+    class_counts_picture,
+    embedding_picture,
+    samples_picture,
+)
+from fmnist_lib.eda.sampling import correlation_ratio, stratified_rows, telling_features
+from fmnist_lib.eda.summary import class_counts, feature_summary, find
+from fmnist_lib.eda.sweetviz_report import sweetviz_report
+from fmnist_lib.errors import DataError
+from fmnist_lib.features.images import as_images
+from fmnist_lib.features.named import named_features
+from fmnist_lib.labels import CLASS_NAMES, N_CLASSES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from fmnist_lib.config import EdaConfig
+    from fmnist_lib.plotting import Picture
+
+#: Features shown as violins: more would be a wall of them.
+_DRAWN_FEATURES = 6
+#: Images behind the violins: their outlines no longer change with more.
+_DRAWN_ROWS = 4000
+_FEWEST = 20
+
+
+@dataclass(frozen=True)
+class EdaReport:
+    """What the exploration found.
+
+    Attributes
+    ----------
+    pictures : tuple of Picture
+        Figures with the fact to take from each as the caption.
+    class_counts : DataFrame of shape (10, 2)
+        Images a class, in train and test.
+    feature_summary : DataFrame
+        One row a named feature; see `fmnist_lib.eda.summary.feature_summary`.
+    findings : tuple of str
+        Sentences on the features, most important first.
+    sweetviz_html : str
+        The Sweetviz page, self-contained.
+    sweetviz_rows : tuple of (int, int)
+        Training and test images in it.
+    seconds : dict of str to float
+        Wall time of every part.
+    """
+
+    pictures: tuple[Picture, ...]
+    class_counts: pd.DataFrame
+    feature_summary: pd.DataFrame
+    findings: tuple[str, ...]
+    sweetviz_html: str
+    sweetviz_rows: tuple[int, int]
+    seconds: dict[str, float]
+
+
+def explore(  # noqa: PLR0917 (two splits, each images and labels, and how to look at them)
+    train_images: np.ndarray,
+    train_labels: np.ndarray,
+    test_images: np.ndarray,
+    test_labels: np.ndarray,
+    config: EdaConfig,
+    seed: int,
+) -> EdaReport:
+    """Look at the images, their classes and their named features, train against test.
+
+    Parameters
+    ----------
+    train_images, test_images : ndarray of shape (n, 28, 28)
+        uint8, at least 20 images each.
+    train_labels, test_labels : ndarray of shape (n,)
+        Integers in 0..9.
+    config : EdaConfig
+    seed : int
+        Decides which images are sampled and drawn.
+
+    Raises
+    ------
+    DataError
+        Images and labels do not fit together, or are too few.
+    """
+    train_images, test_images = as_images(train_images), as_images(test_images)
+    _check("train", train_images, train_labels)
+    _check("test", test_images, test_labels)
+    rng = np.random.default_rng(seed)
+    seconds: dict[str, float] = {}
+    with _timed("named features", seconds):
+        train, test = named_features(train_images), named_features(test_images)
+        ratios = correlation_ratio(train, train_labels)
+        summary = feature_summary(train, test, ratios)
+        telling = telling_features(train, train_labels, config.sweetviz_features)
+    counts = class_counts(train_labels, test_labels)
+    with _timed("embedding", seconds):
+        rows = stratified_rows(train_labels, config.embedding_rows, rng)
+        embedding = embed(train_images[rows], train_labels[rows], seed)
+    with _timed("pictures", seconds):
+        rows = stratified_rows(train_labels, _DRAWN_ROWS, rng)
+        pictures = [
+            class_counts_picture(counts),
+            samples_picture(train_images, train_labels, config.images_per_class, rng),
+            average_images_picture(train_images, train_labels),
+        ]
+        # Features that do not vary have no distribution to draw and no correlation.
+        if telling:
+            drawn = telling[:_DRAWN_FEATURES]
+            pictures.append(
+                distributions_picture(train.iloc[rows], train_labels[rows], drawn, ratios)
+            )
+        if len(telling) > 1:
+            pictures.append(correlations_picture(train))
+        pictures.append(embedding_picture(embedding))
+    with _timed("sweetviz", seconds):
+        samples = [
+            _sample(frame[telling], labels, config.sweetviz_rows, rng)
+            for frame, labels in ((train, train_labels), (test, test_labels))
+        ]
+        html = sweetviz_report(*samples)
+    return EdaReport(
+        pictures=tuple(pictures),
+        class_counts=counts,
+        feature_summary=summary,
+        findings=find(summary, telling, len(train), len(test)),
+        sweetviz_html=html,
+        sweetviz_rows=(len(samples[0]), len(samples[1])),
+        seconds=seconds,
+    )
+
+
+def _sample(
+    features: pd.DataFrame, labels: np.ndarray, rows: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Rows for Sweetviz, the class in front under the name ``garment``."""
+    chosen = stratified_rows(labels, rows, rng)
+    sample = features.iloc[chosen].reset_index(drop=True)
+    sample.insert(0, "garment", np.asarray(CLASS_NAMES, dtype=object)[labels[chosen]])
+    return sample
+
+
+def _check(split: str, images: np.ndarray, labels: np.ndarray) -> None:
+    if len(images) < _FEWEST:
+        raise DataError(
+            f"{split}: expected at least {_FEWEST} images to explore, got {len(images)}. "
+            "Use more rows."
+        )
+    if labels.shape != (len(images),):
+        raise DataError(
+            f"{split}: expected one label for each of {len(images)} images, got shape "
+            f"{labels.shape}. Pass images and labels of the same split."
+        )
+    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= N_CLASSES:
+        raise DataError(
+            f"{split}: expected integer labels within 0..{N_CLASSES - 1}, got {labels.dtype} "
+            f"from {labels.min()} to {labels.max()}. Check the label file."
+        )
+
+
+@contextmanager
+def _timed(part: str, seconds: dict[str, float]) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[part] = time.perf_counter() - start

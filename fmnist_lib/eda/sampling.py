@@ -1,0 +1,87 @@
+"""Which images a part of the exploration looks at, and which features tell most."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def stratified_rows(labels: np.ndarray, rows: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw rows without replacement so that every class keeps its share.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n,)
+    rows : int
+        With `n` or more, every row is returned.
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of shape (min(n, rows),)
+        Sorted positions.
+    """
+    by_class = np.lexsort((rng.random(len(labels)), labels))
+    every = np.linspace(0, len(labels), min(rows, len(labels)), endpoint=False)
+    return np.sort(by_class[every.astype(np.int64)])
+
+
+def correlation_ratio(features: pd.DataFrame, labels: np.ndarray) -> pd.Series:
+    """Return the share of every feature's variance that the class accounts for (eta squared).
+
+    Parameters
+    ----------
+    features : DataFrame of shape (n, n_features)
+        Finite numbers.
+    labels : ndarray of shape (n,)
+
+    Returns
+    -------
+    Series
+        Within [0, 1], one value a feature; 0 for a feature that does not vary.
+
+    References
+    ----------
+    Fisher, "Statistical Methods for Research Workers", 1925 (the correlation ratio).
+    """
+    values = features.astype("float64")
+    groups = values.groupby(labels)
+    deviations = (groups.mean() - values.mean()) ** 2
+    between = deviations.mul(groups.size(), axis=0).sum()
+    total = ((values - values.mean()) ** 2).sum()
+    return (between / total.where(total > 0, 1.0)).clip(0, 1)
+
+
+def telling_features(
+    features: pd.DataFrame, labels: np.ndarray, count: int, near_copy: float = 0.9
+) -> list[str]:
+    """Choose the features that tell the classes apart best, leaving out near copies.
+
+    Parameters
+    ----------
+    features : DataFrame of shape (n, n_features)
+    labels : ndarray of shape (n,)
+    count : int
+        Fewer are returned when the rest are constant or near copies of chosen ones.
+    near_copy : float in (0, 1], default=0.9
+        A feature correlated more strongly than this with a chosen one is passed over.
+
+    Returns
+    -------
+    list of str
+        Best first.
+    """
+    ratios = correlation_ratio(features, labels)
+    varying = features.columns[features.min() < features.max()]
+    correlation = features[varying].corr().abs()
+    chosen: list[str] = []
+    for name in ratios[varying].sort_values(ascending=False, kind="stable").index:
+        if len(chosen) == count:
+            break
+        if not (correlation.loc[name, chosen] > near_copy).any():
+            chosen.append(name)
+    return chosen

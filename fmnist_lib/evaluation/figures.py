@@ -1,0 +1,150 @@
+"""Pictures of an evaluation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fmnist_lib.labels import CLASS_NAMES, N_CLASSES
+from fmnist_lib.plotting import ALERT, PRIMARY, SECONDARY, SEQUENTIAL, new_figure, picture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fmnist_lib.evaluation.metrics import Evaluation
+    from fmnist_lib.plotting import Picture
+
+_EXAMPLES = 8
+
+
+def evaluation_pictures(
+    leaderboard: pd.DataFrame, evaluation: Evaluation, images: np.ndarray
+) -> tuple[Picture, ...]:
+    """Everything there is to see about the choice and the champion.
+
+    Parameters
+    ----------
+    leaderboard : DataFrame
+    evaluation : Evaluation
+    images : ndarray of uint8, shape (n, 28, 28)
+        The evaluated images.
+    """
+    return (
+        leaderboard_picture(leaderboard),
+        per_class_picture(evaluation),
+        confusion_picture(evaluation),
+        confused_pairs_picture(evaluation, images),
+    )
+
+
+def confusion_picture(evaluation: Evaluation) -> Picture:
+    """Confusion matrix as shares of the actual class."""
+    figure = new_figure(7.5, 6.5)
+    axes = figure.subplots()
+    shares = evaluation.confusion / np.maximum(evaluation.confusion.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap=SEQUENTIAL, vmin=0, vmax=1)
+    for row, column in np.ndindex(shares.shape):
+        count = int(evaluation.confusion[row, column])
+        if count:
+            dark = shares[row, column] > 0.5  # noqa: PLR2004 (half way through the colour map)
+            axes.text(
+                column,
+                row,
+                str(count),
+                ha="center",
+                va="center",
+                color="white" if dark else "black",
+            )
+    axes.set_xticks(range(N_CLASSES), CLASS_NAMES, rotation=45, ha="right")
+    axes.set_yticks(range(N_CLASSES), CLASS_NAMES)
+    axes.set(xlabel="predicted", ylabel="actual")
+    worst = evaluation.per_class.loc[evaluation.per_class["recall"].idxmin()]
+    return picture(
+        figure,
+        "confusion",
+        "What is taken for what",
+        f"Test images by actual and predicted class; the colour is the share of the row. "
+        f"Hardest class: {worst['class']}, {worst['recall']:.1%} found.",
+    )
+
+
+def per_class_picture(evaluation: Evaluation) -> Picture:
+    """Recall of every class with its interval."""
+    table = evaluation.per_class.sort_values("recall")
+    figure = new_figure(7.5, 3.8)
+    axes = figure.subplots()
+    error = np.abs(table[["recall_low", "recall_high"]].to_numpy().T - table["recall"].to_numpy())
+    axes.errorbar(
+        table["recall"], table["class"], xerr=error, fmt="o", color=PRIMARY, capsize=3, ms=5
+    )
+    axes.axvline(evaluation.accuracy.value, color=SECONDARY, ls="--", label="accuracy overall")
+    axes.set(xlabel="share of the class that is found (recall)")
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(loc="upper left", frameon=False)
+    return picture(
+        figure,
+        "recall",
+        "How well each class is found",
+        f"Recall with its {evaluation.accuracy.confidence:.0%} Wilson interval.",
+    )
+
+
+def confused_pairs_picture(evaluation: Evaluation, images: np.ndarray) -> Picture:
+    """Pictures of the most frequent confusions, the surest mistakes first.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    images : ndarray of uint8, shape (n, 28, 28)
+        The evaluated images.
+    """
+    pairs = evaluation.confused_pairs
+    figure = new_figure(9, 1.25 * max(len(pairs), 1))
+    grid = figure.subplots(max(len(pairs), 1), _EXAMPLES, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for row, pair in zip(grid, pairs, strict=False):
+        for axes, index in zip(row, pair.examples, strict=False):
+            axes.imshow(images[index], cmap="gray_r", vmin=0, vmax=255)
+        row[0].set_title(
+            f"{CLASS_NAMES[pair.actual]} taken for {CLASS_NAMES[pair.predicted]}: {pair.count} "
+            f"images ({pair.share:.1%})",
+            loc="left",
+            fontsize=10,
+        )
+    return picture(
+        figure,
+        "confused-pairs",
+        "The most frequent confusions",
+        "Each row shows the mistakes the model was surest of.",
+    )
+
+
+def leaderboard_picture(leaderboard: pd.DataFrame) -> Picture:
+    """Validation accuracy of every finished candidate with its interval."""
+    table = leaderboard.dropna(subset=["validation_accuracy"]).iloc[::-1]
+    table = table[table["validation_accuracy"] > 0.5]  # noqa: PLR2004 (see the caption)
+    figure = new_figure(7.5, 1 + 0.45 * len(table))
+    axes = figure.subplots()
+    colours = {"champion": ALERT, "ok": PRIMARY}
+    for _, row in table.iterrows():
+        value = row["validation_accuracy"]
+        axes.errorbar(
+            value,
+            row["candidate"],
+            xerr=[[value - row["accuracy_low"]], [row["accuracy_high"] - value]],
+            fmt="o",
+            capsize=3,
+            color=colours.get(row["status"], SECONDARY),
+        )
+    axes.set(xlabel="accuracy on the validation images")
+    axes.grid(axis="x", alpha=0.3)
+    axes.margins(y=0.2)
+    return picture(
+        figure,
+        "leaderboard",
+        "Candidates compared",
+        "Validation accuracy with its interval; champion in orange, baselines in grey, "
+        "candidates below 50 % left out.",
+    )

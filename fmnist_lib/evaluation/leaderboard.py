@@ -1,0 +1,115 @@
+"""Order the candidates and pick the champion, by validation images alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fmnist_lib.errors import SearchError
+from fmnist_lib.evaluation.comparison import mcnemar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import pandas as pd
+
+    from fmnist_lib.statistics import Estimate
+
+
+class Entry(Protocol):
+    """What the leaderboard needs to know of a candidate; `search.CandidateResult` has it."""
+
+    id: str
+    engine: str
+    description: str
+    validation_accuracy: Estimate | None
+    validation_log_loss: float | None
+    validation_correct: np.ndarray | None
+    trials: pd.DataFrame | None
+    search_seconds: float
+    fit_seconds: float
+    predict_ms_per_image: float
+    model_mb: float
+    error: str | None
+
+
+def pick_champion(entries: Sequence[Entry]) -> Any:
+    """Return the candidate with the highest validation accuracy; baselines do not compete.
+
+    Equal accuracies go to the lower log loss, then to the smaller model.
+
+    Raises
+    ------
+    SearchError
+        Every candidate failed; the message lists the reasons.
+    """
+    competing = [entry for entry in entries if entry.engine != "baseline"]
+    finished = [entry for entry in competing if entry.error is None]
+    if not finished:
+        reasons = "; ".join(f"{entry.id}: {entry.error}" for entry in competing)
+        raise SearchError(
+            f"all {len(competing)} candidates failed, expected at least one to finish. {reasons}. "
+            "Mend the cause and run `python flows/train.py resume`, or give the search more time."
+        )
+    return min(finished, key=_rank)
+
+
+def leaderboard(entries: Sequence[Entry]) -> pd.DataFrame:
+    """One row a candidate: best first, then the baselines among them, the failed ones last.
+
+    Returns
+    -------
+    DataFrame
+        ``candidate``, ``engine``, ``status`` ("champion", "ok", "baseline" or "failed: why"),
+        ``validation_accuracy``, ``accuracy_low``, ``accuracy_high``, ``p_value`` (McNemar against
+        the champion), ``validation_log_loss``, ``search_seconds``, ``fit_seconds``,
+        ``predict_ms_per_image``, ``model_mb``, ``trials``, ``description``.
+    """
+    import pandas as pd
+
+    champion = pick_champion(entries)
+    finished = sorted((entry for entry in entries if entry.error is None), key=_rank)
+    failed = [entry for entry in entries if entry.error is not None]
+    return pd.DataFrame([_row(entry, champion) for entry in [*finished, *failed]])
+
+
+def _rank(entry: Entry) -> tuple[float, float, float]:
+    accuracy, log_loss = entry.validation_accuracy, entry.validation_log_loss
+    assert accuracy is not None  # noqa: S101 (a candidate without an error has scores)
+    assert log_loss is not None  # noqa: S101
+    return -accuracy.value, log_loss, entry.model_mb
+
+
+def _row(entry: Entry, champion: Entry) -> dict[str, Any]:
+    accuracy = entry.validation_accuracy
+    return {
+        "candidate": entry.id,
+        "engine": entry.engine,
+        "status": _status(entry, champion),
+        "validation_accuracy": accuracy.value if accuracy else None,
+        "accuracy_low": accuracy.low if accuracy else None,
+        "accuracy_high": accuracy.high if accuracy else None,
+        "p_value": _p_value(entry, champion),
+        "validation_log_loss": entry.validation_log_loss,
+        "search_seconds": entry.search_seconds,
+        "fit_seconds": entry.fit_seconds,
+        "predict_ms_per_image": entry.predict_ms_per_image,
+        "model_mb": entry.model_mb,
+        "trials": 0 if entry.trials is None else len(entry.trials),
+        "description": entry.description,
+    }
+
+
+def _status(entry: Entry, champion: Entry) -> str:
+    if entry.error is not None:
+        return f"failed: {entry.error}"
+    if entry is champion:
+        return "champion"
+    return "baseline" if entry.engine == "baseline" else "ok"
+
+
+def _p_value(entry: Entry, champion: Entry) -> float | None:
+    first, second = champion.validation_correct, entry.validation_correct
+    if entry is champion or first is None or second is None:
+        return None
+    return mcnemar(first, second).p_value

@@ -1,0 +1,222 @@
+"""How good the champion is on images nobody has seen, with intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fmnist_lib.errors import DataError
+from fmnist_lib.labels import CLASS_NAMES, N_CLASSES
+from fmnist_lib.statistics import Estimate, wilson
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fmnist_lib.config import EvaluationConfig
+
+
+@dataclass(frozen=True)
+class ConfusedPair:
+    """A class taken for another.
+
+    Attributes
+    ----------
+    actual, predicted : int
+        Labels.
+    count : int
+        Images of the class ``actual`` that were called ``predicted``.
+    share : float
+        Of all images of the class ``actual``.
+    examples : ndarray of int
+        Positions of the mistakes made with the highest probability, worst first.
+    """
+
+    actual: int
+    predicted: int
+    count: int
+    share: float
+    examples: np.ndarray
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Quality of one set of predictions.
+
+    Attributes
+    ----------
+    n_images : int
+    accuracy : Estimate
+        Wilson interval.
+    macro_f1 : Estimate
+        Percentile bootstrap over images.
+    log_loss : float
+        Mean negative log probability of the true class, in nats.
+    calibration_error : float
+        Expected calibration error over fifteen bins of equal width, in [0, 1].
+    majority_share : float
+        Accuracy of always answering the most frequent class.
+    per_class : DataFrame
+        ``class``, ``images``, ``precision``, ``recall``, ``recall_low``, ``recall_high``, ``f1``.
+    confusion : ndarray of int, shape (10, 10)
+        Rows are the actual classes, columns the predicted ones.
+    confused_pairs : tuple of ConfusedPair
+        Most frequent first.
+    """
+
+    n_images: int
+    accuracy: Estimate
+    macro_f1: Estimate
+    log_loss: float
+    calibration_error: float
+    majority_share: float
+    per_class: pd.DataFrame
+    confusion: np.ndarray
+    confused_pairs: tuple[ConfusedPair, ...]
+
+    def as_metrics(self) -> dict[str, float]:
+        """Return the numbers as a flat dict, for tracking and comparison."""
+        return {
+            "accuracy": self.accuracy.value,
+            "accuracy_low": self.accuracy.low,
+            "accuracy_high": self.accuracy.high,
+            "macro_f1": self.macro_f1.value,
+            "macro_f1_low": self.macro_f1.low,
+            "macro_f1_high": self.macro_f1.high,
+            "log_loss": self.log_loss,
+            "calibration_error": self.calibration_error,
+            "n_images": float(self.n_images),
+        }
+
+
+def evaluate(
+    labels: np.ndarray, probabilities: np.ndarray, config: EvaluationConfig, seed: int
+) -> Evaluation:
+    """Compare predicted probabilities with the labels.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n,)
+        In 0..9.
+    probabilities : ndarray of float, shape (n, 10)
+        Rows add up to 1.
+    config : EvaluationConfig
+    seed : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    DataError
+        Shapes disagree or a probability is not finite.
+    """
+    _check(labels, probabilities)
+    predicted = probabilities.argmax(axis=1)
+    confusion = confusion_matrix(labels, predicted)
+    correct = int(np.trace(confusion))
+    return Evaluation(
+        n_images=len(labels),
+        accuracy=wilson(correct, len(labels), config.confidence),
+        macro_f1=_bootstrap_macro_f1(confusion, config, seed),
+        log_loss=_log_loss(labels, probabilities),
+        calibration_error=expected_calibration_error(labels, probabilities),
+        majority_share=float(confusion.sum(axis=1).max() / len(labels)),
+        per_class=_per_class(confusion, config.confidence),
+        confusion=confusion,
+        confused_pairs=_confused_pairs(labels, probabilities, confusion, config.confused_pairs),
+    )
+
+
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Counts of shape (10, 10): actual classes in rows, predicted ones in columns."""
+    cells = labels.astype(np.int64) * N_CLASSES + predicted
+    return np.bincount(cells, minlength=N_CLASSES**2).reshape(N_CLASSES, N_CLASSES)
+
+
+def expected_calibration_error(
+    labels: np.ndarray, probabilities: np.ndarray, bins: int = 15
+) -> float:
+    """Mean gap between confidence and accuracy over bins of equal width.
+
+    References
+    ----------
+    Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks", ICML 2017.
+    """
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == labels
+    position = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = np.bincount(position, weights=correct - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def _check(labels: np.ndarray, probabilities: np.ndarray) -> None:
+    if probabilities.shape != (len(labels), N_CLASSES):
+        raise DataError(
+            f"probabilities: expected shape ({len(labels)}, {N_CLASSES}), "
+            f"got {probabilities.shape}."
+        )
+    if not np.isfinite(probabilities).all():
+        raise DataError("probabilities: expected finite numbers, got NaN or infinity.")
+
+
+def _log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    of_truth = probabilities[np.arange(len(labels)), labels]
+    # The smallest float32 keeps one confident mistake from making the mean infinite.
+    return float(-np.log(np.maximum(of_truth, np.finfo(np.float32).tiny)).mean())
+
+
+def _f1(confusion: np.ndarray) -> np.ndarray:
+    """F1 of every class; the last two axes are the confusion matrix."""
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    total = confusion.sum(axis=-1) + confusion.sum(axis=-2)
+    return 2 * hits / np.maximum(total, 1)
+
+
+def _bootstrap_macro_f1(confusion: np.ndarray, config: EvaluationConfig, seed: int) -> Estimate:
+    """Percentile bootstrap: resampling images is a multinomial draw of the confusion cells."""
+    rng = np.random.default_rng(seed)
+    n = int(confusion.sum())
+    draws = rng.multinomial(n, confusion.ravel() / n, size=config.bootstrap_samples)
+    scores = _f1(draws.reshape(-1, N_CLASSES, N_CLASSES)).mean(axis=1)
+    tail = (1 - config.confidence) / 2
+    low, high = np.quantile(scores, [tail, 1 - tail])
+    return Estimate(float(_f1(confusion).mean()), float(low), float(high), config.confidence)
+
+
+def _per_class(confusion: np.ndarray, confidence: float) -> pd.DataFrame:
+    import pandas as pd
+
+    hits, actual, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    recall = [
+        wilson(int(hit), int(n), confidence) if n else Estimate(np.nan, np.nan, np.nan, confidence)
+        for hit, n in zip(hits, actual, strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "class": CLASS_NAMES,
+            "images": actual,
+            "precision": hits / np.maximum(predicted, 1),
+            "recall": [estimate.value for estimate in recall],
+            "recall_low": [estimate.low for estimate in recall],
+            "recall_high": [estimate.high for estimate in recall],
+            "f1": _f1(confusion),
+        }
+    )
+
+
+def _confused_pairs(
+    labels: np.ndarray, probabilities: np.ndarray, confusion: np.ndarray, n_pairs: int
+) -> tuple[ConfusedPair, ...]:
+    mistakes = confusion * (1 - np.eye(N_CLASSES, dtype=int))
+    order = np.argsort(-mistakes, axis=None, kind="stable")[:n_pairs]
+    predicted = probabilities.argmax(axis=1)
+    pairs = []
+    for actual, taken_for in zip(*np.unravel_index(order, mistakes.shape), strict=True):
+        count = int(mistakes[actual, taken_for])
+        if count == 0:
+            break
+        rows = np.flatnonzero((labels == actual) & (predicted == taken_for))
+        surest = rows[np.argsort(-probabilities[rows, taken_for], kind="stable")]
+        share = count / int(confusion[actual].sum())
+        pairs.append(ConfusedPair(int(actual), int(taken_for), count, share, surest[:8]))
+    return tuple(pairs)

@@ -1,0 +1,110 @@
+"""Does the front of a pipeline map pixels to features by a fixed matrix? Found out by probing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fmnist_lib.labels import IMAGE_SHAPE, N_PIXELS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_WHITE = 255
+#: Largest error of the reconstructed features, relative to their largest value: float32 noise
+#: stays far below, clipping or normalising an image far above.
+_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class AffineMap:
+    """``features = pixels @ matrix + offset``, pixels on the 0-255 scale.
+
+    Attributes
+    ----------
+    matrix : ndarray of shape (784, n_features)
+    offset : ndarray of shape (n_features,)
+    """
+
+    matrix: np.ndarray
+    offset: np.ndarray
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Features of images of shape (n, 28, 28)."""
+        return images.reshape(len(images), -1).astype(np.float64) @ self.matrix + self.offset
+
+    def source_pixels(self) -> np.ndarray | None:
+        """Pixel that each feature is made of; None when a feature mixes several pixels."""
+        used = self.matrix != 0
+        if (used.sum(axis=0) > 1).any():
+            return None
+        return np.asarray(used.argmax(axis=0))
+
+
+def front_and_classifier(champion: Any) -> tuple[Callable[[np.ndarray], Any], Any]:
+    """Split a (possibly nested) pipeline into everything before its last step, and that step."""
+    steps = list(_flat_steps(champion))
+
+    def front(images: np.ndarray) -> Any:
+        features: Any = images
+        for transformer in steps[:-1]:
+            features = transformer.transform(features)
+        return features
+
+    return front, steps[-1]
+
+
+def probe_affine(
+    front: Callable[[np.ndarray], Any], real_images: np.ndarray
+) -> tuple[AffineMap | None, str]:
+    """Find the affine map that a transformation of images is, if it is one.
+
+    The columns are read off 785 probes (a black image, and each single pixel white), then the map
+    has to reproduce the features of real images. Types of steps prove nothing: a scaler may
+    normalise every image by its own length.
+
+    Parameters
+    ----------
+    front : callable
+        uint8 images (n, 28, 28) to features (n, n_features).
+    real_images : ndarray of shape (n, 28, 28)
+
+    Returns
+    -------
+    map : AffineMap or None
+        None when the transformation is not affine.
+    finding : str
+        What the probe found, in words.
+    """
+    features = _dense(front(real_images))
+    if features.ndim != 2:  # noqa: PLR2004 (rows and columns)
+        return None, "the steps before the classifier give no table of numbers"
+    probes = np.zeros((N_PIXELS + 1, N_PIXELS), dtype=np.uint8)
+    probes[np.arange(N_PIXELS), np.arange(N_PIXELS)] = _WHITE
+    responses = _dense(front(probes.reshape(-1, *IMAGE_SHAPE)))
+    offset = responses[-1]
+    affine = AffineMap(matrix=(responses[:-1] - offset) / _WHITE, offset=offset)
+    error = np.abs(affine(real_images) - features).max() / max(np.abs(features).max(), 1e-12)
+    finding = (
+        f"a matrix reproduces the steps before the classifier on {len(features)} real images "
+        f"to {error:.1g} of their range"
+    )
+    if error <= _TOLERANCE:
+        return affine, finding
+    return None, f"no fixed matrix reproduces the steps before the classifier (error {error:.1g})"
+
+
+def _flat_steps(estimator: Any) -> list[Any]:
+    from sklearn.pipeline import Pipeline
+
+    if not isinstance(estimator, Pipeline):
+        return [estimator]
+    parts = [step for _, step in estimator.steps if step is not None and step != "passthrough"]
+    return [inner for part in parts for inner in _flat_steps(part)]
+
+
+def _dense(features: Any) -> np.ndarray:
+    dense = features.toarray() if hasattr(features, "toarray") else features
+    return np.asarray(dense, dtype=np.float64)

@@ -1,0 +1,280 @@
+"""SHAP values of images, by the explainer that fits the champion's type."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from fmnist_lib.explain.affine import AffineMap, front_and_classifier, probe_affine
+from fmnist_lib.explain.uncompiled import uncompiled_shap
+from fmnist_lib.labels import IMAGE_SHAPE, N_CLASSES, N_PIXELS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+ExplainerName = Literal["LinearExplainer", "TreeExplainer", "PartitionExplainer"]
+OutputName = Literal["probability", "log-odds"]
+
+_TREE_MODELS = {
+    "ExtraTreesClassifier",
+    "RandomForestClassifier",
+    "DecisionTreeClassifier",
+    "ExtraTreeClassifier",
+    "HistGradientBoostingClassifier",
+    "LGBMClassifier",
+    "XGBClassifier",
+}
+#: Leaves x depth^2, summed over the trees, is the work of TreeExplainer for one image. About
+#: 1.2e9 take a second; beyond this bound the model-agnostic explainer is quicker.
+_TREE_WORK_LIMIT = 2.5e8
+#: Masked images the champion scores at once.
+_BATCH = 64
+#: Bound of the additivity error, relative to the largest output (at least 1).
+_ADDITIVITY_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """SHAP values, and what they must add up to.
+
+    Attributes
+    ----------
+    shap_values : ndarray of shape (n, 28, 28, 10), float32
+    base_values : ndarray of shape (10,)
+        The output when every pixel is unknown.
+    outputs : ndarray of shape (n, 10)
+        The explained output of the champion itself.
+    explainer : str
+    reason : str
+        Why this explainer was chosen, in words.
+    output : {"probability", "log-odds"}
+    """
+
+    shap_values: np.ndarray
+    base_values: np.ndarray
+    outputs: np.ndarray
+    explainer: ExplainerName
+    reason: str
+    output: OutputName
+
+    @property
+    def additivity_error(self) -> float:
+        """Largest difference between base + sum of SHAP values and the champion's output."""
+        sums = self.base_values + self.shap_values.sum(axis=(1, 2), dtype=np.float64)
+        return float(np.abs(sums - self.outputs).max())
+
+    @property
+    def additivity_bound(self) -> float:
+        """Largest `additivity_error` that rounding explains."""
+        return _ADDITIVITY_TOLERANCE * max(1.0, float(np.abs(self.outputs).max()))
+
+    @property
+    def is_additive(self) -> bool:
+        """Whether the values add up to the champion's output."""
+        return self.additivity_error <= self.additivity_bound
+
+
+def attribute(
+    champion: Any, images: np.ndarray, background: np.ndarray, evaluations: int
+) -> Attribution:
+    """Explain every class output for every image.
+
+    A linear classifier behind affine steps gets ``shap.LinearExplainer`` on the composed
+    coefficients, a tree ensemble that sees single pixels ``shap.TreeExplainer``, and everything
+    else ``shap.PartitionExplainer``. An exact explainer whose values do not add up to the
+    champion's own output is not used.
+
+    Parameters
+    ----------
+    champion : fitted Pipeline
+        Accepts uint8 images; has ``predict_proba``.
+    images, background : ndarray of shape (n, 28, 28), uint8
+    evaluations : int
+        Masked images scored for each explained one; only for the partition explainer.
+
+    References
+    ----------
+    Lundberg and Lee, "A Unified Approach to Interpreting Model Predictions", NeurIPS 2017.
+    Lundberg et al., "From local explanations to global understanding with explainable AI for
+    trees", Nature Machine Intelligence 2020.
+    """
+    with uncompiled_shap():
+        return _attribute(champion, images, background, evaluations)
+
+
+def _attribute(
+    champion: Any, images: np.ndarray, background: np.ndarray, evaluations: int
+) -> Attribution:
+    front, classifier = front_and_classifier(champion)
+    name = type(classifier).__name__
+    why = f"{name} is neither linear nor a tree ensemble"
+    exact = None
+    if _is_linear(classifier):
+        affine, why = probe_affine(front, background)
+        if affine is not None:
+            exact, why = _linear(
+                champion, classifier, images, background, affine=affine, finding=why
+            )
+    elif name in _TREE_MODELS:
+        affine, why = probe_affine(front, background)
+        exact, why = _tree(front, classifier, affine, why, images)
+    if exact is not None:
+        if exact.is_additive:
+            return exact
+        why = f"the values of {exact.explainer} did not add up to the champion's output"
+        logger.warning("%s (error %.2g)", why, exact.additivity_error)
+    return _partition(champion, why, images, background, evaluations)
+
+
+def _is_linear(classifier: Any) -> bool:
+    shape = np.shape(getattr(classifier, "coef_", ()))
+    return hasattr(classifier, "decision_function") and shape[:1] == (N_CLASSES,)
+
+
+def _linear(
+    champion: Any,
+    classifier: Any,
+    images: np.ndarray,
+    background: np.ndarray,
+    *,
+    affine: AffineMap,
+    finding: str,
+) -> tuple[Attribution | None, str]:
+    """Exact values of log-odds; else why there are none."""
+    from scipy.special import softmax
+
+    outputs = champion.decision_function(images)
+    if not np.allclose(softmax(outputs, axis=1), champion.predict_proba(images), atol=1e-3):
+        return None, (
+            f"the probabilities of {type(classifier).__name__} are not the softmax of its "
+            "linear outputs, which are therefore no log-odds"
+        )
+    # Classifier after affine steps: one linear model of the pixels.
+    coefficients = (affine.matrix @ classifier.coef_.T).T
+    intercept = affine.offset @ classifier.coef_.T + classifier.intercept_
+    values, base_values = _linear_values(coefficients, intercept, images, background)
+    exact = Attribution(
+        shap_values=values,
+        base_values=base_values,
+        outputs=outputs,
+        explainer="LinearExplainer",
+        reason=f"{type(classifier).__name__} is linear, and {finding}.",
+        output="log-odds",
+    )
+    return exact, finding
+
+
+def _linear_values(
+    coefficients: np.ndarray, intercept: np.ndarray, images: np.ndarray, background: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """SHAP values and base values of a linear model of the pixels."""
+    import shap
+
+    pixels = background.reshape(-1, N_PIXELS).astype(np.float64)
+    # The default masker would silently keep 100 rows of the background.
+    masker = shap.maskers.Independent(pixels, max_samples=len(pixels))
+    explainer = shap.LinearExplainer((coefficients, intercept), masker)
+    values = explainer.shap_values(images.reshape(-1, N_PIXELS).astype(np.float64))
+    return _as_images(values), np.asarray(explainer.expected_value, dtype=np.float64)
+
+
+def _tree(
+    front: Callable[[np.ndarray], Any],
+    classifier: Any,
+    affine: AffineMap | None,
+    finding: str,
+    images: np.ndarray,
+) -> tuple[Attribution | None, str]:
+    """Exact values of trees whose every feature is a single pixel; else why there are none."""
+    name = type(classifier).__name__
+    pixels = affine.source_pixels() if affine else None
+    if pixels is None:
+        return None, f"the trees of {name} see features that mix pixels ({finding})"
+    work = _tree_work(classifier)
+    if work > _TREE_WORK_LIMIT:
+        return None, (
+            f"the trees of {name} are so many and deep that TreeExplainer would take about "
+            f"{work / 1.2e9:.1f} s an image"
+        )
+    return _tree_values(front(images), classifier, pixels), "its trees see single pixels"
+
+
+def _tree_values(features: Any, classifier: Any, pixels: np.ndarray) -> Attribution:
+    import shap
+
+    explainer = shap.TreeExplainer(classifier)
+    values = explainer.shap_values(features, check_additivity=False)
+    by_pixel = np.zeros((len(values), N_PIXELS, N_CLASSES))
+    for column, pixel in enumerate(pixels):
+        # Two features may be made of the same pixel: their values add.
+        by_pixel[:, pixel] += values[:, column]
+    outputs, kind = _tree_outputs(classifier, features)
+    return Attribution(
+        shap_values=_as_images(by_pixel),
+        base_values=np.asarray(explainer.expected_value, dtype=np.float64),
+        outputs=outputs,
+        explainer="TreeExplainer",
+        reason=f"{type(classifier).__name__} is a tree ensemble, and each of its features is "
+        "made of one pixel.",
+        output=kind,
+    )
+
+
+def _tree_work(classifier: Any) -> float:
+    """Leaves x depth^2 of a forest; boosted trees are shallow and count as nothing."""
+    trees = getattr(classifier, "estimators_", [classifier])
+    return float(sum(t.tree_.n_leaves * t.tree_.max_depth**2 for t in trees if hasattr(t, "tree_")))
+
+
+def _tree_outputs(classifier: Any, features: Any) -> tuple[np.ndarray, OutputName]:
+    """What TreeExplainer explains: the margin of boosted trees, the probability of forests."""
+    name = type(classifier).__name__
+    if name == "XGBClassifier":
+        return classifier.predict(features, output_margin=True), "log-odds"
+    if name == "LGBMClassifier":
+        return classifier.predict(features, raw_score=True), "log-odds"
+    if hasattr(classifier, "decision_function"):
+        return classifier.decision_function(features), "log-odds"
+    return classifier.predict_proba(features), "probability"
+
+
+def _partition(
+    champion: Any, why: str, images: np.ndarray, background: np.ndarray, evaluations: int
+) -> Attribution:
+    """Owen values over a hierarchy of image regions: hidden pixels show the mean background."""
+    import shap
+
+    def probability(batch: np.ndarray) -> np.ndarray:
+        return champion.predict_proba(batch.reshape(-1, *IMAGE_SHAPE).astype(np.uint8))
+
+    hidden = mean_image(background)[..., None]
+    explainer = shap.PartitionExplainer(probability, shap.maskers.Image(hidden, hidden.shape))
+    result = explainer(images[..., None], max_evals=evaluations, batch_size=_BATCH, silent=True)
+    return Attribution(
+        shap_values=_as_images(result.values),
+        base_values=np.asarray(result.base_values, dtype=np.float64).reshape(-1, N_CLASSES)[0],
+        outputs=champion.predict_proba(images),
+        explainer="PartitionExplainer",
+        reason=f"{why[:1].upper()}{why[1:]}. So regions of the image are hidden, halved down to "
+        f"single pixels where it matters, with {evaluations} model evaluations an image.",
+        output="probability",
+    )
+
+
+def mean_image(images: np.ndarray) -> np.ndarray:
+    """Mean of uint8 images, rounded back to uint8: what hidden pixels show."""
+    return np.rint(images.mean(axis=0)).astype(np.uint8)
+
+
+def values_of_class(shap_values: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """SHAP values of one class for each image: (n, 28, 28, 10) and (n,) to (n, 28, 28)."""
+    return shap_values[np.arange(len(classes)), :, :, classes]
+
+
+def _as_images(values: Any) -> np.ndarray:
+    return np.asarray(values, dtype=np.float32).reshape(-1, *IMAGE_SHAPE, N_CLASSES)

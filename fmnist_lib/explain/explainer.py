@@ -1,0 +1,110 @@
+"""Explain a champion: choose images, compute SHAP values, test them, draw them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fmnist_lib.errors import DataError
+from fmnist_lib.explain.attribution import attribute, mean_image, values_of_class
+from fmnist_lib.explain.deletion import deletion_test
+from fmnist_lib.explain.figures import explanation_pictures
+from fmnist_lib.explain.result import Explanation
+from fmnist_lib.explain.selection import select_images
+from fmnist_lib.labels import N_CLASSES
+
+if TYPE_CHECKING:
+    from fmnist_lib.config import ExplainConfig
+
+#: Images scored to find right and wrong answers; more would only cost time.
+_POOL_ROWS = 2000
+
+
+def explain(  # noqa: PLR0917 (a model, what to explain, and how)
+    champion: Any,
+    images: np.ndarray,
+    labels: np.ndarray,
+    background_images: np.ndarray,
+    config: ExplainConfig,
+    seed: int,
+) -> Explanation:
+    """Explain what the champion looks at.
+
+    Parameters
+    ----------
+    champion : fitted Pipeline
+        Accepts uint8 images of shape (n, 28, 28); ``predict_proba`` has ten columns.
+    images : ndarray of shape (n, 28, 28), uint8
+        Images the champion was not fitted on. At most 2,000 random ones are scored to find right
+        and wrong answers.
+    labels : ndarray of shape (n,)
+    background_images : ndarray of shape (n_background, 28, 28), uint8
+        Training images that stand for "pixel unknown"; ``config.background_rows`` random ones
+        are used.
+    config : ExplainConfig
+    seed : int
+
+    Raises
+    ------
+    DataError
+        Numbers of images and labels differ, there are too few, or the champion has not ten
+        classes.
+    """
+    from fmnist_lib.features.images import as_images
+
+    started = time.perf_counter()
+    rng = np.random.default_rng(seed)
+    images, labels = as_images(images), np.asarray(labels)
+    _check(champion, images, labels)
+    pool = _some(len(images), _POOL_ROWS, rng)
+    images, labels = images[pool], labels[pool]
+    probabilities = champion.predict_proba(images)
+    predictions = probabilities.argmax(axis=1)
+    rows = select_images(labels, predictions, config.images_per_class, seed)
+    background = as_images(background_images)
+    background = background[_some(len(background), config.background_rows, rng)]
+    attribution = attribute(champion, images[rows], background, config.evaluations)
+    maps = values_of_class(attribution.shap_values, predictions[rows])
+    explanation = Explanation(
+        images=images[rows],
+        labels=labels[rows],
+        predictions=predictions[rows],
+        probabilities=probabilities[rows],
+        shap_values=attribution.shap_values,
+        base_values=attribution.base_values,
+        explainer=attribution.explainer,
+        reason=attribution.reason,
+        output=attribution.output,
+        additivity_error=attribution.additivity_error,
+        additivity_bound=attribution.additivity_bound,
+        importance=np.abs(attribution.shap_values).mean(axis=0).transpose(2, 0, 1),
+        deletion=deletion_test(
+            champion.predict_proba, images[rows], maps, mean_image(background), seed
+        ),
+        background_rows=len(background),
+        pictures=(),
+        seconds=0.0,
+    )
+    pictures = explanation_pictures(explanation)
+    return replace(explanation, pictures=pictures, seconds=time.perf_counter() - started)
+
+
+def _some(total: int, wanted: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.permutation(total)[:wanted]
+
+
+def _check(champion: Any, images: np.ndarray, labels: np.ndarray) -> None:
+    if labels.shape != (len(images),) or len(images) < N_CLASSES:
+        raise DataError(
+            f"explain: expected ten or more images and a label for each, got {len(images)} images "
+            f"and labels of shape {labels.shape}. Pass matching rows of one split."
+        )
+    columns = champion.predict_proba(images[:1]).shape[1]
+    if columns != N_CLASSES:
+        raise DataError(
+            f"explain: expected a champion with {N_CLASSES} classes, got {columns}. "
+            "Fit it on images of every class."
+        )

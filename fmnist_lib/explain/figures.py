@@ -1,0 +1,232 @@
+"""SHAP maps: per class, over single images, for mistakes, and the deletion test as a curve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fmnist_lib.explain.attribution import values_of_class
+from fmnist_lib.labels import CLASS_NAMES, N_CLASSES
+from fmnist_lib.plotting import (
+    ALERT,
+    DIVERGING,
+    SECONDARY,
+    SEQUENTIAL,
+    new_figure,
+    picture,
+)
+
+if TYPE_CHECKING:
+    from fmnist_lib.explain.result import Explanation
+    from fmnist_lib.plotting import Picture
+
+_MOST_IMAGES_A_CLASS = 3
+_MOST_MISTAKES = 6
+#: Colour scales end here, so that one extreme pixel does not wash out all others.
+_PERCENTILE = 99.5
+
+
+def explanation_pictures(explanation: Explanation) -> tuple[Picture, ...]:
+    """Every figure of an explanation; the one of mistakes only if there are any."""
+    figures = [class_maps(explanation), image_maps(explanation)]
+    if explanation.n_mistakes:
+        figures.append(mistake_maps(explanation))
+    return (*figures, deletion_curve(explanation))
+
+
+def class_maps(explanation: Explanation) -> Picture:
+    """Mean absolute and mean signed SHAP values of every class as 28 x 28 maps."""
+    figure = new_figure(13, 4.6)
+    axes = figure.subplots(3, N_CLASSES)
+    predicted = values_of_class(explanation.shap_values, explanation.predictions)
+    groups = [explanation.predictions == label for label in range(N_CLASSES)]
+    signed = [predicted[group].mean(axis=0) if group.any() else None for group in groups]
+    largest = _limit(explanation.importance)
+    limit = _limit([one for one in signed if one is not None])
+    for label in range(N_CLASSES):
+        axes[0, label].set_title(CLASS_NAMES[label], fontsize=10)
+        group = groups[label]
+        if group.any():
+            axes[0, label].imshow(explanation.images[group].mean(axis=0), cmap="gray_r")
+        magnitude = axes[1, label].imshow(
+            explanation.importance[label], cmap=SEQUENTIAL, vmin=0, vmax=largest
+        )
+        _signed_map(axes[2, label], signed[label], limit)
+    _bare(axes)
+    for row, text in zip(
+        axes[:, 0],
+        ("mean image\npredicted so", "mean |SHAP|\nof the class", "mean SHAP when\npredicted so"),
+        strict=True,
+    ):
+        row.set_ylabel(text, fontsize=9)
+    figure.colorbar(magnitude, ax=axes[1, :], label=f"|{explanation.output}|", pad=0.01)
+    _colorbar(figure, axes[2, :], limit, explanation.output, "vertical")
+    return picture(
+        figure,
+        "shap-classes",
+        "What the model looks at, class by class",
+        f"Mean over {len(explanation.images)} explained images. Middle row: dark pixels move the "
+        "output of this class most, either way. Bottom row: red pixels speak for the class when "
+        "it is predicted, blue ones against it.",
+    )
+
+
+def image_maps(explanation: Explanation) -> Picture:
+    """Single images beside their map for the predicted class, two classes a row."""
+    shown = _first_of_each_class(explanation.labels, _MOST_IMAGES_A_CLASS)
+    width = max(len(rows) for rows in shown)
+    figure = new_figure(13, 1.05 + 5 * 3.25 / width)
+    # Image and map side by side; an empty column between the two classes of a row.
+    ratios = [1.0] * (2 * width) + [0.35] + [1.0] * (2 * width)
+    axes = figure.subplots(N_CLASSES // 2, len(ratios), gridspec_kw={"width_ratios": ratios})
+    values = values_of_class(explanation.shap_values, explanation.predictions)
+    limit = _limit(values)
+    for label, rows in enumerate(shown):
+        first = (label % 2) * (2 * width + 1)
+        for place, row in enumerate(rows):
+            pair = axes[label // 2, first + 2 * place : first + 2 * place + 2]
+            pair[0].imshow(explanation.images[row], cmap="gray_r")
+            _overlay(pair[1], explanation.images[row], values[row], limit)
+            _name_answer(pair, explanation, int(row))
+    _bare(axes)
+    _hide_unused(axes)
+    _colorbar(figure, axes, limit, explanation.output, "horizontal")
+    return picture(
+        figure,
+        "shap-images",
+        "Single images and what spoke for the answer",
+        "Left the image with its true class, right the map of the predicted class with its "
+        "probability: red pixels speak for the answer, blue ones against it. Mistakes are "
+        "named in orange.",
+    )
+
+
+def mistake_maps(explanation: Explanation) -> Picture:
+    """Misclassified images: what spoke for the wrong answer and for the right one."""
+    wrong = np.flatnonzero(explanation.labels != explanation.predictions)
+    sure = explanation.probabilities[wrong, explanation.predictions[wrong]]
+    wrong = wrong[np.argsort(-sure, kind="stable")][:_MOST_MISTAKES]
+    n_rows = -(-len(wrong) // 2)
+    figure = new_figure(13, 0.9 + 2.35 * n_rows)
+    axes = figure.subplots(
+        n_rows, 7, squeeze=False, gridspec_kw={"width_ratios": [1, 1, 1, 0.25, 1, 1, 1]}
+    )
+    values = explanation.shap_values[wrong]
+    said = values_of_class(values, explanation.predictions[wrong])
+    truth = values_of_class(values, explanation.labels[wrong])
+    limit = _limit([said, truth])
+    for place, row in enumerate(wrong):
+        panel = axes[place // 2, (place % 2) * 4 : (place % 2) * 4 + 3]
+        panel[0].imshow(explanation.images[row], cmap="gray_r")
+        _overlay(panel[1], explanation.images[row], said[place], limit)
+        _overlay(panel[2], explanation.images[row], truth[place], limit)
+        _name_mistake(panel, explanation, int(row))
+    _bare(axes)
+    _hide_unused(axes)
+    _colorbar(figure, axes, limit, explanation.output, "horizontal")
+    return picture(
+        figure,
+        "shap-mistakes",
+        "Why it said the wrong thing",
+        "The surest mistakes among the explained images. Middle: what spoke for (red) and against "
+        "(blue) the wrong answer. Right: the same for the true class.",
+    )
+
+
+def deletion_curve(explanation: Explanation) -> Picture:
+    """Probability of the predicted class against the share of hidden pixels."""
+    test = explanation.deletion
+    figure = new_figure(7.5, 4.2)
+    axes = figure.subplots()
+    shares = [0.0, *(100 * fraction for fraction in test.fractions)]
+    lines = (
+        ("random pixels hidden", test.random, SECONDARY, "o"),
+        ("the same map, displaced", test.displaced, "#4b5563", "s"),
+        ("most important pixels hidden", test.important, ALERT, "D"),
+    )
+    for text, remaining, colour, marker in lines:
+        by_image = np.column_stack([test.original, remaining])
+        mean = by_image.mean(axis=0)
+        margin = 1.96 * by_image.std(axis=0, ddof=1) / np.sqrt(len(by_image))
+        axes.fill_between(shares, mean - margin, mean + margin, color=colour, alpha=0.15, lw=0)
+        axes.plot(shares, mean, color=colour, marker=marker, ms=5, label=text)
+    axes.set(xlabel="pixels hidden (%)", ylabel="probability of the predicted class", ylim=(0, 1))
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    return picture(
+        figure,
+        "deletion",
+        "Deletion test",
+        f"Mean over {len(test.original)} images, with 95 % intervals. If the maps are right, the "
+        "orange curve falls fastest.",
+    )
+
+
+def _overlay(axes: Any, image: np.ndarray, values: np.ndarray, limit: float) -> None:
+    """A pale image under its map; pixels without effect stay see-through."""
+    axes.imshow(image, cmap="gray_r", vmin=0, vmax=700)
+    opacity = np.clip(np.abs(values) / limit, 0, 1) ** 0.5
+    axes.imshow(values, cmap=DIVERGING, vmin=-limit, vmax=limit, alpha=opacity)
+
+
+def _signed_map(axes: Any, values: np.ndarray | None, limit: float) -> None:
+    if values is None:
+        axes.text(0.5, 0.5, "none\npredicted", ha="center", va="center", fontsize=8)
+        return
+    axes.imshow(values, cmap=DIVERGING, vmin=-limit, vmax=limit)
+
+
+def _name_answer(pair: Any, explanation: Explanation, row: int) -> None:
+    label, said = explanation.labels[row], explanation.predictions[row]
+    colour = "black" if label == said else ALERT
+    pair[0].set_title(CLASS_NAMES[label], fontsize=8)
+    probability = explanation.probabilities[row, said]
+    pair[1].set_title(f"{CLASS_NAMES[said]} {probability:.2f}", fontsize=8, color=colour)
+
+
+def _name_mistake(panel: Any, explanation: Explanation, row: int) -> None:
+    label, said = explanation.labels[row], explanation.predictions[row]
+    by_class = explanation.probabilities[row]
+    panel[0].set_title(f"is: {CLASS_NAMES[label]}", fontsize=9)
+    panel[1].set_title(f"said: {CLASS_NAMES[said]} {by_class[said]:.2f}", fontsize=9, color=ALERT)
+    panel[2].set_title(f"for: {CLASS_NAMES[label]} {by_class[label]:.2f}", fontsize=9)
+
+
+def _first_of_each_class(labels: np.ndarray, most: int) -> list[np.ndarray]:
+    """Rows to show: right answers come first within a class, so the last one is kept too."""
+    groups = [np.flatnonzero(labels == label) for label in range(N_CLASSES)]
+    return [rows if len(rows) <= most else np.append(rows[: most - 1], rows[-1]) for rows in groups]
+
+
+def _limit(values: Any) -> float:
+    return max(float(np.percentile(np.abs(np.asarray(values)), _PERCENTILE)), 1e-9)
+
+
+def _bare(axes: np.ndarray) -> None:
+    for one in axes.flat:
+        one.set(xticks=[], yticks=[])
+        one.spines[:].set_visible(False)
+
+
+def _hide_unused(axes: np.ndarray) -> None:
+    for one in axes.flat:
+        if not one.images:
+            one.axis("off")
+
+
+def _colorbar(figure: Any, axes: np.ndarray, limit: float, unit: str, orientation: str) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    scale = ScalarMappable(Normalize(-limit, limit), cmap=DIVERGING)
+    is_vertical = orientation == "vertical"
+    layout = {"pad": 0.01} if is_vertical else {"pad": 0.015, "shrink": 0.4, "aspect": 45}
+    figure.colorbar(
+        scale,
+        ax=axes,
+        orientation=orientation,
+        label=unit if is_vertical else f"effect of a pixel on the {unit}",
+        **layout,
+    )

@@ -1,0 +1,38 @@
+"""SHAP without its compilation pause."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def uncompiled_shap() -> Iterator[None]:
+    """Run ``shap``'s helper functions as plain Python inside the block.
+
+    Numba would compile them anew in every process, for about six seconds; interpreted they cost
+    a hundredth of a second an image. Where ``shap`` was imported compiled before, it stays so.
+    """
+    from numba.core import config
+
+    if "shap" in sys.modules and _is_compiled():
+        yield
+        return
+    before = config.DISABLE_JIT
+    config.DISABLE_JIT = True
+    try:
+        import shap  # noqa: F401 (its decorators read the setting at import)
+
+        yield
+    finally:
+        config.DISABLE_JIT = before
+
+
+def _is_compiled() -> bool:
+    from shap.explainers import _partition
+
+    return hasattr(_partition.lower_credit, "py_func")

@@ -1,0 +1,226 @@
+"""One zip file that holds a whole run and can check itself."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import platform
+import re
+import tempfile
+import zipfile
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fmnist_lib.errors import FmnistError
+from fmnist_lib.release.source import project_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from fmnist_lib.config import ReleaseConfig, Settings
+    from fmnist_lib.data.version import DataVersion
+
+REPRODUCE = Path(__file__).with_name("reproduce.py")
+#: A forest shrinks to a sixth in a second; higher levels save little more for several times that.
+_LEVEL = 1
+_PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas", "skops", "cloudpickle", "metaflow")
+_CHUNK = 1 << 20
+
+
+class ReleaseError(FmnistError):
+    """A bundle could not be written."""
+
+
+@dataclass(frozen=True, eq=False)
+class BundleContents:
+    """What a bundle is made of.
+
+    Attributes
+    ----------
+    splits : mapping of str to (images, labels)
+        "train", "validation" and "test"; uint8 arrays of shapes (n, 28, 28) and (n,).
+    data_version : DataVersion
+    model_file : Path
+        The serialised champion.
+    model_format : str
+        "skops" or "cloudpickle".
+    trusted_types : tuple of str
+        Types that skops needs to be told to trust.
+    settings : Settings
+        Resolved.
+    leaderboard : DataFrame
+    metrics : mapping of str to float
+        On the test images.
+    test_probabilities : ndarray of shape (n_test, 10)
+        The champion's, in the order of the test images; kept as float32.
+    source_root : Path
+        Checkout whose source is packed.
+    identity : mapping of str to str
+        Run ids and the like, as they should stand in the manifest.
+    """
+
+    splits: Mapping[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]]
+    data_version: DataVersion
+    model_file: Path
+    model_format: str
+    trusted_types: tuple[str, ...]
+    settings: Settings
+    leaderboard: pd.DataFrame
+    metrics: Mapping[str, float]
+    test_probabilities: NDArray[np.floating[Any]]
+    source_root: Path
+    identity: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BundleInfo:
+    """A bundle on disk.
+
+    Attributes
+    ----------
+    path : Path
+    sha256 : str
+        Of the whole zip file, hexadecimal.
+    files : tuple of str
+        Names within it, the manifest last.
+    size_bytes : int
+    """
+
+    path: Path
+    sha256: str
+    files: tuple[str, ...]
+    size_bytes: int
+
+
+def bundle_path(config: ReleaseConfig, root: Path, name: str) -> Path:
+    """Return where the bundle of a run goes; a relative directory is one of the checkout's."""
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or "bundle"
+    return root / config.directory / f"{safe}.zip"
+
+
+def write_bundle(path: Path, contents: BundleContents) -> BundleInfo:
+    """Write a run's data, model, source, settings, results and ``reproduce.py`` to one zip file.
+
+    The same contents always give the same bytes; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The zip file; its directory is made, an older file of that name is replaced.
+    contents : BundleContents
+
+    Raises
+    ------
+    ReleaseError
+        A file cannot be read or written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".bundle-", dir=path.parent) as directory:
+            unfinished = Path(directory) / "bundle.zip"
+            names = _write(unfinished, contents)
+            with unfinished.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            unfinished.replace(path)
+    except OSError as error:
+        raise ReleaseError(
+            f"{path.name}: expected to write the bundle to {path.parent}, got: {error}. "
+            "Free some space or set release.directory, then `python flows/train.py resume`."
+        ) from error
+    return BundleInfo(path, digest, names, path.stat().st_size)
+
+
+def _write(path: Path, contents: BundleContents) -> tuple[str, ...]:
+    """Write every entry in the order of names, then the manifest with their checksums."""
+    digests: dict[str, str] = {}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
+        for name, source in sorted(_entries(contents), key=lambda entry: entry[0]):
+            digests[name] = _add(archive, name, source)
+        _add(archive, "manifest.json", _json(_manifest(contents, digests)))
+    return (*digests, "manifest.json")
+
+
+def _entries(contents: BundleContents) -> Iterator[tuple[str, bytes | Path]]:
+    """Yield every file's name and what it holds."""
+    for split, (images, labels) in contents.splits.items():
+        yield f"data/{split}-images.npy", _npy(images)
+        yield f"data/{split}-labels.npy", _npy(labels)
+    probabilities = contents.test_probabilities
+    yield "predictions/test-probabilities.npy", _npy(probabilities.astype(np.float32))
+    yield "predictions/test-labels.npy", _npy(probabilities.argmax(axis=1).astype(np.uint8))
+    yield f"model/{contents.model_file.name}", contents.model_file
+    yield "model/model.json", _json(_model(contents))
+    yield "config.json", _json(contents.settings.model_dump(mode="json"))
+    yield "leaderboard.csv", contents.leaderboard.to_csv(index=False).encode()
+    yield "metrics.json", _json(dict(contents.metrics))
+    yield "reproduce.py", REPRODUCE
+    for name, file in project_files(contents.source_root):
+        yield f"source/{name}", file
+
+
+def _model(contents: BundleContents) -> dict[str, Any]:
+    return {
+        "file": contents.model_file.name,
+        "format": contents.model_format,
+        "trusted_types": list(contents.trusted_types),
+    }
+
+
+def _manifest(contents: BundleContents, digests: dict[str, str]) -> dict[str, Any]:
+    data = contents.data_version
+    return {
+        "format": 1,
+        "run": dict(contents.identity),
+        "data": {
+            "origin": data.origin,
+            "description": data.description,
+            "fingerprint": data.fingerprint,
+            "splits": data.splits,
+        },
+        "python": platform.python_version(),
+        "packages": _versions(),
+        "files": digests,
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _add(archive: zipfile.ZipFile, name: str, source: bytes | Path) -> str:
+    """Add one file, a piece at a time; return its SHA-256."""
+    digest = hashlib.sha256()
+    with (
+        io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as reader,
+        # Opened by name, a member is dated 1980: the same contents, the same bytes on any day.
+        archive.open(name, "w", force_zip64=True) as writer,
+    ):
+        while piece := reader.read(_CHUNK):
+            digest.update(piece)
+            writer.write(piece)
+    return digest.hexdigest()
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    """Return the bytes of an ``.npy`` file."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _json(content: dict[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()

@@ -1,0 +1,245 @@
+"""Where MLflow keeps its runs: a server, or a SQLite file that is made ready on first use."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from fmnist_lib.errors import TrackingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fmnist_lib.config import TrackingConfig
+
+SQLITE = "sqlite:///"
+#: A second run waits this long while the first one migrates the database.
+LOCK_SECONDS = 180
+#: MLflow's own defaults (7 retries of 120 s) would hang a finished training run for minutes.
+#: What the user has set in the environment stays.
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+_FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+
+
+@dataclass(frozen=True)
+class TrackingStore:
+    """A tracking store that answers and holds the experiment.
+
+    Attributes
+    ----------
+    uri : str
+        What `MlflowClient` takes; may hold credentials, so show `public_uri` instead.
+    experiment : str
+    experiment_id : str
+    """
+
+    uri: str
+    experiment: str
+    experiment_id: str
+
+    @property
+    def public_uri(self) -> str:
+        """The address without user name and password."""
+        return without_credentials(self.uri)
+
+    @property
+    def database(self) -> Path | None:
+        """The SQLite file, or None for any other store."""
+        return sqlite_file(self.uri)
+
+
+def resolve_uri(config: TrackingConfig, root: Path, environment_uri: str | None = None) -> str:
+    """Return the tracking URI: the configured one, else the environment's, else a SQLite file.
+
+    Parameters
+    ----------
+    config : TrackingConfig
+    root : Path
+        Directory that holds ``mlruns/`` when nothing else is named.
+    environment_uri : str or None
+        Value of ``MLFLOW_TRACKING_URI``, read by the caller.
+    """
+    default = f"{SQLITE}{root.resolve() / 'mlruns' / 'mlflow.db'}"
+    return config.uri or environment_uri or default
+
+
+def prepare_store(
+    config: TrackingConfig, root: Path, environment_uri: str | None = None
+) -> TrackingStore:
+    """Make the tracking store usable: database migrated, experiment there.
+
+    Safe to call from several processes at once and cheap when there is nothing to do, so a flow
+    can call it early, beside the search, and again before it publishes.
+
+    Parameters
+    ----------
+    config : TrackingConfig
+    root : Path
+        Directory that holds ``mlruns/`` when no store is configured.
+    environment_uri : str or None
+        Value of ``MLFLOW_TRACKING_URI``, read by the caller.
+
+    Raises
+    ------
+    TrackingError
+        The server does not answer within a few seconds, the database is of an older or newer
+        MLflow, or the file cannot be written.
+    """
+    uri = resolve_uri(config, root, environment_uri)
+    database = sqlite_file(uri)
+    with mlflow_calls(uri, **_FIRST_CONTACT):
+        if database is None:
+            experiment_id = _experiment_id(uri, config.experiment, None)
+        else:
+            with database_lock(database):
+                _migrate_once(database)
+                artifacts = (database.parent / "artifacts").as_uri()
+                experiment_id = _experiment_id(uri, config.experiment, artifacts)
+    return TrackingStore(uri=uri, experiment=config.experiment, experiment_id=experiment_id)
+
+
+@contextmanager
+def quiet_mlflow(**environment: str) -> Iterator[None]:
+    """Run MLflow without telemetry, chatter or long retries; what the user has set stays set."""
+    wanted = {**_ENVIRONMENT, **environment}
+    added = [name for name in wanted if name not in os.environ]
+    os.environ.update({name: wanted[name] for name in added})
+    try:
+        import mlflow.exceptions  # noqa: F401 - sets the level of MLflow's logger, which is next
+
+        logger = logging.getLogger("mlflow")
+        level = logger.level
+        logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+    finally:
+        for name in added:
+            # Telemetry stays off: MLflow's background threads read this one again.
+            if name != "MLFLOW_DISABLE_TELEMETRY":
+                os.environ.pop(name, None)
+
+
+@contextmanager
+def mlflow_calls(uri: str, **environment: str) -> Iterator[None]:
+    """Run calls to a store quietly; whatever goes wrong with it becomes a TrackingError."""
+    with quiet_mlflow(**environment):
+        import requests
+        import sqlalchemy.exc
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except (
+            MlflowException,
+            requests.RequestException,
+            sqlalchemy.exc.SQLAlchemyError,
+            OSError,
+        ) as error:
+            raise TrackingError(_message(uri, error)) from error
+
+
+def client(uri: str) -> Any:
+    """Return an `MlflowClient` bound to this store, leaving MLflow's global state alone."""
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+@contextmanager
+def database_lock(database: Path) -> Iterator[None]:
+    """Hold the lock beside a SQLite database; other runs wait for it."""
+    from filelock import FileLock, Timeout
+
+    database.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(f"{database}.lock", timeout=LOCK_SECONDS)
+    try:
+        with lock:
+            yield
+    except Timeout:
+        raise TrackingError(
+            f"{database}: another run has held {lock.lock_file} for {LOCK_SECONDS} seconds. "
+            "Wait for that run, then publish again."
+        ) from None
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the database file of a SQLite URI, None for any other URI."""
+    if not uri.startswith(SQLITE):
+        return None
+    return Path(uri.removeprefix(SQLITE).partition("?")[0]).resolve()
+
+
+def without_credentials(uri: str) -> str:
+    """Return the URI without the user name and password it may hold."""
+    parts = urlsplit(uri)
+    if "@" not in parts.netloc:
+        return uri
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _migrate_once(database: Path) -> None:
+    """Build a new database beside its place and move it there whole.
+
+    A run that is killed during the migration leaves no half-made database behind.
+    """
+    if database.exists():
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    unfinished = database.with_name(f"{database.name}.{os.getpid()}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    try:
+        store = SqlAlchemyStore(f"{SQLITE}{unfinished}", (database.parent / "artifacts").as_uri())
+        store.engine.dispose()
+        unfinished.replace(database)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _experiment_id(uri: str, name: str, artifacts: str | None) -> str:
+    """Return the experiment's id, creating it if need be, even if another run does so now."""
+    from mlflow.exceptions import MlflowException
+
+    tracking = client(uri)
+    experiment = tracking.get_experiment_by_name(name)
+    if experiment is None:
+        try:
+            return str(tracking.create_experiment(name, artifact_location=artifacts))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            experiment = tracking.get_experiment_by_name(name)
+    if experiment.lifecycle_stage == "deleted":
+        raise TrackingError(
+            f"MLflow at {without_credentials(uri)}: expected the experiment '{name}' to be active, "
+            "it is deleted. Restore it in MLflow, or set tracking.experiment to another name."
+        )
+    return str(experiment.experiment_id)
+
+
+def _message(uri: str, error: Exception) -> str:
+    """One message: what, expected, got, what to do."""
+    address = without_credentials(uri)
+    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    hint = "Check that the server is up and reachable, or set tracking.uri"
+    if "out-of-date database schema" in reason or "locate revision" in reason:
+        hint = f"Back the file up, then run `mlflow db upgrade {address}`"
+    elif sqlite_file(uri) is not None:
+        hint = "Check that its directory can be written, or set tracking.uri"
+    return (
+        f"MLflow at {address}: expected it to answer and to keep the run, got: "
+        f"{reason.replace(uri, address).rstrip('.')}. {hint}; the results are kept in Metaflow, so "
+        "`python flows/train.py resume` publishes them without another search."
+    )

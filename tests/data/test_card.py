@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cards.data import data_card
+from fmnist_lib.config import AuditConfig, DataConfig
+from fmnist_lib.data.audit import audit
+from fmnist_lib.data.dataset import load_dataset
+from fmnist_lib.data.version import DataVersion
+
+
+@pytest.fixture
+def loaded(custom_dir, project):
+    return load_dataset(DataConfig(directory=str(custom_dir)), project, seed=0)
+
+
+def _text(components):
+    rendered = [component.render() for component in components]
+    assert all(part["type"] in {"markdown", "table", "image"} for part in rendered)
+    return json.dumps([part for part in rendered if part["type"] != "image"], ensure_ascii=False)
+
+
+def test_the_card_names_the_data_and_warns(loaded, custom_dir):
+    dataset, version = loaded
+    text = _text(data_card(version, audit(dataset, AuditConfig())))
+    assert "**not the official Fashion-MNIST**" in text
+    assert str(custom_dir) in text
+    assert version.fingerprint in text
+    assert all(checksum in text for checksum in version.files.values())
+    assert "none was missed" in text
+
+
+def test_the_card_tells_copies_leaks_and_flat_images(loaded):
+    dataset, version = loaded
+    dataset.test.images[0] = dataset.train.images[0]
+    dataset.test.labels[0] = (dataset.train.labels[0] + 1) % 10
+    dataset.train.images[5] = 0
+    text = _text(data_card(version, audit(dataset, AuditConfig())))
+    assert "Exact copies of test images in training and validation: **1** of 200" in text
+    assert "1 of them with two different labels" in text
+    assert "Images of one flat colour: **1**, of which 1 are empty" in text
+    assert "0.50 % of the test answers" in text
+
+
+def test_generated_data_show_no_file_table(loaded):
+    dataset, version = loaded
+    generated = DataVersion("synthetic", "generated", version.fingerprint, version.splits)
+    text = _text(data_card(generated, audit(dataset, AuditConfig())))
+    assert "**SYNTHETIC images, not Fashion-MNIST**" in text
+    assert "## Files" not in text
+
+
+def test_an_unfinished_search_says_so(loaded, monkeypatch):
+    dataset, version = loaded
+    monkeypatch.setattr("fmnist_lib.data.duplicates.MAX_COMPARISONS", 500)
+    report = audit(dataset, AuditConfig(near_duplicate_distance=200))
+    text = _text(data_card(version, report))
+    assert "lower bounds" in text
+    assert "none was missed" not in text

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fmnist_lib.errors import SearchError
+from fmnist_lib.evaluation.leaderboard import leaderboard, pick_champion
+from fmnist_lib.search.result import CandidateResult
+from fmnist_lib.statistics import wilson
+
+
+def finished(identifier, right, engine="optuna", log_loss=0.3, model_mb=1.0):
+    return CandidateResult(
+        id=identifier,
+        engine=engine,
+        validation_accuracy=wilson(right, 1000),
+        validation_log_loss=log_loss,
+        validation_correct=np.arange(1000) < right,
+        model_mb=model_mb,
+    )
+
+
+FAILED = CandidateResult(id="broken", engine="tpot", error="timed out after 5 s")
+
+
+def test_the_best_validation_accuracy_wins_and_the_order_is_kept():
+    entries = [finished("b", 880), FAILED, finished("a", 900), finished("c", 700)]
+    table = leaderboard(entries)
+    assert list(table["candidate"]) == ["a", "b", "c", "broken"]
+    assert list(table["status"]) == ["champion", "ok", "ok", "failed: timed out after 5 s"]
+    assert table["p_value"].isna().tolist() == [True, False, False, True]
+    assert table.loc[1, "p_value"] < 0.001
+
+
+def test_a_baseline_never_wins():
+    entries = [finished("baseline", 990, engine="baseline"), finished("a", 800)]
+    assert pick_champion(entries).id == "a"
+    assert list(leaderboard(entries)["status"]) == ["baseline", "champion"]
+
+
+def test_ties_go_to_the_lower_log_loss_then_to_the_smaller_model():
+    assert pick_champion([finished("a", 900), finished("b", 900, log_loss=0.2)]).id == "b"
+    assert pick_champion([finished("a", 900, model_mb=9), finished("b", 900)]).id == "b"
+
+
+def test_when_all_fail_the_reasons_are_listed():
+    entries = [FAILED, finished("baseline", 800, engine="baseline")]
+    with pytest.raises(SearchError, match=r"all 1 candidates failed.*broken: timed out after 5 s"):
+        leaderboard(entries)

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import time
+
+import psutil
+import pytest
+
+from fmnist_lib.config import BaselineCandidate, OptunaCandidate, TpotCandidate
+from fmnist_lib.search import supervisor
+from fmnist_lib.search.job import Job
+from fmnist_lib.search.supervisor import supervise
+
+BASELINE = BaselineCandidate(id="b", engine="baseline", strategy="logistic")
+
+
+def job(data, candidate, seconds=60.0):
+    return Job(candidate, data, holdout_share=0.2, seconds=seconds, refit_seconds=60, seed=5)
+
+
+def test_optuna_finds_something_better_than_the_baseline(data):
+    candidate = OptunaCandidate(
+        id="o", engine="optuna", families=("logistic",), features=("gradients",), trials=4, rows=900
+    )
+    reports = []
+    result = supervise(job(data, candidate), 1, reports.append)
+    baseline = supervise(job(data, BASELINE), 1)
+    assert result.error is None
+    assert result.validation_accuracy.value > baseline.validation_accuracy.value
+    assert result.pipeline.score(data.validation_images, data.validation_labels) == pytest.approx(
+        result.validation_accuracy.value
+    )
+    assert [report.phase for report in reports[-2:]] == ["refitting", "validating"]
+    assert result.fit_seconds > 0
+    assert result.model_mb > 0
+
+
+def test_tpot_evolves_a_pipeline_that_takes_raw_images(data):
+    candidate = TpotCandidate(
+        id="t", engine="tpot", rows=500, components=20, population=4, generations=1
+    )
+    reports = []
+    result = supervise(job(data, candidate, seconds=120), 1, reports.append)
+    assert result.error is None
+    assert result.validation_accuracy.value > 0.6
+    assert len(result.trials) >= 4
+    assert {"complete", "failed", "skipped"} >= set(result.trials["state"])
+    assert result.trials.loc[result.trials["state"] != "complete", "reason"].notna().all()
+    assert max(report.trials for report in reports) >= 2
+    assert all(isinstance(v, bool | int | float | str | None) for v in result.params.values())
+
+
+def test_a_candidate_that_raises_becomes_a_reason(data):
+    broken = dataclasses.replace(data, train_labels=data.train_labels[:10])
+    result = supervise(job(broken, BASELINE), 1)
+    assert result.failed
+    assert result.error.startswith("ValueError: ")
+    assert result.pipeline is None
+
+
+def test_a_candidate_out_of_time_is_killed(data, monkeypatch):
+    monkeypatch.setattr(supervisor, "GRACE_SECONDS", 0.0)
+    start = time.monotonic()
+    result = supervise(job(data, BASELINE, seconds=0.5), 1)
+    assert result.error == "timed out after 1 s while starting"
+    assert time.monotonic() - start < 5
+    assert not psutil.Process().children()
+
+
+def test_a_killed_candidate_is_named_as_such(data):
+    def kill(_):
+        os.kill(psutil.Process().children()[0].pid, signal.SIGKILL)
+
+    result = supervise(job(data, BASELINE), 1, kill)
+    assert result.error == "killed by SIGKILL"
+
+
+def test_threads_are_limited_to_what_was_asked_for(data, monkeypatch):
+    seen = {}
+    original = supervisor.subprocess.Popen
+
+    def popen(*arguments, **options):
+        seen.update(options["env"])
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(supervisor.subprocess, "Popen", popen)
+    supervise(job(data, BASELINE), 3)
+    assert seen["OMP_NUM_THREADS"] == seen["OPENBLAS_NUM_THREADS"] == "3"

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from fmnist_lib.config import (
+    DEFAULT_CONFIG,
+    PROJECT_ROOT,
+    main,
+    override,
+    parse_settings,
+    read_settings,
+    source_of,
+)
+from fmnist_lib.errors import ConfigError
+
+CANDIDATE = '[[search.candidates]]\nid = "a"\nengine = "optuna"\nfamilies = ["logistic"]\n'
+
+
+def message(text: str) -> str:
+    with pytest.raises(ConfigError) as error:
+        parse_settings(text, "my.toml")
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", ["train.toml", "quick.toml"])
+def test_shipped_configs_are_valid(name):
+    settings = read_settings(PROJECT_ROOT / "config" / name)
+    assert {candidate.engine for candidate in settings.search.candidates} >= {"optuna", "tpot"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sed = 1\n" + CANDIDATE, "my.toml: sed: unknown key"),
+        ('seed = "x"\n' + CANDIDATE, "seed: expected integer, got 'x'"),
+        ("seed = -1\n" + CANDIDATE, "seed: expected greater than or equal to 0, got -1"),
+        ("[search]\nminutes = 0.0\n" + CANDIDATE, "search.minutes: expected greater than 0"),
+        ("[search]\nminutes = true\n" + CANDIDATE, "search.minutes: expected number, got True"),
+        ("[data]\nrows = 1.5\n" + CANDIDATE, "data.rows: expected integer"),
+        ("[data]\nvalidation_share = 1.0\n" + CANDIDATE, "data.validation_share: expected less"),
+        (CANDIDATE.replace("optuna", "hyperopt"), "search.candidates[0].engine: expected one of"),
+        (CANDIDATE.replace("logistic", "svm"), "search.candidates[0].families[0]: expected"),
+        (CANDIDATE.replace('"a"', '"A b"'), "search.candidates[0].id"),
+        (CANDIDATE + CANDIDATE, "candidate ids must be unique, got a twice"),
+        ("[search]\ncandidates = []\n", "search.candidates: expected at least one entry"),
+        ("seed = 1\n", "search: expected a value, got nothing"),
+        ("[search]\nminutes = 1.0\n", "search.candidates: expected a value, got nothing"),
+        ('[[search.candidates]]\nid = "a"\n', "search.candidates[0].engine: expected one of"),
+        (
+            '[[search.candidates]]\nid = "a"\nengine = "baseline"\nstrategy = "majority"\n',
+            "at least one candidate must be of the engine",
+        ),
+        ("seed = = 1\n", "my.toml: expected a TOML file"),
+    ],
+)
+def test_a_bad_value_names_file_key_expected_and_got(text, expected):
+    assert expected in message(text)
+
+
+def test_every_problem_is_named_at_once():
+    lines = message("sed = 1\n[search]\nminutes = -1.0\n" + CANDIDATE).splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith("my.toml: ") for line in lines)
+
+
+def test_settings_survive_the_journey_through_json():
+    settings = read_settings(DEFAULT_CONFIG)
+    again = type(settings).model_validate(json.loads(settings.model_dump_json()))
+    assert again == settings
+
+
+def test_parameters_override_the_file_and_are_checked():
+    settings = read_settings(DEFAULT_CONFIG)
+    changed = override(settings, minutes=2.0, seed=None, rows=1000, data_dir="somewhere")
+    assert changed.search.minutes == 2.0
+    assert changed.seed == settings.seed
+    assert changed.data.rows == 1000
+    assert changed.data.directory == "somewhere"
+    with pytest.raises(ConfigError, match=r"command line parameters: search\.minutes"):
+        override(settings, minutes=-1.0)
+
+
+def test_the_file_of_a_text_is_found_on_the_command_line(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text("seed = 1\n")
+    assert source_of("seed = 1\n", ["train.py", "--config", "config", str(file)]) == str(file)
+    assert source_of("seed = 2\n", ["train.py", str(file)]) == "configuration"
+
+
+def test_an_unreadable_file_is_one_message(tmp_path):
+    with pytest.raises(ConfigError, match="expected a readable TOML file"):
+        read_settings(tmp_path / "missing.toml")
+
+
+def test_the_command_prints_schema_and_resolved_settings(capsys):
+    assert main([]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["schema"]["additionalProperties"] is False
+    assert printed["resolved"]["search"]["minutes"] == read_settings(DEFAULT_CONFIG).search.minutes
+
+
+def test_the_command_fails_with_one_message(tmp_path):
+    file = tmp_path / "bad.toml"
+    file.write_text("sed = 1\n" + CANDIDATE)
+    command = [sys.executable, "-m", "fmnist_lib.config", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT_ROOT, check=False)
+    assert done.returncode == 1
+    assert done.stderr.strip().startswith(f"{file}: sed: unknown key")
+    assert "Traceback" not in done.stderr
