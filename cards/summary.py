@@ -46,28 +46,8 @@ def summary_card(summary: RunSummary) -> list[MetaflowCardComponent]:
     ]
 
 
-_COLUMNS = (
-    "candidate",
-    "status",
-    "accuracy",
-    "interval",
-    "log_loss",
-    "fit",
-    "predict",
-    "size",
-    "description",
-)
-_HEADERS = [
-    "candidate",
-    "status",
-    "validation accuracy",
-    "interval",
-    "log loss",
-    "fit",
-    "an image takes",
-    "size",
-    "pipeline",
-]
+_COLUMNS = ("candidate", "status", "accuracy", "interval", "description")
+_HEADERS = ["candidate", "status", "validation accuracy", "interval", "pipeline"]
 
 
 def _tracking_warning(summary: RunSummary) -> list[MetaflowCardComponent]:

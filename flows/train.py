@@ -85,7 +85,6 @@ class FashionMnistTrain(FlowSpec):
         self.next(self.eda)
 
     @FailureCard(card="eda")
-    @card(type="html", id="sweetviz", options={"attribute": "sweetviz_html"})
     @card(type="blank", id="eda")
     @step
     def eda(self):
@@ -143,7 +142,7 @@ class FashionMnistTrain(FlowSpec):
     def select(self, inputs):
         """Pick the champion by validation, refit it, and look at the test images once."""
         from cards.leaderboard import leaderboard_card
-        from fmnist_lib.drift.report import halves
+        from fmnist_lib.drift.batch import halves
         from fmnist_lib.evaluation.figures import evaluation_pictures
         from fmnist_lib.evaluation.leaderboard import leaderboard, pick_champion
         from fmnist_lib.evaluation.metrics import evaluate
@@ -156,16 +155,23 @@ class FashionMnistTrain(FlowSpec):
         winner = pick_champion(self.results)
         self.champion = refit(winner.pipeline, search_data(self.dataset), self.budget.threads)
         test = self.dataset.test
-        probabilities = self.champion.predict_proba(test.images)
+        self.test_probabilities = self.champion.predict_proba(test.images)
         self.evaluation = evaluate(
-            test.labels, probabilities, self.settings.evaluation, self.settings.seed
+            test.labels, self.test_probabilities, self.settings.evaluation, self.settings.seed
         )
         self.test_metrics = self.evaluation.as_metrics()
-        self.reference, self.held_back = halves(test.images, probabilities, self.settings.seed)
+        self.reference, self.held_back = halves(
+            test.images, self.test_probabilities, self.settings.seed
+        )
         self.pictures = evaluation_pictures(self.leaderboard, self.evaluation, test.images)
         current.card["leaderboard"].extend(
             leaderboard_card(self.leaderboard, self.evaluation, self.pictures, self.data_version)
         )
+        self.next(self.examine)
+
+    @step
+    def examine(self):
+        """Look at the champion from two sides at once: a join cannot be a split as well."""
         self.next(self.explain, self.drift)
 
     @FailureCard(card="explain")
@@ -193,14 +199,20 @@ class FashionMnistTrain(FlowSpec):
     def drift(self):
         """Compare the current batch with the champion's held-out reference."""
         from cards.drift import drift_card
-        from fmnist_lib.drift.report import Batch, detect_drift
+        from fmnist_lib.drift.batch import Batch
+        from fmnist_lib.drift.report import detect_drift
 
         observe = self.champion.predict_proba
         batch = self.held_back
         if self.batch_images is not None:
             batch = Batch(self.batch_images, observe(self.batch_images))
         self.drift_report = detect_drift(
-            self.reference, batch, observe, self.settings.drift, self.settings.seed
+            self.reference,
+            batch,
+            observe,
+            self.settings.drift,
+            self.settings.seed,
+            held_back=self.held_back,
         )
         current.card["drift"].extend(drift_card(self.drift_report, self.data_version))
         self.next(self.publish)
@@ -210,12 +222,36 @@ class FashionMnistTrain(FlowSpec):
     @step
     def publish(self, inputs):
         """Track the run, register the champion, write the bundle and the one-page summary."""
+        from tempfile import TemporaryDirectory
+
+        from cards.summary import summary_card
+        from fmnist_lib.release.summary import render_summary
+        from fmnist_lib.tracking.model import save_model
+
         self.merge_artifacts(inputs)
+        with TemporaryDirectory() as directory:
+            model = save_model(
+                self.champion, self.dataset.test.images[:100], Path(directory) / "model"
+            )
+            tracked, problem = self.track(model)
+            bundle = self.write_bundle(model, tracked)
+        self.mlflow_run_id = tracked.run_id if tracked else None
+        self.model_uri = tracked.model_uri if tracked else None
+        self.bundle_path = str(bundle.path)
+        self.summary = self.summarise(tracked, problem, bundle)
+        self.summary_html = render_summary(self.summary)
+        bundle.path.with_suffix(".html").write_text(self.summary_html, encoding="utf-8")
+        current.card["summary"].extend(summary_card(self.summary))
         self.next(self.end)
 
     @step
     def end(self):
         """Say where to look."""
+        accuracy = self.evaluation.accuracy
+        print(f"Data: {self.data_version.description}.")  # noqa: T201 (the run's last word)
+        print(f"Test accuracy {accuracy} with {self.summary.champion['candidate']}.")  # noqa: T201
+        print(f"Bundle and summary: {self.bundle_path}")  # noqa: T201
+        print("Cards: python flows/train.py card view publish")  # noqa: T201
 
     @property
     def settings(self):
@@ -249,6 +285,105 @@ class FashionMnistTrain(FlowSpec):
             branch.input,
             getattr(branch, "result", None),
             getattr(branch, "search_failure", None),
+        )
+
+    def identity(self):
+        """Return who and what this run is."""
+        from fmnist_lib.tracking.runs import RunIdentity
+        from fmnist_lib.tracking.source import git_commit
+
+        return RunIdentity(
+            flow=current.flow_name,
+            run_id=current.run_id,
+            pathspec=current.pathspec,
+            user=current.username,
+            git_commit=git_commit(PROJECT_ROOT),
+        )
+
+    def track(self, model):
+        """Log the run in MLflow; trouble there is a warning, not the end of a training run."""
+        from fmnist_lib.errors import TrackingError
+        from fmnist_lib.tracking.runs import TrainingRecord, log_training_run
+        from fmnist_lib.tracking.store import prepare_store
+
+        record = TrainingRecord(
+            identity=self.identity(),
+            settings=self.settings,
+            data_version=self.data_version,
+            leaderboard=self.leaderboard,
+            candidates={
+                result.id: {"params": result.params, "trials": result.trials}
+                for result in self.results
+            },
+            test_metrics=self.test_metrics,
+            pictures=(
+                *self.pictures,
+                *self.explanation.pictures,
+                *self.drift_report.pictures,
+            ),
+        )
+        try:
+            store = prepare_store(
+                self.settings.tracking, PROJECT_ROOT, os.environ.get("MLFLOW_TRACKING_URI")
+            )
+            tracked = log_training_run(store, record, model)
+        except TrackingError as error:
+            print(f"WARNING: not tracked. {error}", file=sys.stderr)  # noqa: T201
+            return None, str(error)
+        current.run.add_tag(f"mlflow:{tracked.run_id}")
+        return tracked, None
+
+    def write_bundle(self, model, tracked):
+        """Write what reproduces this run to one file."""
+        from fmnist_lib.release.bundle import BundleContents, bundle_path, write_bundle
+
+        return write_bundle(
+            bundle_path(
+                self.settings.release, PROJECT_ROOT, f"{current.flow_name}-{current.run_id}"
+            ),
+            BundleContents(
+                splits={
+                    name: (split.images, split.labels)
+                    for name, split in self.dataset.splits.items()
+                },
+                data_version=self.data_version,
+                model_file=model.file,
+                model_format=model.format,
+                trusted_types=model.trusted_types,
+                settings=self.settings,
+                leaderboard=self.leaderboard,
+                metrics=self.test_metrics,
+                test_probabilities=self.test_probabilities,
+                source_root=PROJECT_ROOT,
+                identity=self.identity().tags
+                | ({"mlflow.run_id": tracked.run_id} if tracked else {}),
+            ),
+        )
+
+    def summarise(self, tracked, problem, bundle):
+        """Gather what the one-page summary says."""
+        from datetime import UTC, datetime
+
+        from fmnist_lib.release.summary import RunSummary
+
+        identity = self.identity()
+        return RunSummary(
+            flow=identity.flow,
+            run_id=identity.run_id,
+            user=identity.user,
+            created=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+            seed=self.settings.seed,
+            data_version=self.data_version,
+            leaderboard=self.leaderboard,
+            metrics=self.test_metrics,
+            confidence=self.settings.evaluation.confidence,
+            confused_pairs=self.evaluation.confused_pairs,
+            confusion=next(p for p in self.pictures if p.name == "confusion"),
+            drift_verdict=self.drift_report.verdict,
+            tracked=tracked,
+            tracking_problem=problem,
+            bundle=bundle,
+            git_commit=identity.git_commit,
         )
 
 

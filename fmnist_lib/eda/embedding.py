@@ -65,7 +65,7 @@ def _map(images: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
 
     if (images == images[0]).all():
         # Without any spread t-SNE divides by zero, and its compiled part then crashes.
-        return np.zeros((len(images), 2), dtype=np.float32), "All sampled images are the same"
+        return np.zeros((len(images), 2), dtype=np.float32), "one point for all images"
     n_components = min(_COMPONENTS, len(images) - 1)
     pixels = images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
     pca = PCA(n_components, svd_solver="randomized", random_state=seed)

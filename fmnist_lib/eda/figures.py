@@ -109,18 +109,15 @@ def _moments(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nda
 def samples_picture(
     images: np.ndarray, labels: np.ndarray, per_class: int, rng: np.random.Generator
 ) -> Picture:
-    """Randomly drawn images, one row a class."""
-    figure = new_figure(1.6 + 0.85 * per_class, 0.85 * N_CLASSES)
-    grid = figure.subplots(N_CLASSES, per_class, squeeze=False)
+    """Randomly drawn images, one column a class."""
+    figure = new_figure(1.1 * N_CLASSES, 1.02 * per_class + 0.3)
+    grid = figure.subplots(per_class, N_CLASSES, squeeze=False)
     _without_ticks(grid)
-    for label, row in enumerate(grid):
-        positions = np.flatnonzero(labels == label)
-        drawn = rng.permutation(positions)[:per_class]
-        for axes, position in zip(row, drawn, strict=False):
+    for label, column in enumerate(grid.T):
+        drawn = rng.permutation(np.flatnonzero(labels == label))[:per_class]
+        for axes, position in zip(column, drawn, strict=False):
             axes.imshow(images[position], cmap="gray_r", vmin=0, vmax=255)
-        row[0].set_ylabel(
-            CLASS_NAMES[label], rotation=0, ha="right", va="center", fontsize=11, labelpad=8
-        )
+        column[0].set_title(CLASS_NAMES[label], fontsize=12)
     caption = (
         "Drawn at random, not picked. Shirts, T-shirts, pullovers and coats share one outline: "
         "at 28 x 28 pixels many are hard to tell apart for a person, too."
@@ -175,6 +172,8 @@ def _name_cluster(axes: Axes, points: np.ndarray, name: str) -> None:
 
 
 def _map_caption(embedding: Embedding) -> str:
+    if np.ptp(embedding.points) == 0:
+        return "All sampled images are the same: there is nothing to map."
     mixed = ""
     if embedding.mixed_pair is not None:
         first, second = (CLASS_NAMES[label] for label in embedding.mixed_pair)

@@ -53,9 +53,29 @@ def explain(  # noqa: PLR0917 (a model, what to explain, and how)
         Numbers of images and labels differ, there are too few, or the champion has not ten
         classes.
     """
-    from fmnist_lib.features.images import as_images
+    from threadpoolctl import threadpool_limits
 
     started = time.perf_counter()
+    # Masked images are scored a few dozen at a time: more threads mostly wait for each other,
+    # on a busy machine up to twenty times as long as one needs.
+    with threadpool_limits(1):
+        explanation = _explain(champion, images, labels, background_images, config, seed=seed)
+    pictures = explanation_pictures(explanation)
+    return replace(explanation, pictures=pictures, seconds=time.perf_counter() - started)
+
+
+def _explain(
+    champion: Any,
+    images: np.ndarray,
+    labels: np.ndarray,
+    background_images: np.ndarray,
+    config: ExplainConfig,
+    *,
+    seed: int,
+) -> Explanation:
+    """The explanation without its pictures."""
+    from fmnist_lib.features.images import as_images
+
     rng = np.random.default_rng(seed)
     images, labels = as_images(images), np.asarray(labels)
     _check(champion, images, labels)
@@ -68,7 +88,7 @@ def explain(  # noqa: PLR0917 (a model, what to explain, and how)
     background = background[_some(len(background), config.background_rows, rng)]
     attribution = attribute(champion, images[rows], background, config.evaluations)
     maps = values_of_class(attribution.shap_values, predictions[rows])
-    explanation = Explanation(
+    return Explanation(
         images=images[rows],
         labels=labels[rows],
         predictions=predictions[rows],
@@ -88,8 +108,6 @@ def explain(  # noqa: PLR0917 (a model, what to explain, and how)
         pictures=(),
         seconds=0.0,
     )
-    pictures = explanation_pictures(explanation)
-    return replace(explanation, pictures=pictures, seconds=time.perf_counter() - started)
 
 
 def _some(total: int, wanted: int, rng: np.random.Generator) -> np.ndarray:

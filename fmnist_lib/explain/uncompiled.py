@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +17,9 @@ def uncompiled_shap() -> Iterator[None]:
     Numba would compile them anew in every process, for about six seconds; interpreted they cost
     a hundredth of a second an image. Where ``shap`` was imported compiled before, it stays so.
     """
-    from numba.core import config
+    from numba.core import config as numba_config
 
+    config: Any = numba_config  # its values are set at run time, unseen by type checkers
     if "shap" in sys.modules and _is_compiled():
         yield
         return

@@ -165,6 +165,8 @@ class _Objective:
         with warnings.catch_warnings():
             # The number of iterations is one of the parameters: stopping at it is intended.
             warnings.simplefilter("ignore", ConvergenceWarning)
+            # The first rungs may have fewer rows than a batch.
+            warnings.filterwarnings("ignore", message="Got `batch_size`")
             model.fit(fit_columns, self._rows.labels[:n_rows])
         fit_seconds = time.monotonic() - start
         return float(model.score(holdout_columns, self._rows.holdout_labels)), fit_seconds

@@ -22,6 +22,9 @@ PACKAGE = Path(__file__).resolve().parents[1]
 #: Only types from these packages are ever named as trusted when a skops file is loaded.
 TRUSTED_PACKAGES = ("sklearn", "numpy", "scipy", "fmnist_lib", "xgboost", "lightgbm", "tpot")
 TRUSTED_TYPES = ("collections.OrderedDict",)
+#: Beyond this, skops and the check of its copy take more than about five seconds and four times
+#: the size in memory: a large forest.
+MAX_SKOPS_BYTES = 200_000_000
 _DISTRIBUTIONS = {"xgboost": "xgboost", "lightgbm": "lightgbm", "tpot": "tpot"}
 
 ModelFormat = Literal["skops", "cloudpickle"]
@@ -58,8 +61,8 @@ class SavedModel:
 def save_model(champion: Any, examples: NDArray[np.uint8], directory: Path) -> SavedModel:
     """Write a fitted pipeline as an MLflow model.
 
-    skops is used when every type in the pipeline belongs to a package we trust and the copy
-    predicts bit for bit what a pickled one does; else cloudpickle.
+    skops is used when every type in the pipeline belongs to a package we trust, the copy predicts
+    bit for bit what a pickled one does, and the pipeline is not very large; else cloudpickle.
 
     Parameters
     ----------
@@ -105,6 +108,9 @@ def _skops_types(champion: Any) -> tuple[tuple[str, ...], str | None]:
     import skops.io
 
     try:
+        size = len(pickle.dumps(champion))
+        if size > MAX_SKOPS_BYTES:
+            return (), f"{size / 1e6:.0f} MB, skops is only used up to {MAX_SKOPS_BYTES / 1e6:.0f}"
         found = skops.io.get_untrusted_types(data=skops.io.dumps(champion))
     except Exception as error:  # noqa: BLE001 - skops fails in many ways on types it cannot write
         return (), f"skops cannot write this pipeline: {type(error).__name__}: {error}"

@@ -83,7 +83,7 @@ def splits(train_images, train_labels, test_images, test_labels):
 def contents(splits, leaderboard, data_version, tmp_path_factory):
     fitted = make_pipeline(Pixels(), LogisticRegression(max_iter=200)).fit(*splits["train"])
     # What the flow evaluates came out of its datastore, where it was pickled.
-    champion = pickle.loads(pickle.dumps(fitted))  # noqa: S301 - our own bytes
+    champion = pickle.loads(pickle.dumps(fitted))
     file = tmp_path_factory.mktemp("model") / "model.skops"
     skops.io.dump(champion, file)
     return BundleContents(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -95,8 +97,15 @@ def saved_model(champion, test_images, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def fresh_database(tmp_path_factory):
+def elsewhere(tmp_path_factory):
+    """The working directory while the store is made; it should stay empty."""
+    return tmp_path_factory.mktemp("elsewhere")
+
+
+@pytest.fixture(scope="session")
+def fresh_database(tmp_path_factory, elsewhere):
     """A migrated store with no runs: copied by tests, so that the migration runs once."""
     root = tmp_path_factory.mktemp("store with a space")
-    prepare_store(TrackingConfig(), root)
+    with contextlib.chdir(elsewhere):
+        prepare_store(TrackingConfig(), root)
     return root

@@ -49,7 +49,7 @@ def test_the_families_of_the_search_are_kept_without_pickle(
     assert "fmnist_lib.features.pixels.Pixels" in saved.trusted_types
     copy = load_model(saved.directory)
     images = train_images[500:700]
-    pickled = pickle.loads(pickle.dumps(champion))  # noqa: S301 - our own bytes
+    pickled = pickle.loads(pickle.dumps(champion))
     np.testing.assert_array_equal(copy.predict_proba(images), pickled.predict_proba(images))
 
 
@@ -71,6 +71,15 @@ def test_a_copy_that_predicts_something_else_is_not_used(
     saved = save_model(champion, train_images[:4], tmp_path / "model")
     assert saved.format == "cloudpickle"
     assert saved.fallback_reason == "predict_proba of the skops copy differs on 4 of 4 images"
+
+
+def test_a_very_large_pipeline_is_pickled(champion, train_images, tmp_path, monkeypatch):
+    monkeypatch.setattr(model, "MAX_SKOPS_BYTES", 1000)
+    saved = save_model(champion, train_images[:4], tmp_path / "model")
+    assert saved.format == "cloudpickle"
+    assert saved.fallback_reason.endswith("MB, skops is only used up to 0")
+    copy = load_model(saved.directory)
+    np.testing.assert_array_equal(copy.predict(train_images), champion.predict(train_images))
 
 
 def test_a_pipeline_that_cannot_be_written_is_a_tracking_error(train_images, tmp_path):

@@ -30,15 +30,14 @@ def test_a_password_may_not_stand_in_the_configuration_file():
         TrackingConfig(uri="postgresql://user:secret@host/db")
 
 
-def test_a_new_store_is_one_whole_file_with_its_artifacts_beside_it(fresh_database):
+def test_a_new_store_is_one_whole_file_with_its_artifacts_beside_it(fresh_database, elsewhere):
     mlruns = fresh_database / "mlruns"
     store = prepare_store(TrackingConfig(), fresh_database)
     experiment = client(store.uri).get_experiment(store.experiment_id)
     assert experiment.name == "fashion-mnist"
     assert experiment.artifact_location == (mlruns / "artifacts").as_uri()
     assert not list(mlruns.glob("*unfinished*"))
-    assert not Path("mlflow.db").exists()
-    assert not Path("mlruns").exists()
+    assert not list(elsewhere.iterdir())
 
 
 def test_preparing_again_finds_the_same_experiment_and_makes_a_new_one_for_a_new_name(root):

@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from fmnist_lib.explain import attribution as module
+from fmnist_lib.explain.attribution import attribute, mean_image
+
+
+@pytest.fixture
+def background(train_images):
+    # More than the 100 rows that SHAP's own default would keep.
+    return train_images[:150]
+
+
+@pytest.mark.parametrize(
+    ("champion", "explainer", "output"),
+    [
+        ("linear_champion", "LinearExplainer", "log-odds"),
+        ("boosted_champion", "TreeExplainer", "log-odds"),
+        ("forest_champion", "TreeExplainer", "probability"),
+        ("kernel_champion", "PartitionExplainer", "probability"),
+    ],
+)
+def test_every_kind_of_champion_gets_its_explainer_and_adds_up(
+    request, test_images, background, champion, explainer, output
+):
+    model = request.getfixturevalue(champion)
+    result = attribute(model, test_images[:5], background, evaluations=200)
+    assert (result.explainer, result.output) == (explainer, output)
+    assert result.shap_values.shape == (5, 28, 28, 10)
+    assert result.shap_values.dtype == np.float32
+    totals = result.base_values + result.shap_values.sum(axis=(1, 2))
+    expected = (
+        model.predict_proba(test_images[:5])
+        if output == "probability"
+        else model.decision_function(test_images[:5])
+    )
+    assert totals == pytest.approx(expected, abs=result.additivity_bound)
+    assert result.additivity_error == pytest.approx(np.abs(totals - expected).max(), abs=1e-4)
+    assert np.abs(result.shap_values).max() > 100 * result.additivity_error / 784
+
+
+def test_linear_values_are_coefficient_times_distance_from_the_mean(
+    train_images, train_labels, test_images, background, pixels
+):
+    scaler, classifier = StandardScaler(), LogisticRegression(max_iter=50)
+    model = make_pipeline(pixels, scaler, classifier).fit(train_images[:1000], train_labels[:1000])
+    result = attribute(model, test_images[:4], background, evaluations=200)
+    per_grey_level = classifier.coef_ / (255 * scaler.scale_)
+    distance = test_images[:4].reshape(4, -1) - background.reshape(len(background), -1).mean(axis=0)
+    expected = (distance[:, None, :] * per_grey_level).transpose(0, 2, 1).reshape(4, 28, 28, 10)
+    assert result.shap_values == pytest.approx(expected, abs=1e-3 * np.abs(expected).max())
+
+
+def test_values_of_a_boosted_pixel_are_zero_where_no_tree_looks(boosted_champion, test_images):
+    result = attribute(boosted_champion, test_images[:5], test_images[5:50], evaluations=200)
+    trees = [tree for stage in boosted_champion[-1]._predictors for tree in stage]  # noqa: SLF001
+    used = np.zeros(784, dtype=bool)
+    for tree in trees:
+        used[tree.nodes["feature_idx"][tree.nodes["is_leaf"] == 0]] = True
+    by_pixel = np.abs(result.shap_values).sum(axis=(0, 3)).ravel()
+    assert used.sum() < 784
+    assert not by_pixel[~used].any()
+    assert by_pixel[used].any()
+
+
+def test_the_base_of_the_partition_explainer_is_the_mean_background(
+    kernel_champion, test_images, background
+):
+    result = attribute(kernel_champion, test_images[:2], background, evaluations=200)
+    hidden = kernel_champion.predict_proba(mean_image(background)[None])[0]
+    assert result.base_values == pytest.approx(hidden, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [
+        (["length_one", LogisticRegression(max_iter=20)], "No fixed matrix"),
+        (["pixels", PCA(10), HistGradientBoostingClassifier(max_iter=2)], "mix pixels"),
+        (["pixels", SGDClassifier(loss="log_loss")], "not the softmax"),
+    ],
+)
+def test_a_type_that_only_looks_exact_is_explained_by_masking_with_the_reason_said(
+    request, train_images, train_labels, test_images, background, steps, reason
+):
+    first, *others = steps
+    model = make_pipeline(request.getfixturevalue(first), *others)
+    model.fit(train_images[:500], train_labels[:500])
+    result = attribute(model, test_images[:2], background, evaluations=100)
+    assert result.explainer == "PartitionExplainer"
+    assert reason in result.reason
+    assert result.is_additive
+
+
+def test_a_forest_too_deep_for_exact_values_is_explained_by_masking(
+    forest_champion, test_images, background, monkeypatch
+):
+    monkeypatch.setattr(module, "_TREE_WORK_LIMIT", 1.0)
+    result = attribute(forest_champion, test_images[:2], background, evaluations=100)
+    assert result.explainer == "PartitionExplainer"
+    assert "deep" in result.reason
+
+
+def test_exact_values_that_do_not_add_up_are_not_used(
+    boosted_champion, test_images, background, monkeypatch
+):
+    monkeypatch.setattr(
+        module, "_tree_outputs", lambda model, rows: (model.predict_proba(rows), "log-odds")
+    )
+    result = attribute(boosted_champion, test_images[:2], background, evaluations=100)
+    assert result.explainer == "PartitionExplainer"
+    assert "did not add up" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("library", "classifier"), [("xgboost", "XGBClassifier"), ("lightgbm", "LGBMClassifier")]
+)
+def test_other_boosting_libraries_are_explained_exactly(
+    train_images, train_labels, test_images, background, pixels, library, classifier
+):
+    package = pytest.importorskip(library)
+    trees = getattr(package, classifier)(n_estimators=5, n_jobs=1)
+    model = make_pipeline(pixels, trees).fit(train_images[:800], train_labels[:800])
+    result = attribute(model, test_images[:5], background, evaluations=100)
+    assert result.explainer == "TreeExplainer"
+    assert result.is_additive
