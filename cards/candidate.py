@@ -106,7 +106,7 @@ def _trials_chart(trials: Any) -> dict[str, Any]:
             "mark": {"type": "point", "filled": True, "size": 60},
             "encoding": {
                 "x": _axis("seconds", "seconds since the start"),
-                "y": _axis("value", "accuracy on the held-out rows"),
+                "y": _axis("value", "accuracy on the held-out rows", ".1%"),
                 "color": {"field": "state", "type": "nominal", "scale": _STATE_COLOURS},
                 "tooltip": [{"field": "number"}, {"field": "value"}, {"field": "state"}],
             },
@@ -121,14 +121,20 @@ def _best_so_far_chart(points: list[dict[str, float]]) -> dict[str, Any]:
             "mark": {"type": "line", "interpolate": "step-after", "point": True},
             "encoding": {
                 "x": _axis("seconds", "seconds since the start"),
-                "y": _axis("accuracy", "best accuracy so far"),
+                "y": _axis("accuracy", "best accuracy so far", ".1%"),
             },
         },
     )
 
 
-def _axis(field: str, title: str) -> dict[str, Any]:
-    return {"field": field, "type": "quantitative", "title": title, "scale": {"zero": False}}
+def _axis(field: str, title: str, number_format: str = "d") -> dict[str, Any]:
+    return {
+        "field": field,
+        "type": "quantitative",
+        "title": title,
+        "scale": {"zero": False},
+        "axis": {"format": number_format},
+    }
 
 
 def _chart(points: list[dict[str, Any]], layer: dict[str, Any]) -> dict[str, Any]:

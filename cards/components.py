@@ -47,4 +47,3 @@ def frame_table(frame: pd.DataFrame) -> MetaflowCardComponent:
 def percent(value: float, digits: int = 1) -> str:
     """Format a share in [0, 1] as a percentage."""
     return f"{100 * value:.{digits}f} %"
-

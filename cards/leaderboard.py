@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
@@ -54,6 +55,10 @@ def leaderboard_card(
             "too good; its test accuracy is not. *p* is McNemar's test against the champion."
         ),
         table(_HEADERS, (_row(row) for _, row in leaderboard.iterrows())),
+        table(
+            ["candidate", "best pipeline"],
+            ((row["candidate"], _description(row)) for _, row in leaderboard.iterrows()),
+        ),
         *pictures(figures),
         Markdown("## Class by class"),
         table(
@@ -66,7 +71,7 @@ def leaderboard_card(
 _HEADERS = [
     "candidate",
     "status",
-    "validation accuracy",
+    "accuracy",
     "interval",
     "p",
     "log loss",
@@ -75,7 +80,6 @@ _HEADERS = [
     "ms / image",
     "MB",
     "tried",
-    "pipeline",
 ]
 
 
@@ -91,21 +95,28 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
 
 def _row(row: Any) -> list[str]:
     if str(row["status"]).startswith("failed"):
-        return [row["candidate"], row["status"], *[""] * 4, f"{row['search_seconds']:.0f}", *[""] * 5]
+        blanks = [""] * (len(_HEADERS) - 2)
+        return [row["candidate"], "failed", *blanks]
     return [
         row["candidate"],
         row["status"],
         percent(row["validation_accuracy"], 2),
-        f"{percent(row['accuracy_low'], 2)} to {percent(row['accuracy_high'], 2)}",
-        "" if row["p_value"] != row["p_value"] else f"{row['p_value']:.2g}",  # noqa: PLR0124 (NaN)
-        f"{row['validation_log_loss']:.4f}",
+        f"{100 * row['accuracy_low']:.1f} to {100 * row['accuracy_high']:.1f}",
+        "" if math.isnan(row["p_value"]) else f"{row['p_value']:.2g}",
+        f"{row['validation_log_loss']:.3f}",
         f"{row['search_seconds']:.0f}",
         f"{row['fit_seconds']:.1f}",
         f"{row['predict_ms_per_image']:.3f}",
         f"{row['model_mb']:.1f}",
         str(row["trials"]),
-        row["description"],
     ]
+
+
+def _description(row: Any) -> str:
+    """The pipeline, or the reason of a failure."""
+    if str(row["status"]).startswith("failed"):
+        return str(row["status"])
+    return str(row["description"])
 
 
 def _class_row(row: Any) -> list[str]:

@@ -38,7 +38,7 @@ def summary_card(summary: RunSummary) -> list[MetaflowCardComponent]:
             ["class", "taken for", "share of the class"],
             summary.mistakes or [("none", "none", "0 %")],
         ),
-        Markdown(f"## Drift\n\n{summary.drift_verdict}"),
+        Markdown(f"## Drift\n\n{summary.drift_sentence}"),
         Markdown("## Where everything is"),
         table(["", ""], summary.identity),
         Markdown("## Where next"),

@@ -353,17 +353,16 @@ def _describe(problem: Any, content: dict[str, Any]) -> str:
     kind, message = problem["type"], problem["msg"]
     if kind == "extra_forbidden":
         return f"{key}: unknown key. Run `python -m fmnist_lib.config` for the keys there are."
-    if kind == "missing":
+    if kind in ("missing", "union_tag_not_found"):
+        key += "" if kind == "missing" else ".engine"
         return f"{key}: expected a value, got nothing."
-    if kind == "union_tag_not_found":
-        return f"{key}.engine: expected one of 'optuna', 'tpot', 'baseline', got nothing."
     if kind == "union_tag_invalid":
         found = problem["ctx"]["tag"]
         return f"{key}.engine: expected one of {problem['ctx']['expected_tags']}, got '{found}'."
-    if kind == "too_short":
-        return f"{key}: expected at least one entry, got none."
     if kind == "value_error":
         return f"{key}: {problem['ctx']['error']}."
+    if kind == "too_short":
+        message = "at least one entry"
     expected = message.removeprefix("Input should be ").removeprefix("a valid ")
     return f"{key}: expected {expected}, got {problem['input']!r}."
 

@@ -148,8 +148,10 @@ def _linear(
     """Exact values of log-odds; else why there are none."""
     from scipy.special import softmax
 
-    outputs = champion.decision_function(images)
-    if not np.allclose(softmax(outputs, axis=1), champion.predict_proba(images), atol=1e-3):
+    # The background too: where the classifier is sure, any squashing looks like a softmax.
+    both = np.concatenate([images, background])
+    outputs = champion.decision_function(both)
+    if not np.allclose(softmax(outputs, axis=1), champion.predict_proba(both), atol=1e-3):
         return None, (
             f"the probabilities of {type(classifier).__name__} are not the softmax of its "
             "linear outputs, which are therefore no log-odds"
@@ -161,7 +163,7 @@ def _linear(
     exact = Attribution(
         shap_values=values,
         base_values=base_values,
-        outputs=outputs,
+        outputs=outputs[: len(images)],
         explainer="LinearExplainer",
         reason=f"{type(classifier).__name__} is linear, and {finding}.",
         output="log-odds",

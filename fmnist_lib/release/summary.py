@@ -164,6 +164,11 @@ class RunSummary:
         ]
 
     @property
+    def drift_sentence(self) -> str:
+        """The drift verdict with a capital letter and a full stop."""
+        return f"{self.drift_verdict[:1].upper()}{self.drift_verdict[1:].rstrip('.')}."
+
+    @property
     def identity(self) -> list[tuple[str, str]]:
         """What names this run, its data, its model and its bundle."""
         facts = [

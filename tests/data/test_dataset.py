@@ -159,6 +159,6 @@ def test_generated_data_have_the_same_form(load, monkeypatch):
 
 def test_a_dataset_travels_between_processes(load, custom_dir):
     dataset, version = load(custom_dir)
-    copy, same = pickle.loads(pickle.dumps((dataset, version)))  # noqa: S301 (our own bytes)
+    copy, same = pickle.loads(pickle.dumps((dataset, version)))
     assert copy.train.fingerprint == dataset.train.fingerprint
     assert same == version

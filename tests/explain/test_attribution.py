@@ -58,7 +58,7 @@ def test_linear_values_are_coefficient_times_distance_from_the_mean(
 
 def test_values_of_a_boosted_pixel_are_zero_where_no_tree_looks(boosted_champion, test_images):
     result = attribute(boosted_champion, test_images[:5], test_images[5:50], evaluations=200)
-    trees = [tree for stage in boosted_champion[-1]._predictors for tree in stage]  # noqa: SLF001
+    trees = [tree for stage in boosted_champion[-1]._predictors for tree in stage]
     used = np.zeros(784, dtype=bool)
     for tree in trees:
         used[tree.nodes["feature_idx"][tree.nodes["is_leaf"] == 0]] = True

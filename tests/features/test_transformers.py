@@ -75,5 +75,7 @@ def test_overall_scaling_keeps_the_proportions():
     columns = np.random.default_rng(0).normal(size=(500, 3)) * [1, 5, 10]
     scaled = OverallScaler().fit_transform(columns)
     assert scaled.var(axis=0).mean() == pytest.approx(1)
-    np.testing.assert_allclose(scaled.std(axis=0)[1:] / scaled.std(axis=0)[0],
-                               columns.std(axis=0)[1:] / columns.std(axis=0)[0])
+    np.testing.assert_allclose(
+        scaled.std(axis=0)[1:] / scaled.std(axis=0)[0],
+        columns.std(axis=0)[1:] / columns.std(axis=0)[0],
+    )

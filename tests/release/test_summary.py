@@ -63,6 +63,11 @@ def test_a_run_that_mlflow_does_not_know_says_so(make_summary):
     assert "mlflow ui" not in html
 
 
+def test_the_drift_verdict_reads_as_a_sentence(make_summary):
+    html = render_summary(make_summary(drift_verdict="no drift found"))
+    assert "<p>No drift found.</p>" in html
+
+
 def test_the_ids_and_commands_lead_back_to_the_run(make_summary):
     html = render_summary(make_summary(git_commit="0123abc"))
     for text in (

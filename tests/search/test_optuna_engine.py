@@ -76,5 +76,5 @@ def test_a_space_that_only_breaks_is_one_message_with_the_reason(data, monkeypat
         raise ValueError("no luck with this point")
 
     monkeypatch.setattr(pipelines, "tail_steps", broken)
-    with pytest.raises(SearchError, match="none of 3 trials gave a pipeline.*no luck"):
+    with pytest.raises(SearchError, match=r"none of 3 trials gave a pipeline.*no luck"):
         search(data, trials=3)

@@ -12,9 +12,7 @@ FAMILIES = ("logistic", "kernel", "boosting", "trees", "neural")
 
 
 def drawn(family, features, seed=0):
-    candidate = OptunaCandidate(
-        id="a", engine="optuna", families=(family,), features=(features,)
-    )
+    candidate = OptunaCandidate(id="a", engine="optuna", families=(family,), features=(features,))
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     params = suggest(study.ask(), candidate)
     # The smallest of everything: this is about what comes out, not how good it is.
@@ -28,7 +26,9 @@ def drawn(family, features, seed=0):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_every_family_learns_from_raw_images_whatever_their_shape(family, features, data):
     params = drawn(family, features)
-    pipeline = build_pipeline(params, seed=1).fit(data.train_images[:1000], data.train_labels[:1000])
+    pipeline = build_pipeline(params, seed=1).fit(
+        data.train_images[:1000], data.train_labels[:1000]
+    )
     images = data.validation_images[:400]
     probabilities = pipeline.predict_proba(images)
     assert probabilities.shape == (400, 10)

@@ -1,0 +1,57 @@
+# One vocabulary of commands for a person, the hooks and CI. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Metaflow stops with "Unknown user" where the environment names none.
+export METAFLOW_USER ?= $(shell id -un)
+
+.PHONY: help install run quick test test-fast lint format types lock clean
+
+help: ## List the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install: $(VENV)/.installed ## Make .venv from the lock
+
+# The lock is complete and hash-checked, so pip must not resolve anything by itself (--no-deps);
+# xgboost's GPU library is left out of it on purpose, see requirements/overrides.txt.
+$(VENV)/.installed: requirements/development.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, got " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/development.txt
+	@touch $@
+
+run: install ## The main job: train, compare, explain and register on the real data
+	$(BIN)/python flows/train.py run
+
+quick: install ## A smoke run of every step in about a minute
+	$(BIN)/python flows/train.py --config config config/quick.toml run
+
+test: install ## Lint, types and all tests
+	$(MAKE) lint types
+	$(BIN)/python -m pytest
+
+test-fast: install ## The tests that take seconds
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: install ## Ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: install ## Let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: install ## Mypy
+	$(BIN)/mypy
+
+lock: ## Renew the lock (needs uv)
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+		--override requirements/overrides.txt --no-emit-index-url --no-header \
+		--quiet --output-file requirements/runtime.txt
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+		--override requirements/overrides.txt --no-emit-index-url --no-header \
+		--group dev --constraint requirements/runtime.txt \
+		--quiet --output-file requirements/development.txt
+
+clean: ## Remove what runs and tools leave behind; the environment stays
+	rm -rf .metaflow mlruns bundles .pytest_cache .mypy_cache .ruff_cache
