@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fmnist_lib.drift.report import DriftReport
 
 _SHOWN_COLUMNS = 10
+_SMALLEST_P_VALUE = 1e-4
 
 
 def drift_card(report: DriftReport, version: DataVersion) -> list[MetaflowCardComponent]:
@@ -28,11 +29,11 @@ def drift_card(report: DriftReport, version: DataVersion) -> list[MetaflowCardCo
         Markdown(
             f"{report.n_current} current images against {report.n_reference} reference images, "
             f"none of which the champion was fitted on: a two-sample Kolmogorov-Smirnov test of "
-            f"each of {len(report.columns)} columns, {ks.correction} correction, "
+            f"each of {len(report.columns)} columns, {ks.correction.title()} correction, "
             f"{percent(ks.alpha, 0)} false alarms over all columns together "
             f"({report.seconds:.0f} s)."
         ),
-        Markdown("## The columns that moved most"),
+        Markdown("## The evidence"),
         _columns(report),
         *_named(report, ["drift-distributions"]),
         Markdown("## What would be noticed?"),
@@ -55,13 +56,17 @@ def _columns(report: DriftReport) -> MetaflowCardComponent:
             (
                 report.columns[column],
                 f"{ks.statistic[column]:.3f}",
-                f"{ks.p_value[column]:.2g}",
-                f"{ks.adjusted_p_value[column]:.2g}",
+                _p_value(ks.p_value[column]),
+                _p_value(ks.adjusted_p_value[column]),
                 "YES" if ks.rejected[column] else "no",
             )
             for column in ks.by_effect[:_SHOWN_COLUMNS]
         ],
     )
+
+
+def _p_value(value: float) -> str:
+    return f"{value:.4f}" if value >= _SMALLEST_P_VALUE else f"below {_SMALLEST_P_VALUE:g}"
 
 
 def _rates(report: DriftReport) -> MetaflowCardComponent:

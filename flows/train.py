@@ -233,8 +233,9 @@ class FashionMnistTrain(FlowSpec):
             model = save_model(
                 self.champion, self.dataset.test.images[:100], Path(directory) / "model"
             )
+            # The bundle first: a failure there must not leave a second model version on resume.
+            bundle = self.write_bundle(model)
             tracked, problem = self.track(model)
-            bundle = self.write_bundle(model, tracked)
         self.mlflow_run_id = tracked.run_id if tracked else None
         self.model_uri = tracked.model_uri if tracked else None
         self.bundle_path = str(bundle.path)
@@ -333,7 +334,7 @@ class FashionMnistTrain(FlowSpec):
         current.run.add_tag(f"mlflow:{tracked.run_id}")
         return tracked, None
 
-    def write_bundle(self, model, tracked):
+    def write_bundle(self, model):
         """Write what reproduces this run to one file."""
         from fmnist_lib.release.bundle import BundleContents, bundle_path, write_bundle
 
@@ -355,8 +356,7 @@ class FashionMnistTrain(FlowSpec):
                 metrics=self.test_metrics,
                 test_probabilities=self.test_probabilities,
                 source_root=PROJECT_ROOT,
-                identity=self.identity().tags
-                | ({"mlflow.run_id": tracked.run_id} if tracked else {}),
+                identity=self.identity().tags,
             ),
         )
 

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import atexit
 import gzip
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 # Before NumPy is imported: two test runs side by side must not fight for the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Before Metaflow is imported: the tests' runs are kept apart from the user's.
+METAFLOW_HOME = Path(tempfile.mkdtemp(prefix="fmnist-flow-tests-"))
+os.environ["METAFLOW_DATASTORE_SYSROOT_LOCAL"] = str(METAFLOW_HOME)
+os.environ["METAFLOW_USER"] = "tester"
+atexit.register(shutil.rmtree, METAFLOW_HOME, ignore_errors=True)
 
 import numpy as np
 import pytest
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def metaflow_home() -> Path:
+    """Directory that holds the datastore of the flows run by tests."""
+    return METAFLOW_HOME
 
 
 @pytest.fixture(scope="session")

@@ -39,19 +39,17 @@ def distributions(
     columns: Sequence[str], reference: np.ndarray, current: np.ndarray, ks: KSResult
 ) -> Picture:
     """Cumulative distributions of the columns with the largest KS statistics."""
-    figure = new_figure(12, 6.4)
+    figure = new_figure(10.5, 5.8)
     axes = figure.subplots(2, _SHOWN_COLUMNS // 2, sharey=True)
     for one, column in zip(axes.flat, ks.by_effect, strict=False):
         before, now = np.sort(reference[:, column]), np.sort(current[:, column])
         one.step(before, _heights(before), where="post", color=SECONDARY, lw=3, label="reference")
         one.step(now, _heights(now), where="post", color=PRIMARY, lw=1.6, label="current")
         _mark_gap(one, before, now)
-        rejected = ks.rejected[column]
         one.set_title(
-            f"{columns[column]}\nKS {ks.statistic[column]:.3f}, adjusted p "
-            f"{ks.adjusted_p_value[column]:.2g}",
+            f"{columns[column]}, KS {ks.statistic[column]:.3f}",
             fontsize=10,
-            color=ALERT if rejected else "black",
+            color=ALERT if ks.rejected[column] else "black",
         )
         _open(one)
     for row in axes:
@@ -95,7 +93,7 @@ def detection_chart(detection: Sequence[DetectionRate], alpha: float) -> Picture
 def signatures(columns: Sequence[str], detection: Sequence[DetectionRate]) -> Picture:
     """Median KS statistic of every column under every shift."""
     values = np.stack([rate.statistic for rate in detection])
-    figure = new_figure(13, 2.4 + 0.32 * len(detection))
+    figure = new_figure(11, 2.2 + 0.32 * len(detection))
     axes = figure.subplots()
     image = axes.imshow(values, cmap=SEQUENTIAL, vmin=0, aspect="auto")
     axes.set_xticks(range(len(columns)), columns, rotation=60, ha="right", fontsize=8)
@@ -115,7 +113,7 @@ def signatures(columns: Sequence[str], detection: Sequence[DetectionRate]) -> Pi
 def shift_examples(detection: Sequence[DetectionRate]) -> Picture:
     """The first images of every shifted batch."""
     n_columns = max(len(rate.examples) for rate in detection)
-    figure = new_figure(11, 0.85 * len(detection) + 0.2)
+    figure = new_figure(10, 0.75 * len(detection) + 0.2)
     axes = figure.subplots(len(detection), n_columns, squeeze=False)
     for row, rate in zip(axes, detection, strict=True):
         for one in row:

@@ -37,7 +37,7 @@ def explanation_pictures(explanation: Explanation) -> tuple[Picture, ...]:
 
 def class_maps(explanation: Explanation) -> Picture:
     """Mean absolute and mean signed SHAP values of every class as 28 x 28 maps."""
-    figure = new_figure(13, 4.6)
+    figure = new_figure(11.5, 4.3)
     axes = figure.subplots(3, N_CLASSES)
     predicted = values_of_class(explanation.shap_values, explanation.predictions)
     groups = [explanation.predictions == label for label in range(N_CLASSES)]
@@ -76,7 +76,7 @@ def image_maps(explanation: Explanation) -> Picture:
     """Single images beside their map for the predicted class, two classes a row."""
     shown = _first_of_each_class(explanation.labels, _MOST_IMAGES_A_CLASS)
     width = max(len(rows) for rows in shown)
-    figure = new_figure(13, 1.05 + 5 * 3.25 / width)
+    figure = new_figure(1.5 + 3 * width, 7.2)
     # Image and map side by side; an empty column between the two classes of a row.
     ratios = [1.0] * (2 * width) + [0.35] + [1.0] * (2 * width)
     axes = figure.subplots(N_CLASSES // 2, len(ratios), gridspec_kw={"width_ratios": ratios})
@@ -108,10 +108,10 @@ def mistake_maps(explanation: Explanation) -> Picture:
     sure = explanation.probabilities[wrong, explanation.predictions[wrong]]
     wrong = wrong[np.argsort(-sure, kind="stable")][:_MOST_MISTAKES]
     n_rows = -(-len(wrong) // 2)
-    figure = new_figure(13, 0.9 + 2.35 * n_rows)
-    axes = figure.subplots(
-        n_rows, 7, squeeze=False, gridspec_kw={"width_ratios": [1, 1, 1, 0.25, 1, 1, 1]}
-    )
+    # Three panels a mistake; an empty column between the two mistakes of a row.
+    ratios = [1, 1, 1] if len(wrong) == 1 else [1, 1, 1, 0.25, 1, 1, 1]
+    figure = new_figure(1.45 * sum(ratios), 0.9 + 1.8 * n_rows)
+    axes = figure.subplots(n_rows, len(ratios), squeeze=False, gridspec_kw={"width_ratios": ratios})
     values = explanation.shap_values[wrong]
     said = values_of_class(values, explanation.predictions[wrong])
     truth = values_of_class(values, explanation.labels[wrong])
@@ -183,7 +183,7 @@ def _name_answer(pair: Any, explanation: Explanation, row: int) -> None:
     colour = "black" if label == said else ALERT
     pair[0].set_title(CLASS_NAMES[label], fontsize=8)
     probability = explanation.probabilities[row, said]
-    pair[1].set_title(f"{CLASS_NAMES[said]} {probability:.2f}", fontsize=8, color=colour)
+    pair[1].set_title(f"{CLASS_NAMES[said]}\n{probability:.2f}", fontsize=8, color=colour)
 
 
 def _name_mistake(panel: Any, explanation: Explanation, row: int) -> None:
@@ -191,7 +191,7 @@ def _name_mistake(panel: Any, explanation: Explanation, row: int) -> None:
     by_class = explanation.probabilities[row]
     panel[0].set_title(f"is: {CLASS_NAMES[label]}", fontsize=9)
     panel[1].set_title(f"said: {CLASS_NAMES[said]} {by_class[said]:.2f}", fontsize=9, color=ALERT)
-    panel[2].set_title(f"for: {CLASS_NAMES[label]} {by_class[label]:.2f}", fontsize=9)
+    panel[2].set_title(f"true: {CLASS_NAMES[label]} {by_class[label]:.2f}", fontsize=9)
 
 
 def _first_of_each_class(labels: np.ndarray, most: int) -> list[np.ndarray]:
@@ -219,14 +219,16 @@ def _hide_unused(axes: np.ndarray) -> None:
 def _colorbar(figure: Any, axes: np.ndarray, limit: float, unit: str, orientation: str) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
+    from matplotlib.ticker import MaxNLocator
 
     scale = ScalarMappable(Normalize(-limit, limit), cmap=DIVERGING)
     is_vertical = orientation == "vertical"
-    layout = {"pad": 0.01} if is_vertical else {"pad": 0.015, "shrink": 0.4, "aspect": 45}
+    layout = {"pad": 0.01} if is_vertical else {"pad": 0.02, "shrink": 0.7, "aspect": 45}
     figure.colorbar(
         scale,
         ax=axes,
         orientation=orientation,
+        ticks=MaxNLocator(4),
         label=unit if is_vertical else f"effect of a pixel on the {unit}",
         **layout,
     )

@@ -207,7 +207,7 @@ class RunSummary:
         commands.append(
             (
                 f"python flows/train.py run --seed {self.seed}",
-                "Search again, same configuration",
+                "Search again (config.json in the bundle)",
             )
         )
         if self.tracked is not None:

@@ -16,27 +16,32 @@ def background(train_images):
     return train_images[:150]
 
 
+@pytest.fixture
+def few_labelled(train_images, train_labels):
+    return train_images[:500], train_labels[:500]
+
+
 @pytest.mark.parametrize(
-    ("champion", "explainer", "output"),
+    ("champion", "choice"),
     [
-        ("linear_champion", "LinearExplainer", "log-odds"),
-        ("boosted_champion", "TreeExplainer", "log-odds"),
-        ("forest_champion", "TreeExplainer", "probability"),
-        ("kernel_champion", "PartitionExplainer", "probability"),
+        ("linear_champion", ("LinearExplainer", "log-odds")),
+        ("boosted_champion", ("TreeExplainer", "log-odds")),
+        ("forest_champion", ("TreeExplainer", "probability")),
+        ("kernel_champion", ("PartitionExplainer", "probability")),
     ],
 )
 def test_every_kind_of_champion_gets_its_explainer_and_adds_up(
-    request, test_images, background, champion, explainer, output
+    request, test_images, background, champion, choice
 ):
     model = request.getfixturevalue(champion)
     result = attribute(model, test_images[:5], background, evaluations=200)
-    assert (result.explainer, result.output) == (explainer, output)
+    assert (result.explainer, result.output) == choice
     assert result.shap_values.shape == (5, 28, 28, 10)
     assert result.shap_values.dtype == np.float32
     totals = result.base_values + result.shap_values.sum(axis=(1, 2))
     expected = (
         model.predict_proba(test_images[:5])
-        if output == "probability"
+        if result.output == "probability"
         else model.decision_function(test_images[:5])
     )
     assert totals == pytest.approx(expected, abs=result.additivity_bound)
@@ -77,20 +82,20 @@ def test_the_base_of_the_partition_explainer_is_the_mean_background(
 
 
 @pytest.mark.parametrize(
-    ("steps", "reason"),
+    ("reason", "steps"),
     [
-        (["length_one", LogisticRegression(max_iter=20)], "No fixed matrix"),
-        (["pixels", PCA(10), HistGradientBoostingClassifier(max_iter=2)], "mix pixels"),
-        (["pixels", SGDClassifier(loss="log_loss")], "not the softmax"),
+        ("No fixed matrix", ["length_one", LogisticRegression()]),
+        ("mix pixels", ["pixels", PCA(10), HistGradientBoostingClassifier(max_iter=2)]),
+        ("not the softmax", ["pixels", SGDClassifier(loss="log_loss")]),
     ],
 )
 def test_a_type_that_only_looks_exact_is_explained_by_masking_with_the_reason_said(
-    request, train_images, train_labels, test_images, background, steps, reason
+    request, few_labelled, test_images, reason, steps
 ):
     first, *others = steps
     model = make_pipeline(request.getfixturevalue(first), *others)
-    model.fit(train_images[:500], train_labels[:500])
-    result = attribute(model, test_images[:2], background, evaluations=100)
+    model.fit(*few_labelled)
+    result = attribute(model, test_images[:2], few_labelled[0][:100], evaluations=100)
     assert result.explainer == "PartitionExplainer"
     assert reason in result.reason
     assert result.is_additive
@@ -120,11 +125,11 @@ def test_exact_values_that_do_not_add_up_are_not_used(
     ("library", "classifier"), [("xgboost", "XGBClassifier"), ("lightgbm", "LGBMClassifier")]
 )
 def test_other_boosting_libraries_are_explained_exactly(
-    train_images, train_labels, test_images, background, pixels, library, classifier
+    few_labelled, test_images, pixels, library, classifier
 ):
     package = pytest.importorskip(library)
     trees = getattr(package, classifier)(n_estimators=5, n_jobs=1)
-    model = make_pipeline(pixels, trees).fit(train_images[:800], train_labels[:800])
-    result = attribute(model, test_images[:5], background, evaluations=100)
+    model = make_pipeline(pixels, trees).fit(*few_labelled)
+    result = attribute(model, test_images[:5], few_labelled[0][:100], evaluations=100)
     assert result.explainer == "TreeExplainer"
     assert result.is_additive

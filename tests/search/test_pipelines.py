@@ -35,7 +35,7 @@ def test_every_family_learns_from_raw_images_whatever_their_shape(family, featur
     assert pipeline.score(images, data.validation_labels[:400]) > 0.4
     flat = pipeline.predict_proba(images.reshape(400, 784))
     assert (flat == probabilities).all()
-    assert family in {"logistic": "logistic"}.get(family, describe(params)) or describe(params)
+    assert "components" in describe(params)
 
 
 def test_the_same_parameters_and_seed_give_the_same_pipeline(data):

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from cards.candidate import LiveCard, result_card
+from fmnist_lib.data.version import DataVersion
+from fmnist_lib.search.result import CandidateResult, Progress
+from fmnist_lib.statistics import wilson
+
+VERSION = DataVersion("synthetic", "generated", "f" * 64, {})
+
+
+@pytest.fixture
+def result():
+    trials = pd.DataFrame(
+        {
+            "number": [0, 1, 2],
+            "state": ["complete", "pruned", "failed"],
+            "value": [0.9, 0.5, None],
+            "seconds": [1.0, 2.0, 3.0],
+            "reason": [None, None, "ValueError: broken"],
+        }
+    )
+    return CandidateResult(
+        id="a",
+        engine="optuna",
+        description="100 pixel components, logistic regression",
+        validation_accuracy=wilson(900, 1000),
+        validation_log_loss=0.3,
+        params={"C": 1.0},
+        trials=trials,
+    )
+
+
+def rendered(components):
+    return str([component.render() for component in components])
+
+
+def test_the_live_card_follows_the_search():
+    live = LiveCard("a", 100.0, VERSION)
+    live.update(Progress("searching", 12.0, trials=3, best=0.8))
+    live.update(Progress("refitting", 40.0, trials=5, best=0.9))
+    text = rendered(live.components)
+    assert "refitting" in text
+    assert "5 pipelines tried" in text
+    assert "0.8" in text
+    assert "0.9" in text
+    assert "SYNTHETIC" in text
+
+
+def test_the_result_says_what_was_found_and_what_failed(result):
+    text = rendered(result_card(result))
+    assert "90.00 %" in text
+    assert "1 complete, 1 pruned, 1 failed" in text
+    assert "ValueError: broken" in text
+
+
+def test_a_failed_candidate_says_why():
+    text = rendered(result_card(CandidateResult(id="a", engine="tpot", error="killed by SIGKILL")))
+    assert "killed by SIGKILL" in text

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import numpy as np
+
+from cards.leaderboard import leaderboard_card
+from fmnist_lib.config import EvaluationConfig
+from fmnist_lib.data.version import DataVersion
+from fmnist_lib.evaluation.figures import evaluation_pictures
+from fmnist_lib.evaluation.leaderboard import leaderboard
+from fmnist_lib.evaluation.metrics import evaluate
+from fmnist_lib.search.result import CandidateResult
+from fmnist_lib.statistics import wilson
+
+
+def entry(identifier, right, **values):
+    return CandidateResult(
+        id=identifier,
+        engine="optuna",
+        description=f"pipeline of {identifier}",
+        validation_accuracy=wilson(right, 1000),
+        validation_log_loss=0.3,
+        validation_correct=np.arange(1000) < right,
+        **values,
+    )
+
+
+def test_the_card_leads_with_the_champion_and_lists_every_failure(test_images, test_labels):
+    table = leaderboard(
+        [
+            entry("second", 850),
+            entry("winner", 900),
+            CandidateResult(id="broken", engine="tpot", error="timed out after 5 s"),
+        ]
+    )
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet(np.ones(10), size=len(test_labels))
+    evaluation = evaluate(test_labels, probabilities, EvaluationConfig(), seed=0)
+    pictures = evaluation_pictures(table, evaluation, test_images)
+    assert [picture.png[:4] for picture in pictures] == [b"\x89PNG"] * 4
+    version = DataVersion("official", "somewhere", "f" * 64, {})
+    components = leaderboard_card(table, evaluation, pictures, version)
+    text = [str(component.render()) for component in components]
+    assert "Champion: winner" in text[0]
+    assert f"{100 * evaluation.accuracy.value:.2f} %" in "".join(text)
+    assert "failed: timed out after 5 s" in "".join(text)
+    assert "pipeline of second" in "".join(text)

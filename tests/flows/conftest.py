@@ -1,0 +1,82 @@
+"""Real flows, run as a user runs them; one quick run serves all tests that only look."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+QUICK = PROJECT_ROOT / "config" / "quick.toml"
+
+
+class Project:
+    """The flow with a datastore, an MLflow store and bundles in a directory of its own."""
+
+    def __init__(self, directory: Path, root: Path = PROJECT_ROOT) -> None:
+        self.directory = directory
+        self.flow = root / "flows" / "train.py"
+        self.tracking_uri = f"sqlite:///{directory}/mlruns/mlflow.db"
+        self.environment = os.environ | {"MLFLOW_TRACKING_URI": self.tracking_uri}
+
+    def command(self, *arguments: str, config: Path = QUICK) -> list[str]:
+        return [sys.executable, str(self.flow), "--config", "config", str(config), *arguments]
+
+    def run(self, *arguments: str, config: Path = QUICK) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments, config=config),
+            cwd=self.directory,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def start(self, *arguments: str, config: Path = QUICK) -> subprocess.Popen[bytes]:
+        with (self.directory / "output.txt").open("wb") as output:
+            return subprocess.Popen(
+                self.command(*arguments, config=config),
+                cwd=self.directory,
+                env=self.environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def config(self, name: str, *replacements: tuple[str, str]) -> Path:
+        """Write a variation of the quick configuration that keeps its bundles here."""
+        text = QUICK.read_text()
+        for old, new in replacements:
+            assert old in text, old
+            text = text.replace(old, new)
+        path = self.directory / f"{name}.toml"
+        path.write_text(text + f'\n[release]\ndirectory = "{self.directory}/bundles"\n')
+        return path
+
+
+@pytest.fixture(scope="session")
+def project(metaflow_home, real_data_dir):
+    return Project(metaflow_home)
+
+
+@pytest.fixture(scope="session")
+def finished(project, real_data_dir):
+    """A successful quick run on real images, as the Client API gives it."""
+    done = project.run("run", "--data-dir", str(real_data_dir), config=project.config("quick"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return _latest_run()
+
+
+@pytest.fixture(scope="session")
+def latest_run():
+    """Look up the run that was started last."""
+    return _latest_run
+
+
+def _latest_run():
+    from metaflow import Flow, namespace
+
+    namespace(None)
+    return Flow("FashionMnistTrain").latest_run

@@ -1,0 +1,135 @@
+"""What a user's mistake looks like: one message, exit code 1, nothing left half done."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+
+import numpy as np
+import pytest
+from metaflow.cards import get_cards
+
+pytestmark = pytest.mark.slow
+
+LABELS = "t10k-labels-idx1-ubyte.gz"
+
+
+@pytest.fixture
+def small_data(tmp_path, test_images, test_labels):
+    """A sound directory of other data in the four-file format."""
+    from fmnist_lib.data.idx import write_idx
+
+    directory = tmp_path / "small"
+    directory.mkdir()
+    for part, rows in (("train", slice(0, 1500)), ("t10k", slice(1500, 2000))):
+        write_idx(directory / f"{part}-images-idx3-ubyte.gz", test_images[rows])
+        write_idx(directory / f"{part}-labels-idx1-ubyte.gz", test_labels[rows])
+    return directory
+
+
+def cut_short(directory):
+    file = directory / "train-images-idx3-ubyte.gz"
+    file.write_bytes(file.read_bytes()[:5000])
+
+
+def lose(directory):
+    (directory / LABELS).unlink()
+
+
+def relabel(directory):
+    content = bytearray(gzip.decompress((directory / LABELS).read_bytes()))
+    content[20] = 10
+    (directory / LABELS).write_bytes(gzip.compress(bytes(content)))
+
+
+def flip_a_bit(directory):
+    content = bytearray((directory / LABELS).read_bytes())
+    content[len(content) // 2] ^= 1
+    (directory / LABELS).write_bytes(bytes(content))
+
+
+def make_it_a_directory(directory):
+    (directory / LABELS).unlink()
+    (directory / LABELS).mkdir()
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (cut_short, "train-images-idx3-ubyte.gz"),
+        (lose, LABELS),
+        (relabel, LABELS),
+        (flip_a_bit, LABELS),
+        (make_it_a_directory, LABELS),
+        (shutil.rmtree, "small"),
+    ],
+)
+def test_damaged_data_end_the_run_with_one_message_and_a_card(
+    project, small_data, latest_run, damage, named
+):
+    damage(small_data)
+    done = project.run("run", "--data-dir", str(small_data))
+    output = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "DataError" in output
+    assert named in output
+    assert "Traceback" not in output
+    (card,) = get_cards(latest_run()["start"].task, id="data")
+    assert "c3RlcCBgc3RhcnRgIGZhaWxlZ" in card.get() or "step `start` failed" in card.get()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "named"),
+    [
+        (("--minutes", "-1"), "search.minutes"),
+        (("--rows", "3"), "data.rows"),
+        (("--seed", "-5"), "seed"),
+        (("--rows", "2000000"), "rows"),
+    ],
+)
+def test_a_parameter_out_of_range_is_one_message(project, real_data_dir, parameters, named):
+    done = project.run("run", "--data-dir", str(real_data_dir), *parameters)
+    output = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert named in output
+    assert "Traceback" not in output
+
+
+def test_a_bad_config_is_refused_before_anything_runs(project):
+    config = project.config("bad", ('engine = "tpot"', 'engine = "hyperopt"'))
+    done = project.run("run", config=config)
+    assert done.returncode == 1
+    output = done.stdout + done.stderr
+    assert f"{config}: search.candidates[1].engine: expected one of" in output
+    assert "Workflow starting" not in output
+    assert "Traceback" not in output
+
+
+def test_a_batch_that_is_no_batch_is_one_message(project, real_data_dir, tmp_path):
+    batch = tmp_path / "batch.npy"
+    np.save(batch, np.zeros((4, 20, 20)))
+    done = project.run("run", "--data-dir", str(real_data_dir), "--batch", str(batch))
+    output = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "expected shape (n, 28, 28)" in output
+    assert "Traceback" not in output
+
+
+def test_when_every_candidate_fails_the_run_says_why(project, small_data, latest_run):
+    """Labels that Optuna and TPOT cannot learn from: one image a class is left to fit on."""
+    config = project.config(
+        "hopeless",
+        ("minutes = 1.0", "minutes = 0.001\nholdout_share = 0.999"),
+        ("generations = 2", "generations = 1"),
+    )
+    done = project.run("run", "--data-dir", str(small_data), config=config)
+    output = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "all 2 candidates failed" in output
+    assert "optuna-neural: " in output
+    assert "tpot: " in output
+    run = latest_run()
+    assert not run.successful
+    for task in run["search"]:
+        (card,) = get_cards(task, id="candidate")
+        assert card.get()

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from metaflow.cards import get_cards
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_without_data_every_report_says_synthetic(project, latest_run, tmp_path, monkeypatch):
+    """A checkout with no data beside it, an empty cache, and no way to the publisher."""
+    checkout = tmp_path / "checkout"
+    for folder in ("flows", "cards", "fmnist_lib", "config"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / folder, checkout / folder, ignore=ignore)
+    lonely = type(project)(project.directory, root=checkout)
+    lonely.environment |= {
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        # A proxy that is not there: no request leaves the machine.
+        "http_proxy": "http://127.0.0.1:9",
+        "https_proxy": "http://127.0.0.1:9",
+        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
+    }
+    done = lonely.run("run", "--rows", "3000", config=lonely.config("synthetic"))
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
+    assert "SYNTHETIC" in output
+    run = latest_run()
+    assert "data:synthetic" in run.tags
+    for step in ("start", "eda", "search", "select", "explain", "drift", "publish"):
+        (card,) = get_cards(run[step].task)
+        assert "SYNTHETIC" in card.get(), step
+
+    from fmnist_lib.tracking.store import client
+
+    mlflow = client(f"sqlite:///{tmp_path}/mlflow.db")
+    model = mlflow.get_registered_model("fashion-mnist")
+    assert "champion" not in model.aliases
+    tags = mlflow.get_run(run["publish"].task.data.mlflow_run_id).data.tags
+    assert tags["data.origin"] == "synthetic"

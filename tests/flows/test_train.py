@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import base64
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from metaflow import Flow, Run, Task
+from metaflow.cards import get_cards
+
+pytestmark = pytest.mark.slow
+
+CARDS = {
+    "start": "data",
+    "eda": "eda",
+    "search": "candidate",
+    "select": "leaderboard",
+    "explain": "explain",
+    "drift": "drift",
+    "publish": "summary",
+}
+ARTIFACTS = {
+    "start": {"dataset", "data_version", "data_audit"},
+    "eda": {"eda_report", "sweetviz_html"},
+    "prepare": {"candidates", "budget"},
+    "search": {"result"},
+    "select": {"leaderboard", "champion", "test_metrics", "reference"},
+    "explain": {"explanation"},
+    "drift": {"drift_report"},
+    "publish": {"mlflow_run_id", "model_uri", "bundle_path", "summary_html"},
+}
+
+
+def component_types(html: str) -> list[str]:
+    """Types of all components of a card, from the JSON that its page carries."""
+    encoded = re.findall(r'"([A-Za-z0-9+/=]{200,})"', html)
+    for block in encoded:
+        try:
+            content = json.loads(base64.b64decode(block))
+        except ValueError:
+            continue
+        if isinstance(content, dict) and "components" in content:
+            return list(_types(content["components"]))
+    raise AssertionError("no components in the card")
+
+
+def _types(node):
+    if isinstance(node, dict):
+        if "type" in node:
+            yield node["type"]
+        for value in node.values():
+            yield from _types(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _types(value)
+
+
+@pytest.mark.parametrize("step", CARDS)
+def test_every_step_has_its_card_without_an_error_in_it(finished, step):
+    for task in finished[step]:
+        (card,) = get_cards(task, id=CARDS[step])
+        html = card.get()
+        types = component_types(html)
+        assert len(types) > 3
+        assert not {"error", "Error"} & set(types)
+        assert "[@card WARNING]" not in html
+
+
+@pytest.mark.parametrize("step", ARTIFACTS)
+def test_every_step_keeps_the_artifacts_of_the_contract(finished, step):
+    assert {artifact.id for artifact in finished[step].task} >= ARTIFACTS[step]
+
+
+def test_the_data_are_the_real_ones(finished):
+    version = finished["start"].task.data.data_version
+    assert version.origin == "official"
+    assert "data:official" in finished.tags
+    assert len(finished["start"].task.data.dataset.test) == 10_000
+
+
+def test_both_engines_compete_and_every_number_has_its_interval(finished):
+    table = finished["select"].task.data.leaderboard
+    assert set(table["engine"]) == {"optuna", "tpot", "baseline"}
+    assert (table["status"] == "champion").sum() == 1
+    assert not table["status"].str.startswith("failed").any()
+    assert (table["accuracy_low"] < table["validation_accuracy"]).all()
+    assert (table["validation_accuracy"] < table["accuracy_high"]).all()
+
+
+def test_the_reported_accuracy_is_the_champions(finished):
+    data = finished["select"].task.data
+    test = data.dataset.test
+    accuracy = float((data.champion.predict(test.images) == test.labels).mean())
+    assert data.test_metrics["accuracy"] == pytest.approx(accuracy)
+    assert data.test_metrics["accuracy_low"] < accuracy < data.test_metrics["accuracy_high"]
+    assert accuracy > 0.82
+
+
+def test_the_champion_takes_one_raw_image(finished):
+    data = finished["select"].task.data
+    image = data.dataset.test.images[0]
+    assert data.champion.predict(image[None]) == data.champion.predict(image.reshape(1, 784))
+
+
+def test_the_reference_is_held_out_and_apart_from_the_batch(finished):
+    data = finished["select"].task.data
+    reference = {image.tobytes() for image in data.reference.images}
+    held_back = {image.tobytes() for image in data.held_back.images}
+    assert len(data.reference) + len(data.held_back) == 10_000
+    assert len(reference & held_back) <= 5  # the official test set has a few true twins
+    assert not finished["drift"].task.data.drift_report.drifted
+
+
+def test_metaflow_and_mlflow_lead_to_each_other(finished, project):
+    from fmnist_lib.tracking.registry import load_champion
+    from fmnist_lib.tracking.store import client
+
+    data = finished["publish"].task.data
+    assert f"mlflow:{data.mlflow_run_id}" in finished.tags
+    run = client(project.tracking_uri).get_run(data.mlflow_run_id)
+    assert run.data.tags["metaflow.run_id"] == finished.id
+    assert Task(run.data.tags["metaflow.pathspec"]).parent.parent.id == finished.id
+    assert run.data.metrics["accuracy"] == pytest.approx(data.test_metrics["accuracy"])
+    images = data.dataset.test.images[:50]
+    champion = load_champion(project.tracking_uri, "fashion-mnist")
+    np.testing.assert_array_equal(champion.predict(images), data.champion.predict(images))
+
+
+def test_the_bundle_reproduces_the_predictions(finished, tmp_path):
+    data = finished["publish"].task.data
+    with zipfile.ZipFile(data.bundle_path) as bundle:
+        bundle.extractall(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "reproduce.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{data.test_metrics['accuracy']:.4f}" in done.stdout
+    page = Path(data.bundle_path).with_suffix(".html").read_text()
+    assert page == data.summary_html
+
+
+def test_the_client_snippets_of_the_readme_run(finished, project):
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    snippets = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    assert len(snippets) >= 3
+    code = "from metaflow import namespace\nnamespace(None)\n" + "\n".join(snippets)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2],
+        env=project.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert finished.id in done.stdout
+
+
+def test_the_run_is_found_by_tag(finished):
+    runs = list(Flow("FashionMnistTrain").runs("data:official"))
+    assert finished.id in {run.id for run in runs}
+    assert Run(f"FashionMnistTrain/{finished.id}").successful
