@@ -57,7 +57,7 @@ class Project:
 
 
 @pytest.fixture(scope="session")
-def project(metaflow_home, real_data_dir):
+def project(metaflow_home):
     return Project(metaflow_home)
 
 

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_without_data_every_report_says_synthetic(project, latest_run, tmp_path, monkeypatch):
+def test_without_data_every_report_says_synthetic(project, latest_run, tmp_path):
     """A checkout with no data beside it, an empty cache, and no way to the publisher."""
     checkout = tmp_path / "checkout"
     for folder in ("flows", "cards", "fmnist_lib", "config"):
