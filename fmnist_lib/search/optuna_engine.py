@@ -111,9 +111,9 @@ class _Objective:
 
     def _climb(self, trial: Trial, params: dict[str, Any]) -> float:
         """Fit on more and more rows for as long as the trial keeps up with the others."""
-        score = 0.0
+        score, fit_seconds = 0.0, 0.0
         for rung in range(RUNGS):
-            self._check_time(trial)
+            self._check_time(trial, REDUCTION * fit_seconds)
             n_rows = len(self._rows.labels) // REDUCTION ** (RUNGS - 1 - rung)
             score, fit_seconds = self._fit_and_score(params, n_rows)
             trial.report(score, step=REDUCTION**rung)
@@ -132,15 +132,15 @@ class _Objective:
         if self._time_is_up():
             study.stop()
 
-    def _time_is_up(self) -> bool:
-        """Whether what is left is needed for refitting the best pipeline so far."""
+    def _time_is_up(self, fit_seconds: float = 0.0) -> bool:
+        """Whether one more fit would eat into the time for refitting the best pipeline so far."""
         if self._candidate.trials is not None or self._refit_seconds is None:
             return False
-        return self._clock.remaining < self._refit_seconds
+        return self._clock.remaining < self._refit_seconds + fit_seconds
 
-    def _check_time(self, trial: Trial) -> None:
-        """End a trial that the time no longer allows to go on."""
-        if self._time_is_up():
+    def _check_time(self, trial: Trial, fit_seconds: float) -> None:
+        """End a trial when the time does not allow its next fit."""
+        if self._time_is_up(fit_seconds):
             trial.set_user_attr("reason", "the time was up")
             raise optuna.TrialPruned
 

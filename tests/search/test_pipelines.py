@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import optuna
 import pytest
 from sklearn.base import clone
@@ -52,3 +53,10 @@ def test_the_space_is_conditional():
     params = drawn("boosting", "pixels")
     assert "learning_rate" in params
     assert not {"gradient_components", "cells", "landmarks", "epochs"} & set(params)
+
+
+@pytest.mark.parametrize("features", ["pixels", "gradients", "both"])
+def test_columns_stay_float32_up_to_the_classifier(features, data):
+    pipeline = build_pipeline(drawn("logistic", features), seed=1)
+    columns = pipeline[:-1].fit_transform(data.train_images[:500])
+    assert columns.dtype == np.float32
