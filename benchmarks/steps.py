@@ -24,7 +24,9 @@ def main() -> None:
         if len(sys.argv) > 1
         else Flow("FashionMnistTrain").latest_successful_run
     )
-    wall = (run.finished_at - run.created_at).total_seconds()
+    every_task = [task for step in run for task in step]
+    first = min(task.created_at for task in every_task)
+    wall = (max(task.finished_at for task in every_task) - first).total_seconds()
     fixed = 0.0
     print(f"run {run.id}\n\n| step | tasks | seconds |\n|---|---|---|")
     for step in reversed(list(run)):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from metaflow import UserStepDecorator, current
 from metaflow.cards import Markdown
 from metaflow.exception import MetaflowException
+
+#: A little more than Metaflow's limit for refreshes of one card.
+REFRESH_SECONDS = 5.2
 
 
 class FailureCard(UserStepDecorator):
@@ -38,7 +42,11 @@ class FailureCard(UserStepDecorator):
 
         card = current.card[self._card_id]
         card.extend(failure(step_name, exception))
-        # A failed step renders no card at its end: what is not refreshed now is lost.
+        # A failed step renders no card at its end. The first refresh renders in the background,
+        # in a process that would find the task's configuration gone; the second, once the rate
+        # limit allows it, waits for it.
+        card.refresh(force=True)
+        time.sleep(REFRESH_SECONDS)
         card.refresh(force=True)
         if isinstance(exception, FmnistError):
             exception = _message_only(exception)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,10 +25,11 @@ class Project:
         self.tracking_uri = f"sqlite:///{directory}/mlruns/mlflow.db"
         self.environment = os.environ | {"MLFLOW_TRACKING_URI": self.tracking_uri}
 
-    def command(self, *arguments: str, config: Path = QUICK) -> list[str]:
-        return [sys.executable, str(self.flow), "--config", "config", str(config), *arguments]
+    def command(self, *arguments: str, config: Path | None) -> list[str]:
+        options = ["--config", "config", str(config)] if config else []
+        return [sys.executable, str(self.flow), *options, *arguments]
 
-    def run(self, *arguments: str, config: Path = QUICK) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, config: Path | None = QUICK) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.command(*arguments, config=config),
             cwd=self.directory,
@@ -80,3 +84,28 @@ def _latest_run():
 
     namespace(None)
     return Flow("FashionMnistTrain").latest_run
+
+
+@pytest.fixture(scope="session")
+def card_content():
+    """Give every part of a card, from the JSON that its page carries in base64."""
+
+    def parts(card):
+        for block in re.findall(r'"([A-Za-z0-9+/=]{200,})"', card.get()):
+            try:
+                content = json.loads(base64.b64decode(block))
+            except ValueError:
+                continue
+            if "components" in content:
+                return list(_parts(content["components"]))
+        raise AssertionError("no components in the card")
+
+    return parts
+
+
+def _parts(node):
+    if isinstance(node, dict):
+        yield node
+    for child in node.values() if isinstance(node, dict) else node:
+        if isinstance(child, dict | list):
+            yield from _parts(child)
