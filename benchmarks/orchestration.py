@@ -1,15 +1,16 @@
 """What the orchestration costs: the flow against one plain script with the same library calls.
 
-python benchmarks/orchestration.py [ROUNDS]
+python benchmarks/orchestration.py [--rounds N] [--config FILE]
 
-Both run the smoke configuration, whose searches are bounded by trials and so do the same work,
-one after the other in turns. The script keeps everything in memory, renders no card, and runs
+Both run a configuration whose searches are bounded by trials, and so do the same work: by default
+benchmarks/orchestration.toml, all 60,000 + 10,000 images. They take turns. The script keeps everything in memory, renders no card, and runs
 its candidates side by side as the flow does; what the flow adds is processes, imports, artifacts
 and cards.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import subprocess
@@ -20,18 +21,27 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIG = ROOT / "config" / "quick.toml"
 sys.path.insert(0, str(ROOT))
 
 
 def main() -> None:
     """Time both in turns and print the ratio of the medians."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    flow = [sys.executable, str(ROOT / "flows" / "train.py"), "--config", "config", str(CONFIG)]
-    script = [sys.executable, __file__, "--as-script"]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--config", type=Path, default=Path(__file__).with_suffix(".toml"), help="TOML file"
+    )
+    parser.add_argument("--as-script", action="store_true", help="do the work of the script once")
+    options = parser.parse_args()
+    config = options.config.resolve()
+    if options.as_script:
+        run_as_script(config)
+        return
+    flow = [sys.executable, str(ROOT / "flows" / "train.py"), "--config", "config", str(config)]
+    script = [sys.executable, __file__, "--as-script", "--config", str(config)]
     seconds: dict[str, list[float]] = {"script": [], "flow": []}
     with tempfile.TemporaryDirectory() as directory:
-        for number in range(rounds):
+        for number in range(options.rounds):
             for name, command in (("script", script), ("flow", [*flow, "run"])):
                 seconds[name].append(_time(command, Path(directory)))
                 print(f"round {number + 1} {name}: {seconds[name][-1]:.1f} s", flush=True)
@@ -50,11 +60,18 @@ def _time(command: list[str], directory: Path) -> float:
         "OPENBLAS_NUM_THREADS": "1",
     }
     start = time.monotonic()
-    subprocess.run(command, env=environment, cwd=directory, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        command,
+        env=environment,
+        cwd=directory,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     return time.monotonic() - start
 
 
-def run_as_script() -> None:
+def run_as_script(config: Path) -> None:
     """Do what the flow does, in one process and without cards."""
     from fmnist_lib.config import read_settings
     from fmnist_lib.data.audit import audit
@@ -66,12 +83,14 @@ def run_as_script() -> None:
     from fmnist_lib.evaluation.leaderboard import leaderboard, pick_champion
     from fmnist_lib.evaluation.metrics import evaluate
     from fmnist_lib.explain.explainer import explain
+    from fmnist_lib.publish import TrainingOutcome, publish
     from fmnist_lib.search.budget import plan_budget
     from fmnist_lib.search.champion import refit
     from fmnist_lib.search.job import make_job, search_data
     from fmnist_lib.search.supervisor import supervise
+    from fmnist_lib.tracking.runs import RunIdentity
 
-    settings = read_settings(CONFIG)
+    settings = read_settings(config)
     seed = settings.seed
     dataset, version = load_dataset(settings.data, ROOT, seed)
     audit(dataset, settings.data.audit)
@@ -89,55 +108,21 @@ def run_as_script() -> None:
     explanation = explain(champion, test.images, test.labels, train.images, settings.explain, seed)
     reference, held_back = halves(test.images, probabilities, seed)
     report = detect_drift(reference, held_back, champion.predict_proba, settings.drift, seed)
-    pictures += explanation.pictures + report.pictures
-    _publish(settings, version, dataset, champion, probabilities, table, evaluation, pictures)
-
-
-def _publish(  # noqa: PLR0917 (called once)
-    settings, version, dataset, champion, probabilities, table, evaluation, pictures
-) -> None:
-    from fmnist_lib.release.bundle import BundleContents, write_bundle
-    from fmnist_lib.tracking.model import save_model
-    from fmnist_lib.tracking.runs import RunIdentity, TrainingRecord, log_training_run
-    from fmnist_lib.tracking.store import prepare_store
-
-    metrics = evaluation.as_metrics()
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        model = save_model(champion, dataset.test.images[:100], directory / "model")
-        write_bundle(
-            directory / "bundle.zip",
-            BundleContents(
-                splits={n: (s.images, s.labels) for n, s in dataset.splits.items()},
-                data_version=version,
-                model_file=model.file,
-                model_format=model.format,
-                trusted_types=model.trusted_types,
-                settings=settings,
-                leaderboard=table,
-                metrics=metrics,
-                test_probabilities=probabilities,
-                source_root=ROOT,
-            ),
-        )
-        uri = os.environ["MLFLOW_TRACKING_URI"]
-        log_training_run(
-            prepare_store(settings.tracking, directory, uri),
-            TrainingRecord(
-                identity=RunIdentity("script", "0", "script/0", "benchmark"),
-                settings=settings,
-                data_version=version,
-                leaderboard=table,
-                candidates={},
-                test_metrics=metrics,
-                pictures=pictures,
-            ),
-            model,
-        )
+    outcome = TrainingOutcome(
+        settings=settings,
+        dataset=dataset,
+        data_version=version,
+        results=results,
+        leaderboard=table,
+        champion=champion,
+        evaluation=evaluation,
+        test_probabilities=probabilities,
+        pictures=pictures + explanation.pictures + report.pictures,
+        drift_verdict=report.verdict,
+    )
+    identity = RunIdentity("script", "0", "script/0", "benchmark")
+    publish(outcome, identity, ROOT, os.environ["MLFLOW_TRACKING_URI"])
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--as-script"]:
-        run_as_script()
-    else:
-        main()
+    main()

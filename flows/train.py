@@ -221,38 +221,31 @@ class FashionMnistTrain(FlowSpec):
     @card(type="blank", id="summary")
     @step
     def publish(self, inputs):
-        """Track the run, register the champion, write the bundle and the one-page summary."""
-        from tempfile import TemporaryDirectory
-
+        """Write the bundle and the summary, track the run, register the champion."""
         from cards.summary import summary_card
-        from fmnist_lib.release.summary import render_summary
-        from fmnist_lib.tracking.model import save_model
+        from fmnist_lib.publish import publish
 
         self.merge_artifacts(inputs)
-        with TemporaryDirectory() as directory:
-            model = save_model(
-                self.champion, self.dataset.test.images[:100], Path(directory) / "model"
-            )
-            # The bundle first: a failure there must not leave a second model version on resume.
-            bundle = self.write_bundle(model)
-            tracked, problem = self.track(model)
+        published = publish(
+            self.outcome(), self.identity(), PROJECT_ROOT, os.environ.get("MLFLOW_TRACKING_URI")
+        )
+        tracked = published.tracked
         self.mlflow_run_id = tracked.run_id if tracked else None
         self.model_uri = tracked.model_uri if tracked else None
-        self.bundle_path = str(bundle.path)
-        self.summary = self.summarise(tracked, problem, bundle)
-        self.summary_html = render_summary(self.summary)
-        bundle.path.with_suffix(".html").write_text(self.summary_html, encoding="utf-8")
-        current.card["summary"].extend(summary_card(self.summary))
+        self.bundle_path = str(published.bundle.path)
+        self.summary_html = published.summary_html
+        if tracked:
+            current.run.add_tag(f"mlflow:{tracked.run_id}")
+        current.card["summary"].extend(summary_card(published.summary))
         self.next(self.end)
 
     @step
     def end(self):
         """Say where to look."""
-        accuracy = self.evaluation.accuracy
-        print(f"Data: {self.data_version.description}.")  # noqa: T201 (the run's last word)
-        print(f"Test accuracy {accuracy} with {self.summary.champion['candidate']}.")  # noqa: T201
-        print(f"Bundle and summary: {self.bundle_path}")  # noqa: T201
-        print("Cards: python flows/train.py card view publish")  # noqa: T201
+        print(f"Data: {self.data_version.description}.")
+        print(f"Test accuracy of the champion: {self.evaluation.accuracy}.")
+        print(f"Bundle and summary: {self.bundle_path}")
+        print("Cards: python flows/train.py card view publish")
 
     @property
     def settings(self):
@@ -301,89 +294,21 @@ class FashionMnistTrain(FlowSpec):
             git_commit=git_commit(PROJECT_ROOT),
         )
 
-    def track(self, model):
-        """Log the run in MLflow; trouble there is a warning, not the end of a training run."""
-        from fmnist_lib.errors import TrackingError
-        from fmnist_lib.tracking.runs import TrainingRecord, log_training_run
-        from fmnist_lib.tracking.store import prepare_store
+    def outcome(self):
+        """Gather everything the run came to."""
+        from fmnist_lib.publish import TrainingOutcome
 
-        record = TrainingRecord(
-            identity=self.identity(),
+        return TrainingOutcome(
             settings=self.settings,
+            dataset=self.dataset,
             data_version=self.data_version,
+            results=self.results,
             leaderboard=self.leaderboard,
-            candidates={
-                result.id: {"params": result.params, "trials": result.trials}
-                for result in self.results
-            },
-            test_metrics=self.test_metrics,
-            pictures=(
-                *self.pictures,
-                *self.explanation.pictures,
-                *self.drift_report.pictures,
-            ),
-        )
-        try:
-            store = prepare_store(
-                self.settings.tracking, PROJECT_ROOT, os.environ.get("MLFLOW_TRACKING_URI")
-            )
-            tracked = log_training_run(store, record, model)
-        except TrackingError as error:
-            print(f"WARNING: not tracked. {error}", file=sys.stderr)  # noqa: T201
-            return None, str(error)
-        current.run.add_tag(f"mlflow:{tracked.run_id}")
-        return tracked, None
-
-    def write_bundle(self, model):
-        """Write what reproduces this run to one file."""
-        from fmnist_lib.release.bundle import BundleContents, bundle_path, write_bundle
-
-        return write_bundle(
-            bundle_path(
-                self.settings.release, PROJECT_ROOT, f"{current.flow_name}-{current.run_id}"
-            ),
-            BundleContents(
-                splits={
-                    name: (split.images, split.labels)
-                    for name, split in self.dataset.splits.items()
-                },
-                data_version=self.data_version,
-                model_file=model.file,
-                model_format=model.format,
-                trusted_types=model.trusted_types,
-                settings=self.settings,
-                leaderboard=self.leaderboard,
-                metrics=self.test_metrics,
-                test_probabilities=self.test_probabilities,
-                source_root=PROJECT_ROOT,
-                identity=self.identity().tags,
-            ),
-        )
-
-    def summarise(self, tracked, problem, bundle):
-        """Gather what the one-page summary says."""
-        from datetime import UTC, datetime
-
-        from fmnist_lib.release.summary import RunSummary
-
-        identity = self.identity()
-        return RunSummary(
-            flow=identity.flow,
-            run_id=identity.run_id,
-            user=identity.user,
-            created=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-            seed=self.settings.seed,
-            data_version=self.data_version,
-            leaderboard=self.leaderboard,
-            metrics=self.test_metrics,
-            confidence=self.settings.evaluation.confidence,
-            confused_pairs=self.evaluation.confused_pairs,
-            confusion=next(p for p in self.pictures if p.name == "confusion"),
+            champion=self.champion,
+            evaluation=self.evaluation,
+            test_probabilities=self.test_probabilities,
+            pictures=self.pictures + self.explanation.pictures + self.drift_report.pictures,
             drift_verdict=self.drift_report.verdict,
-            tracked=tracked,
-            tracking_problem=problem,
-            bundle=bundle,
-            git_commit=identity.git_commit,
         )
 
 
