@@ -3,9 +3,9 @@
 python benchmarks/orchestration.py [--rounds N] [--config FILE]
 
 Both run a configuration whose searches are bounded by trials, and so do the same work: by default
-benchmarks/orchestration.toml, all 60,000 + 10,000 images. They take turns. The script keeps everything in memory, renders no card, and runs
-its candidates side by side as the flow does; what the flow adds is processes, imports, artifacts
-and cards.
+benchmarks/orchestration.toml, all 60,000 + 10,000 images. They take turns. The script keeps
+everything in memory, renders no card, and runs its candidates side by side as the flow does; what
+the flow adds is processes, imports, artifacts and cards.
 """
 
 from __future__ import annotations

@@ -40,8 +40,8 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> Estimate:
 
     Examples
     --------
-    >>> print(wilson(9_000, 10_000))
-    0.9000 [0.8940, 0.9057]
+    >>> str(wilson(9_000, 10_000))
+    '0.9000 [0.8940, 0.9057]'
     """
     from scipy.stats import binomtest
 

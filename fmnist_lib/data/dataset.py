@@ -43,7 +43,7 @@ class Split:
         return len(self.labels)
 
     @property
-    def fingerprint(self) -> str:
+    def sha256(self) -> str:
         """SHA-256 over shapes, types and bytes of the images and the labels."""
         digest = hashlib.sha256()
         for array in (self.images, self.labels):
@@ -185,7 +185,7 @@ def _read(source: Source, seed: int) -> tuple[Split, Split]:
 
 
 def _version(dataset: Dataset, source: Source) -> DataVersion:
-    splits = {name: split.fingerprint for name, split in dataset.splits.items()}
+    splits = {name: split.sha256 for name, split in dataset.splits.items()}
     whole = hashlib.sha256("".join(f"{name} {value}\n" for name, value in splits.items()).encode())
     return DataVersion(
         origin=source.origin,

@@ -58,7 +58,7 @@ def test_the_same_seed_gives_the_same_split_and_another_does_not(load, custom_di
     assert version.splits["train"] != other.splits["train"]
     assert version.splits["test"] == other.splits["test"]
     assert version.fingerprint != other.fingerprint
-    assert version.splits["train"] == first.train.fingerprint
+    assert version.splits["train"] == first.train.sha256
 
 
 def test_rows_count_training_and_validation_together(load, custom_dir, small_arrays):
@@ -108,12 +108,12 @@ def test_a_validation_split_too_small_for_every_class_is_an_error():
 
 def test_one_pixel_or_one_label_changes_the_fingerprint(train_images, train_labels):
     split = Split(train_images[:100], train_labels[:100])
-    assert split.fingerprint == Split(train_images[:100].copy(), train_labels[:100]).fingerprint
+    assert split.sha256 == Split(train_images[:100].copy(), train_labels[:100]).sha256
     brighter, renamed = train_images[:100].copy(), train_labels[:100].copy()
     brighter[50, 14, 14] ^= 1
     renamed[99] = (renamed[99] + 1) % 10
-    assert split.fingerprint != Split(brighter, train_labels[:100]).fingerprint
-    assert split.fingerprint != Split(train_images[:100], renamed).fingerprint
+    assert split.sha256 != Split(brighter, train_labels[:100]).sha256
+    assert split.sha256 != Split(train_images[:100], renamed).sha256
 
 
 def test_one_changed_test_pixel_changes_the_version(load, custom_dir, small_arrays):
@@ -160,5 +160,5 @@ def test_generated_data_have_the_same_form(load, monkeypatch):
 def test_a_dataset_travels_between_processes(load, custom_dir):
     dataset, version = load(custom_dir)
     copy, same = pickle.loads(pickle.dumps((dataset, version)))
-    assert copy.train.fingerprint == dataset.train.fingerprint
+    assert copy.train.sha256 == dataset.train.sha256
     assert same == version
