@@ -148,7 +148,7 @@ def _neural(params: Params, seed: int) -> Any:
 def describe(params: Params) -> str:
     """Say in a few words what a pipeline is made of."""
     blocks = " + ".join(
-        f"{components} {name} components"
+        f"{components} {name.removesuffix('s')} components"
         for name, (_, components) in feature_blocks(params).items()
     )
     size = {

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -44,6 +45,44 @@ def test_every_step_has_its_card_without_an_error_in_it(finished, card_content, 
         assert "markdown" in types
         assert not any("error" in kind.lower() for kind in types)
         assert "[@card WARNING]" not in str(content)
+
+
+SEEN = {
+    "start": "What the audit found",
+    "eda": "Sweetviz report",
+    "search": "Pipelines tried",
+    "select": "Leaderboard",
+    "explain": "What the champion looks at",
+    "drift": "No drift found",
+    "publish": "Where everything is",
+}
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+@pytest.mark.parametrize("step", SEEN)
+def test_a_browser_shows_the_card(finished, tmp_path, step):
+    page = tmp_path / "card.html"
+    tasks = [task for task in finished[step] if step != "search" or "tpot" in task.data.result.id]
+    page.write_text(get_cards(tasks[0], id=CARDS[step])[0].get(), encoding="utf-8")
+    switches = (
+        "headless no-sandbox disable-gpu disable-quic no-first-run disable-sync "
+        "disable-background-networking disable-component-update virtual-time-budget=8000 dump-dom"
+    )
+    done = subprocess.run(
+        [
+            "chromium",
+            *(f"--{switch}" for switch in switches.split()),
+            f"--user-data-dir={tmp_path}/profile",
+            page.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert SEEN[step] in done.stdout
+    if step not in ("search", "publish"):
+        assert done.stdout.count("<img") > 0
 
 
 @pytest.mark.parametrize("step", ARTIFACTS)
