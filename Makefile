@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Metaflow stops with "Unknown user" where the environment names none.
-export METAFLOW_USER ?= $(shell id -un)
+# Metaflow stops with "Unknown user" where the environment names none, or root.
+export METAFLOW_USER ?= $(shell id -un | sed 's/^root$$/container-root/')
 
 .PHONY: help install run quick test test-fast lint format types lock clean
 
