@@ -45,8 +45,8 @@ def leaderboard_card(
             f"## {percent(evaluation.accuracy.value, 2)} of the test images right\n\n"
             f"{evaluation.accuracy.confidence:.0%} interval "
             f"{percent(evaluation.accuracy.low, 2)} to {percent(evaluation.accuracy.high, 2)}. "
-            f"The {evaluation.n_images:,} test images were looked at once, here, "
-            "after the choice was made."
+            f"No candidate was measured on the {evaluation.n_images:,} test images; the champion "
+            "was, once, after it was chosen."
         ),
         table(["", "champion on the test images"], _facts(evaluation)),
         Markdown(
@@ -71,7 +71,7 @@ def leaderboard_card(
 _HEADERS = [
     "candidate",
     "status",
-    "accuracy",
+    "accuracy %",
     "interval",
     "p",
     "log loss",
@@ -100,9 +100,9 @@ def _row(row: Any) -> list[str]:
     return [
         row["candidate"],
         row["status"],
-        percent(row["validation_accuracy"], 2),
+        f"{100 * row['validation_accuracy']:.2f}",
         f"{100 * row['accuracy_low']:.1f} to {100 * row['accuracy_high']:.1f}",
-        "" if math.isnan(row["p_value"]) else f"{row['p_value']:.2g}",
+        _p_value(row["p_value"]),
         f"{row['validation_log_loss']:.3f}",
         f"{row['search_seconds']:.0f}",
         f"{row['fit_seconds']:.1f}",
@@ -110,6 +110,13 @@ def _row(row: Any) -> list[str]:
         f"{row['model_mb']:.1f}",
         str(row["trials"]),
     ]
+
+
+def _p_value(value: float) -> str:
+    """Format a p-value; nothing for the champion itself."""
+    if math.isnan(value):
+        return ""
+    return f"{value:.4f}" if value >= 0.0001 else "< 0.0001"  # noqa: PLR2004 (last shown digit)
 
 
 def _description(row: Any) -> str:
