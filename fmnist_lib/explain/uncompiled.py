@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,13 +17,14 @@ def uncompiled_shap() -> Iterator[None]:
 
     Numba would compile them anew in every process, for about six seconds; interpreted they cost
     a hundredth of a second an image. Where ``shap`` was imported compiled before, it stays so.
+    Releases of ``shap`` for Python 3.12 and newer do without Numba, and need none of this.
     """
+    if find_spec("numba") is None or ("shap" in sys.modules and _is_compiled()):
+        yield
+        return
     from numba.core import config as numba_config
 
     config: Any = numba_config  # its values are set at run time, unseen by type checkers
-    if "shap" in sys.modules and _is_compiled():
-        yield
-        return
     before = config.DISABLE_JIT
     config.DISABLE_JIT = True
     try:
