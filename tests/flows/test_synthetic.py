@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from metaflow.cards import get_cards
 
@@ -11,8 +12,14 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_without_data_every_report_says_synthetic(project, latest_run, card_content, tmp_path):
-    """A checkout with no data beside it, an empty cache, and no way to the publisher."""
+def test_without_data_every_report_says_synthetic(
+    project, latest_run, card_content, test_images, tmp_path
+):
+    """A checkout with no data beside it, an empty cache, and no way to the publisher.
+
+    The batch it tests for drift holds real images, which generated ones are not.
+    """
+    np.save(tmp_path / "batch.npy", test_images[:500])
     checkout = tmp_path / "checkout"
     for folder in ("flows", "cards", "fmnist_lib", "config"):
         ignore = shutil.ignore_patterns("__pycache__")
@@ -25,7 +32,8 @@ def test_without_data_every_report_says_synthetic(project, latest_run, card_cont
         "https_proxy": "http://127.0.0.1:9",
         "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
     }
-    done = lonely.run("run", "--rows", "3000", config=lonely.config("synthetic"))
+    arguments = ("run", "--rows", "3000", "--batch", str(tmp_path / "batch.npy"))
+    done = lonely.run(*arguments, config=lonely.config("synthetic"))
     output = done.stdout + done.stderr
     assert done.returncode == 0, output
     assert "SYNTHETIC" in output
@@ -34,6 +42,10 @@ def test_without_data_every_report_says_synthetic(project, latest_run, card_cont
     for step in ("start", "eda", "search", "select", "explain", "drift", "publish"):
         (card,) = get_cards(run[step].task)
         assert "SYNTHETIC" in str(card_content(card)), step
+
+    report = run["drift"].task.data.drift_report
+    assert report.drifted
+    assert report.n_current == 500
 
     from fmnist_lib.tracking.store import client
 
