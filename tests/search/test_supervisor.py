@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pickle
 import signal
+import subprocess
+import sys
 import time
 
 import psutil
 import pytest
 
 from fmnist_lib.config import BaselineCandidate, OptunaCandidate, TpotCandidate
-from fmnist_lib.search import supervisor
+from fmnist_lib.search import supervisor, worker
 from fmnist_lib.search.job import Job
 from fmnist_lib.search.supervisor import supervise
 
@@ -88,3 +91,23 @@ def test_threads_are_limited_to_what_was_asked_for(data, monkeypatch):
     monkeypatch.setattr(supervisor.subprocess, "Popen", popen)
     supervise(job(data, BASELINE), 3)
     assert seen["OMP_NUM_THREADS"] == seen["OPENBLAS_NUM_THREADS"] == "3"
+
+
+def test_a_candidate_ends_when_its_task_has_gone(data, tmp_path):
+    endless = OptunaCandidate(
+        id="o", engine="optuna", families=("neural",), trials=10_000, rows=900
+    )
+    (tmp_path / worker.JOB).write_bytes(pickle.dumps(job(data, endless, seconds=9999)))
+    command = [sys.executable, "-m", "fmnist_lib.search.worker", str(tmp_path)]
+    code = f"import subprocess; p = subprocess.Popen({command}); print(p.pid, flush=True); p.wait()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=supervisor.PROJECT_ROOT
+    ) as task:
+        candidate = psutil.Process(int(task.stdout.readline()))
+        deadline = time.monotonic() + 60
+        while not (tmp_path / worker.PROGRESS).exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert candidate.is_running()
+        task.kill()
+    psutil.wait_procs([candidate], timeout=10)
+    assert not candidate.is_running()
