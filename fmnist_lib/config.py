@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from fmnist_lib.config_messages import describe_problems
 from fmnist_lib.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -297,8 +298,8 @@ def validate_settings(content: dict[str, Any], source: str) -> Settings:
     try:
         return Settings.model_validate(content)
     except ValidationError as error:
-        problems = [_describe(problem, content) for problem in error.errors() if _is_cause(problem)]
-        raise ConfigError("\n".join(f"{source}: {problem}" for problem in problems)) from None
+        lines = [f"{source}: {problem}" for problem in describe_problems(error, content)]
+        raise ConfigError("\n".join(lines)) from None
 
 
 def read_settings(path: Path) -> Settings:
@@ -340,47 +341,6 @@ def override(settings: Settings, **changes: Any) -> Settings:
             table = table[name]
         table[key] = value
     return validate_settings(content, "command line parameters")
-
-
-def _is_cause(problem: Any) -> bool:
-    """Whether an error stands for itself: a list whose entries are all wrong is no short list."""
-    return problem["type"] != "too_short" or not problem["input"]
-
-
-def _describe(problem: Any, content: dict[str, Any]) -> str:
-    """One line for one pydantic error: key, expected, got."""
-    key = _key(problem["loc"], content)
-    kind, message = problem["type"], problem["msg"]
-    if kind == "extra_forbidden":
-        return f"{key}: unknown key. Run `python -m fmnist_lib.config` for the keys there are."
-    if kind in ("missing", "union_tag_not_found"):
-        key += "" if kind == "missing" else ".engine"
-        return f"{key}: expected a value, got nothing."
-    if kind == "union_tag_invalid":
-        found = problem["ctx"]["tag"]
-        return f"{key}.engine: expected one of {problem['ctx']['expected_tags']}, got '{found}'."
-    if kind == "value_error":
-        return f"{key}: {problem['ctx']['error']}."
-    if kind == "too_short":
-        message = "at least one entry"
-    expected = message.removeprefix("Input should be ").removeprefix("a valid ")
-    return f"{key}: expected {expected}, got {problem['input']!r}."
-
-
-def _key(location: tuple[int | str, ...], content: Any) -> str:
-    """Dotted key as the user wrote it: pydantic's union tags are left out."""
-    parts: list[str] = []
-    value = content
-    for part in location:
-        if isinstance(part, int):
-            parts[-1] += f"[{part}]"
-            value = value[part] if isinstance(value, list) and part < len(value) else None
-        elif isinstance(value, dict) and part not in value and value.get("engine") == part:
-            continue
-        else:
-            parts.append(part)
-            value = value.get(part) if isinstance(value, dict) else None
-    return ".".join(parts) or "settings"
 
 
 def main(arguments: list[str] | None = None) -> int:
