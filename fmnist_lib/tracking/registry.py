@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from fmnist_lib.data.version import Origin
     from fmnist_lib.tracking.store import TrackingStore
 
-CHAMPION, SYNTHETIC = "champion", "synthetic"
+CHAMPION, CHALLENGER, SYNTHETIC = "champion", "challenger", "synthetic"
+#: Tags of a version by which the next one is compared with it.
+TEST_SET, ACCURACY_LOW, ACCURACY_HIGH = "test.sha256", "test.accuracy_low", "test.accuracy_high"
 
 
 @dataclass(frozen=True)
@@ -46,21 +48,35 @@ def register(
 ) -> RegisteredVersion:
     """Register a logged model as a new version and move the alias to it.
 
-    The alias is "champion", except for a model fitted on synthetic images: that one gets
-    "synthetic", whatever its accuracy.
+    The alias is "champion", with two exceptions. A model fitted on synthetic images gets
+    "synthetic", whatever its accuracy. A model that is clearly worse than the present champion
+    gets "challenger": both were measured on the same test images, and its whole interval lies
+    below the champion's.
+
+    Parameters
+    ----------
+    store : TrackingStore
+    name : str
+        Registered model.
+    model_id, run_id : str
+        The logged model and its run.
+    origin : {"official", "custom", "synthetic"}
+    tags : mapping of str to str
+        Of the version; ``test.sha256``, ``test.accuracy_low`` and ``test.accuracy_high`` are
+        what versions are compared by.
 
     Raises
     ------
     TrackingError
         The registry refused.
     """
-    alias = SYNTHETIC if origin == "synthetic" else CHAMPION
     database = store.database
     # Version numbers are counted by reading the last one: two runs must not do so at once.
     lock = nullcontext() if database is None else database_lock(database)
     with mlflow_calls(store.uri), lock:
         registry = client(store.uri)
         _ensure_registered(registry, name)
+        alias = SYNTHETIC if origin == "synthetic" else _earned_alias(registry, name, tags)
         # The location itself: a `models:/` source would be looked up in MLflow's global store.
         source = registry.get_logged_model(model_id).artifact_location
         version = registry.create_model_version(
@@ -108,6 +124,19 @@ def load_champion(uri: str, name: str, alias: str = CHAMPION) -> Any:
         return load_model(
             Path(mlflow.artifacts.download_artifacts(artifact_uri=source, tracking_uri=uri))
         )
+
+
+def _earned_alias(registry: Any, name: str, tags: Mapping[str, str]) -> str:
+    """Return "champion" unless the present champion is clearly better."""
+    version = _version_behind(registry, name, CHAMPION)
+    if version is None:
+        return CHAMPION
+    present = registry.get_model_version(name, version).tags
+    comparable = all(key in present and key in tags for key in (TEST_SET, ACCURACY_LOW))
+    if not comparable or present[TEST_SET] != tags[TEST_SET]:
+        return CHAMPION
+    worse = float(tags[ACCURACY_HIGH]) < float(present[ACCURACY_LOW])
+    return CHALLENGER if worse else CHAMPION
 
 
 def _version_behind(registry: Any, name: str, alias: str) -> str | None:

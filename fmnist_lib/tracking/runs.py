@@ -16,7 +16,7 @@ from fmnist_lib.tracking.entries import (
     milliseconds,
     trial_curve,
 )
-from fmnist_lib.tracking.registry import register
+from fmnist_lib.tracking.registry import ACCURACY_HIGH, ACCURACY_LOW, TEST_SET, register
 from fmnist_lib.tracking.store import client, mlflow_calls
 
 if TYPE_CHECKING:
@@ -105,11 +105,19 @@ class TrainingRecord:
 
     @property
     def tags(self) -> dict[str, str]:
-        """Tags of the parent run, of every child and of the model version."""
+        """Tags of the parent run and of every child."""
         return self.identity.tags | {
             "data.origin": self.data_version.origin,
             "data.fingerprint": self.data_version.fingerprint,
         }
+
+    @property
+    def version_tags(self) -> dict[str, str]:
+        """Tags of the model version: whence it comes, and how good it is on which images."""
+        wanted = (ACCURACY_LOW, ACCURACY_HIGH)
+        accuracy = {key: self.test_metrics.get(key.removeprefix("test.")) for key in wanted}
+        known = {key: repr(value) for key, value in accuracy.items() if value is not None}
+        return self.tags | known | {TEST_SET: self.data_version.splits.get("test", "")}
 
 
 @dataclass(frozen=True)
@@ -167,7 +175,7 @@ def log_training_run(store: TrackingStore, record: TrainingRecord, model: SavedM
                 model_id,
                 run_id,
                 origin=record.data_version.origin,
-                tags=record.tags,
+                tags=record.version_tags,
             )
             tags = {"model.name": version.name, "model.version": version.version}
             log_all(tracking, run_id, tags=tags)

@@ -65,7 +65,7 @@ def trials():
 
 @pytest.fixture(scope="session")
 def make_record(leaderboard, trials):
-    def make(origin="official", run_id="1747"):
+    def make(origin="official", run_id="1747", accuracy=0.84):
         version = DataVersion(
             origin=origin,
             location="data",
@@ -84,7 +84,12 @@ def make_record(leaderboard, trials):
             data_version=version,
             leaderboard=leaderboard,
             candidates={"fast": {"params": {"C": 0.1, "features": "pixels"}, "trials": trials}},
-            test_metrics={"accuracy": 0.84, "macro_f1": 0.83},
+            test_metrics={
+                "accuracy": accuracy,
+                "accuracy_low": accuracy - 0.01,
+                "accuracy_high": accuracy + 0.01,
+                "macro_f1": 0.83,
+            },
             pictures=(Picture("confusion", "Confusion", "Which classes", b"\x89PNG confusion"),),
         )
 
