@@ -32,13 +32,20 @@ def metaflow_home() -> Path:
 
 @pytest.fixture(scope="session")
 def real_data_dir() -> Path:
-    """Directory with the four official files."""
-    directory = Path(
-        os.environ.get("FMNIST_DATA_DIR", PROJECT_ROOT.parent / "shared" / "fashion-mnist")
-    )
-    if not (directory / "train-images-idx3-ubyte.gz").is_file():
-        pytest.skip(f"no Fashion-MNIST in {directory}; set FMNIST_DATA_DIR")
-    return directory
+    """Directory with the four official files, where a run would find them without a download."""
+    from fmnist_lib.data.sources import default_cache
+
+    named = os.environ.get("FMNIST_DATA_DIR")
+    places = [
+        *([Path(named)] if named else []),
+        default_cache(),
+        PROJECT_ROOT / "data" / "fashion-mnist",
+        PROJECT_ROOT.parent / "shared" / "fashion-mnist",
+    ]
+    for directory in places:
+        if (directory / "train-images-idx3-ubyte.gz").is_file():
+            return directory
+    pytest.skip("no Fashion-MNIST on this machine: `make run` downloads it, or set FMNIST_DATA_DIR")
 
 
 def _first(path: Path, header: int, row_bytes: int, rows: int) -> np.ndarray:
