@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from functools import lru_cache
@@ -46,7 +47,8 @@ def search(candidate: OptunaCandidate, rows: TuningRows, clock: Clock, seed: int
 
     Trials are fitted on a ninth, a third and all of the rows, and scored on the held-out ones;
     the pruner (Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020)
-    ends those that fall behind. The search stops when the refit of the best pipeline would no
+    ends those that fall behind, and those whose refit would take too long. When nothing else is
+    left, the pipeline with the quickest refit is taken. The search stops when the refit of the best pipeline would no
     longer fit the clock, or after ``candidate.trials``.
 
     Parameters
@@ -59,7 +61,7 @@ def search(candidate: OptunaCandidate, rows: TuningRows, clock: Clock, seed: int
     Raises
     ------
     SearchError
-        Every trial failed; the message holds the reasons.
+        Every trial broke down; the message holds the reasons.
     """
     # What failed and why stands in the trials' table.
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
@@ -127,13 +129,15 @@ class _Objective:
         completed = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
         best = study.best_trial if completed else None
         self._clock.report("searching", trial.number + 1, best.value if best else None)
-        if best:
-            self._refit_seconds = best.user_attrs["refit_seconds"]
+        self._refit_seconds = _refit_seconds(best) if best else _quickest_refit(study)
         if self._time_is_up():
             study.stop()
 
     def _time_is_up(self, fit_seconds: float = 0.0) -> bool:
-        """Whether one more fit would eat into the time for refitting the best pipeline so far."""
+        """Whether one more fit would eat into the time for refitting the best pipeline so far.
+
+        As long as none is good enough to be the best, the one with the quickest refit counts.
+        """
         if self._candidate.trials is not None or self._refit_seconds is None:
             return False
         return self._clock.remaining < self._refit_seconds + fit_seconds
@@ -216,10 +220,23 @@ class _Extractor:
         return isinstance(other, _Extractor) and self._key == other._key
 
 
+def _refit_seconds(trial: FrozenTrial) -> float:
+    """Estimated time of a refit; infinite for a trial that broke down before it was known."""
+    return float(trial.user_attrs.get("refit_seconds", math.inf))
+
+
+def _quickest_refit(study: Study) -> float | None:
+    """Shortest estimated refit of all trials; None as long as none is known."""
+    seconds = min(map(_refit_seconds, study.trials), default=math.inf)
+    return seconds if math.isfinite(seconds) else None
+
+
 def _best_trial(study: Study) -> FrozenTrial:
-    """Return the best complete trial, or say why there is none."""
+    """Return the best complete trial, or the one with the quickest refit, or say why none."""
     if any(trial.state == optuna.trial.TrialState.COMPLETE for trial in study.trials):
         return study.best_trial
+    if _quickest_refit(study) is not None:
+        return min(study.trials, key=_refit_seconds)
     reasons = sorted({_reason(trial) or "unknown" for trial in study.trials})
     raise SearchError(
         f"none of {len(study.trials)} trials gave a pipeline: {'; '.join(reasons)}. "

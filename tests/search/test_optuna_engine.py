@@ -14,10 +14,10 @@ def candidate(**values):
     return OptunaCandidate(id="a", engine="optuna", families=("logistic", "neural"), **values)
 
 
-def search(data, seconds=600.0, **values):
+def search(data, seconds=600.0, refit_seconds=600.0, **values):
     reports = []
     rows = tuning_rows(data, 1500, 0.2, seed=7)
-    clock = Clock(seconds, seconds, reports.append)
+    clock = Clock(seconds, refit_seconds, reports.append)
     return optuna_engine.search(candidate(**values), rows, clock, seed=7), reports, clock
 
 
@@ -38,6 +38,14 @@ def test_a_search_bounded_by_time_leaves_time_for_the_refit(data):
     found, _, clock = search(data, seconds=12.0)
     assert clock.seconds < 12
     assert (found.trials["state"] == "complete").any()
+
+
+def test_when_every_refit_is_too_long_the_quickest_is_taken_in_time(data):
+    found, _, clock = search(data, seconds=6.0, refit_seconds=1e-6)
+    assert clock.seconds < 6
+    assert set(found.trials["state"]) == {"pruned"}
+    assert found.trials["reason"].str.contains("the refit would take about|the time was up").all()
+    assert found.pipeline.fit(data.train_images[:300], data.train_labels[:300])
 
 
 def test_components_computed_once_are_those_of_the_pipeline(data):
