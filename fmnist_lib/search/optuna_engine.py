@@ -47,9 +47,9 @@ def search(candidate: OptunaCandidate, rows: TuningRows, clock: Clock, seed: int
 
     Trials are fitted on a ninth, a third and all of the rows, and scored on the held-out ones;
     the pruner (Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020)
-    ends those that fall behind, and those whose refit would take too long. When nothing else is
-    left, the pipeline with the quickest refit is taken. The search stops when the refit of the best pipeline would no
-    longer fit the clock, or after ``candidate.trials``.
+    ends those that fall behind, and those whose refit would take too long are ended, too. When
+    nothing else is left, the pipeline with the quickest refit is taken. The search stops when the
+    refit of the best pipeline would no longer fit the clock, or after ``candidate.trials``.
 
     Parameters
     ----------
@@ -129,7 +129,11 @@ class _Objective:
         completed = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
         best = study.best_trial if completed else None
         self._clock.report("searching", trial.number + 1, best.value if best else None)
-        self._refit_seconds = _refit_seconds(best) if best else _quickest_refit(study)
+        if best:
+            self._refit_seconds = _refit_seconds(best)
+        elif quickest := _quickest_refit(study):
+            # Until half the time is gone, a trial with a quicker refit may still turn up.
+            self._refit_seconds = min(quickest, 0.5 * self._clock.limit)
         if self._time_is_up():
             study.stop()
 
