@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmnist_lib.drift.batch import Batch, halves
 from fmnist_lib.drift.detection import DetectionRate, detection_rates
 from fmnist_lib.drift.figures import drift_pictures
 from fmnist_lib.drift.ks import KSResult, ks_per_feature
@@ -18,9 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fmnist_lib.config import DriftConfig
+    from fmnist_lib.drift.batch import Batch
     from fmnist_lib.plotting import Picture
-
-__all__ = ["Batch", "DriftReport", "detect_drift", "halves"]
 
 OUTPUT_COLUMNS = tuple(f"p({name})" for name in CLASS_NAMES)
 
