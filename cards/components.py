@@ -9,7 +9,6 @@ from metaflow.cards import Image, Markdown, Table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import pandas as pd
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.data.version import DataVersion
@@ -37,11 +36,6 @@ def pictures(items: Iterable[Picture]) -> list[MetaflowCardComponent]:
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> MetaflowCardComponent:
     """A table of plain text cells."""
     return Table([[str(cell) for cell in row] for row in rows], headers=list(headers))
-
-
-def frame_table(frame: pd.DataFrame) -> MetaflowCardComponent:
-    """The whole frame as a table, every row shown."""
-    return table([str(column) for column in frame.columns], frame.itertuples(index=False))
 
 
 def percent(value: float, digits: int = 1) -> str:

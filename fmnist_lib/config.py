@@ -154,6 +154,11 @@ class SearchConfig(Section):
     )
     candidates: Annotated[tuple[AnyCandidate, ...], List, Field(min_length=1)]
 
+    def candidate(self, identifier: str) -> AnyCandidate:
+        """Return the candidate of that id."""
+        (found,) = (one for one in self.candidates if one.id == identifier)
+        return found
+
     @model_validator(mode="after")
     def _check_candidates(self) -> SearchConfig:
         ids = [candidate.id for candidate in self.candidates]

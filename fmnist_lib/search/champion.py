@@ -53,6 +53,6 @@ def result_or_failure(
     """
     if result is not None:
         return result
-    (candidate,) = (c for c in settings.search.candidates if c.id == candidate_id)
+    engine = settings.search.candidate(candidate_id).engine
     reason = f"its task died: {failure or 'no reason known'}"
-    return CandidateResult(id=candidate_id, engine=candidate.engine, error=reason)
+    return CandidateResult(id=candidate_id, engine=engine, error=reason)

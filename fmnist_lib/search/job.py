@@ -56,9 +56,8 @@ def search_data(dataset: Any) -> SearchData:
 
 def make_job(settings: Settings, candidate_id: str, data: SearchData, budget: Budget) -> Job:
     """Put together the job of one configured candidate."""
-    (candidate,) = (c for c in settings.search.candidates if c.id == candidate_id)
     return Job(
-        candidate=candidate,
+        candidate=settings.search.candidate(candidate_id),
         data=data,
         holdout_share=settings.search.holdout_share,
         seconds=budget.seconds[candidate_id],

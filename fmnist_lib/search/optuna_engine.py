@@ -18,6 +18,7 @@ from fmnist_lib.errors import SearchError
 from fmnist_lib.search import pipelines
 from fmnist_lib.search.result import Found
 from fmnist_lib.search.space import MAX_COMPONENTS, suggest
+from fmnist_lib.search.tuning import REFIT_MARGIN
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 #: Rows grow by this factor from rung to rung; the worse part of the trials is dropped at each.
 REDUCTION = 3
 RUNGS = 3
-#: A refit is estimated from a trial's fit in proportion to the rows, and this margin.
-REFIT_MARGIN = 1.3
 
 #: A point of the space that breaks numerically is a failed trial, not a failed candidate.
 BREAKDOWNS = (ValueError, ArithmeticError, np.linalg.LinAlgError)

@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from fmnist_lib.errors import SearchError
 from fmnist_lib.search.pipelines import build_pipeline
 from fmnist_lib.search.result import Found
+from fmnist_lib.search.tuning import REFIT_MARGIN
 
 if TYPE_CHECKING:
     from fmnist_lib.config import TpotCandidate
@@ -37,8 +38,6 @@ TRANSFORMERS = ("Nystroem", "PCA", "Passthrough")
 SEARCH_SHARE = 0.6
 #: Longest evaluation of one pipeline, as a part of the search time.
 EVALUATION_SHARE = 0.2
-#: A refit may take longer than its estimate by this factor.
-REFIT_MARGIN = 1.3
 #: Used where no time limit is wanted: TPOT cannot do without a number.
 NO_LIMIT_MINUTES = 24 * 60.0
 

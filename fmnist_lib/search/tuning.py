@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from fmnist_lib.search.result import SearchData
 
 
+#: A refit is estimated from a fit on fewer rows, in proportion, times this margin.
+REFIT_MARGIN = 1.3
+
+
 @dataclass(frozen=True)
 class TuningRows:
     """Training images that trials are fitted on, and those that score them.
