@@ -107,10 +107,16 @@ class FashionMnistTrain(FlowSpec):
 
     @step
     def prepare(self):
-        """Lay out the candidates and divide the time among them."""
-        from fmnist_lib.search.budget import plan_budget
+        """Compute the features that candidates share, and divide the time among them."""
+        import time
 
-        self.budget = plan_budget(self.settings.search)
+        from fmnist_lib.search.budget import plan_budget
+        from fmnist_lib.search.job import prepare_columns
+
+        start = time.monotonic()
+        patch_sizes = plan_budget(self.settings.search).patch_sizes
+        prepare_columns(self.search_data(), patch_sizes, self.settings.seed, self.cache)
+        self.budget = plan_budget(self.settings.search, time.monotonic() - start)
         self.candidates = list(self.budget.order)
         self.next(self.search, foreach="candidates")
 
@@ -121,10 +127,12 @@ class FashionMnistTrain(FlowSpec):
     def search(self):
         """Search one candidate and refit its best pipeline on all training images."""
         from cards.candidate import LiveCard, result_card
-        from fmnist_lib.search.job import make_job, search_data
+        from fmnist_lib.search.job import make_job
         from fmnist_lib.search.supervisor import supervise
 
-        job = make_job(self.settings, self.input, search_data(self.dataset), self.budget)
+        job = make_job(
+            self.settings, self.input, self.search_data(), self.budget, self.cache, current.run_id
+        )
         live = LiveCard(self.input, job.seconds, self.data_version)
         current.card["candidate"].extend(live.components)
 
@@ -146,14 +154,18 @@ class FashionMnistTrain(FlowSpec):
         from fmnist_lib.evaluation.figures import evaluation_pictures
         from fmnist_lib.evaluation.leaderboard import leaderboard, pick_champion
         from fmnist_lib.evaluation.metrics import evaluate
-        from fmnist_lib.search.champion import refit
-        from fmnist_lib.search.job import search_data
+        from fmnist_lib.search.champion import refit, with_ensembles
 
         self.merge_artifacts(inputs, exclude=["result", "search_failure"])
-        self.results = [self.result_of(branch) for branch in inputs]
-        self.leaderboard = leaderboard(self.results)
-        winner = pick_champion(self.results)
-        self.champion = refit(winner.pipeline, search_data(self.dataset), self.budget.threads)
+        data = self.search_data()
+        self.results = with_ensembles(
+            [self.result_of(branch) for branch in inputs], data, self.settings
+        )
+        self.leaderboard = leaderboard(self.results, self.settings.search)
+        winner = pick_champion(self.results, self.settings.search)
+        self.champion = refit(winner, self.results, data, self.settings, self.cache)
+        # Every candidate's pipeline stays in the task that found it.
+        self.results = [result.without_pipeline() for result in self.results]
         test = self.dataset.test
         self.test_probabilities = self.champion.predict_proba(test.images)
         self.evaluation = evaluate(
@@ -271,6 +283,17 @@ class FashionMnistTrain(FlowSpec):
             data_dir=self.data_dir,
         )
         return settings.model_dump(mode="json")
+
+    @property
+    def cache(self):
+        """Directory of feature columns and studies."""
+        return PROJECT_ROOT / self.settings.search.cache
+
+    def search_data(self):
+        """Return the images that the search may see."""
+        from fmnist_lib.search.data import search_data
+
+        return search_data(self.dataset, self.settings.search.holdout_share, self.settings.seed)
 
     def result_of(self, branch):
         """Return what a candidate left, or a result that says why it left nothing."""

@@ -81,17 +81,22 @@ class EdaConfig(Section):
     images_per_class: Annotated[int, Field(ge=1, le=20)] = 8
 
 
-class Candidate(Section):
-    """What every candidate has."""
+CandidateId = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=30)]
 
-    id: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=30)]
+
+class Candidate(Section):
+    """What every candidate that is searched has."""
+
+    id: CandidateId
     share: Annotated[float, Field(gt=0)] = Field(
         default=1.0, description="Part of the search time, relative to the other candidates."
     )
 
 
 ModelFamily = Literal["logistic", "kernel", "boosting", "trees", "neural"]
-FeatureSet = Literal["pixels", "gradients", "both"]
+FeatureSet = Literal[
+    "pixels", "gradients", "patches", "pixels+gradients", "patches+gradients"
+]
 
 
 class OptunaCandidate(Candidate):
@@ -100,12 +105,22 @@ class OptunaCandidate(Candidate):
     engine: Literal["optuna"]
     families: Annotated[tuple[ModelFamily, ...], List, Field(min_length=1)]
     features: Annotated[tuple[FeatureSet, ...], List, Field(min_length=1)] = (
-        "pixels",
+        "patches",
         "gradients",
-        "both",
+        "patches+gradients",
     )
-    rows: Annotated[int, Field(ge=300)] = Field(
-        default=12000, description="Training images a trial that is never pruned is fitted on."
+    explore: bool = Field(
+        default=False,
+        description="Try other patch dictionaries and histograms than those computed beforehand.",
+    )
+    compact: bool = Field(
+        default=False,
+        description="Only small, fast models: few components, few landmarks of a kernel.",
+    )
+    rows: Annotated[int, Field(ge=300)] | None = Field(
+        default=None,
+        description="Training images a trial that is never pruned is fitted on; absent: all but "
+        "the held-out ones.",
     )
     trials: Annotated[int, Field(ge=1)] | None = Field(
         default=None,
@@ -119,7 +134,7 @@ class TpotCandidate(Candidate):
 
     engine: Literal["tpot"]
     rows: Annotated[int, Field(ge=300)] = 4000
-    components: Annotated[int, Field(ge=2, le=784)] = 60
+    components: Annotated[int, Field(ge=4, le=600)] = 200
     population: Annotated[int, Field(ge=2)] = 8
     generations: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="Stop after this many generations; absent: when the time is up."
@@ -133,8 +148,17 @@ class BaselineCandidate(Candidate):
     strategy: Literal["majority", "logistic"]
 
 
+class EnsembleCandidate(Section):
+    """A weighted vote of the other candidates, chosen after their search."""
+
+    id: CandidateId
+    engine: Literal["ensemble"]
+    votes: Annotated[int, Field(ge=2, le=100)] = 20
+
+
 AnyCandidate = Annotated[
-    OptunaCandidate | TpotCandidate | BaselineCandidate, Field(discriminator="engine")
+    OptunaCandidate | TpotCandidate | BaselineCandidate | EnsembleCandidate,
+    Field(discriminator="engine"),
 ]
 
 
@@ -149,8 +173,29 @@ class SearchConfig(Section):
     )
     holdout_share: Share = Field(
         default=0.2,
-        description="Share of a candidate's sub-sample that scores its trials. The validation "
-        "images are not touched by the search.",
+        description="Share of the training images that scores trials. The validation images are "
+        "not touched by the search.",
+    )
+    memory_gib: Annotated[float, Field(ge=0.1, le=1024)] | None = Field(
+        default=4.0,
+        description="Most GiB a kernel may be stored in; beyond it landmarks take the place of "
+        "all images. Absent: half of what is free.",
+    )
+    max_model_mb: Annotated[float, Field(gt=0)] = Field(
+        default=150.0, description="A larger model does not become champion if there is another."
+    )
+    max_ms_per_image: Annotated[float, Field(gt=0)] = Field(
+        default=2.0, description="A slower model does not become champion if there is another."
+    )
+    warm_start: bool = Field(
+        default=True,
+        description="Try first what was best in earlier studies of the same data. Searches bounded "
+        "by trials never do.",
+    )
+    cache: Annotated[str, Field(min_length=1)] = Field(
+        default=".cache",
+        description="Directory of feature columns and studies, kept from run to run; relative to "
+        "the project. Deleting it costs only time.",
     )
     candidates: Annotated[tuple[AnyCandidate, ...], List, Field(min_length=1)]
 
@@ -165,7 +210,7 @@ class SearchConfig(Section):
         repeated = sorted({i for i in ids if ids.count(i) > 1})
         if repeated:
             raise ValueError(f"candidate ids must be unique, got {', '.join(repeated)} twice")
-        if all(candidate.engine == "baseline" for candidate in self.candidates):
+        if all(candidate.engine in {"baseline", "ensemble"} for candidate in self.candidates):
             raise ValueError("at least one candidate must be of the engine 'optuna' or 'tpot'")
         return self
 

@@ -22,6 +22,7 @@ class Entry(Protocol):
     id: str
     engine: str
     description: str
+    trial_accuracy: float | None
     validation_accuracy: Estimate | None
     validation_log_loss: float | None
     validation_correct: np.ndarray | None
@@ -33,10 +34,21 @@ class Entry(Protocol):
     error: str | None
 
 
-def pick_champion(entries: Sequence[Entry]) -> Any:
+class Limits(Protocol):
+    """What a champion may cost; `config.SearchConfig` has it."""
+
+    @property
+    def max_model_mb(self) -> float: ...
+
+    @property
+    def max_ms_per_image(self) -> float: ...
+
+
+def pick_champion(entries: Sequence[Entry], limits: Limits) -> Any:
     """Return the candidate with the highest validation accuracy; baselines do not compete.
 
-    Equal accuracies go to the lower log loss, then to the smaller model.
+    Candidates over the limits compete only when all of them are. Equal accuracies go to the lower
+    log loss, then to the smaller model.
 
     Raises
     ------
@@ -51,26 +63,47 @@ def pick_champion(entries: Sequence[Entry]) -> Any:
             f"all {len(competing)} candidates failed, expected at least one to finish. {reasons}. "
             "Mend the cause and run `python flows/train.py resume`, or give the search more time."
         )
-    return min(finished, key=_rank)
+    return min([entry for entry in finished if _within(entry, limits)] or finished, key=_rank)
 
 
-def leaderboard(entries: Sequence[Entry]) -> pd.DataFrame:
+def leaderboard(entries: Sequence[Entry], limits: Limits) -> pd.DataFrame:
     """One row a candidate: best first, then the baselines among them, the failed ones last.
 
     Returns
     -------
     DataFrame
-        ``candidate``, ``engine``, ``status`` ("champion", "ok", "baseline" or "failed: why"),
-        ``validation_accuracy``, ``accuracy_low``, ``accuracy_high``, ``p_value`` (McNemar against
-        the champion), ``validation_log_loss``, ``search_seconds``, ``fit_seconds``,
+        ``candidate``, ``engine``, ``status`` ("champion", "ok", "over the limits", "baseline" or
+        "failed: why"), ``trial_accuracy``, ``validation_accuracy``, ``accuracy_low``, ``accuracy_high``, ``p_value`` (McNemar against
+        the champion), ``pareto`` (no other is at least as accurate, fast and small),
+        ``validation_log_loss``, ``search_seconds``, ``fit_seconds``,
         ``predict_ms_per_image``, ``model_mb``, ``trials``, ``description``.
     """
     import pandas as pd
 
-    champion = pick_champion(entries)
+    champion = pick_champion(entries, limits)
     finished = sorted((entry for entry in entries if entry.error is None), key=_rank)
     failed = [entry for entry in entries if entry.error is not None]
-    return pd.DataFrame([_row(entry, champion) for entry in [*finished, *failed]])
+    rows = [_row(entry, champion, limits) for entry in [*finished, *failed]]
+    for entry, row in zip(finished, rows, strict=False):
+        row["pareto"] = not any(_dominates(other, entry) for other in finished)
+    return pd.DataFrame(rows)
+
+
+def _within(entry: Entry, limits: Limits) -> bool:
+    return (
+        entry.model_mb <= limits.max_model_mb
+        and entry.predict_ms_per_image <= limits.max_ms_per_image
+    )
+
+
+def _costs(entry: Entry) -> tuple[float, float, float]:
+    return _rank(entry)[0], entry.predict_ms_per_image, entry.model_mb
+
+
+def _dominates(one: Entry, other: Entry) -> bool:
+    """Whether one candidate is nowhere worse than the other, and better somewhere."""
+    pairs = list(zip(_costs(one), _costs(other), strict=True))
+    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
 
 
 def _rank(entry: Entry) -> tuple[float, float, float]:
@@ -80,16 +113,18 @@ def _rank(entry: Entry) -> tuple[float, float, float]:
     return -accuracy.value, log_loss, entry.model_mb
 
 
-def _row(entry: Entry, champion: Entry) -> dict[str, Any]:
+def _row(entry: Entry, champion: Entry, limits: Limits) -> dict[str, Any]:
     accuracy = entry.validation_accuracy
     return {
         "candidate": entry.id,
         "engine": entry.engine,
-        "status": _status(entry, champion),
+        "status": _status(entry, champion, limits),
+        "trial_accuracy": entry.trial_accuracy,
         "validation_accuracy": accuracy.value if accuracy else None,
         "accuracy_low": accuracy.low if accuracy else None,
         "accuracy_high": accuracy.high if accuracy else None,
         "p_value": _p_value(entry, champion),
+        "pareto": False,
         "validation_log_loss": entry.validation_log_loss,
         "search_seconds": entry.search_seconds,
         "fit_seconds": entry.fit_seconds,
@@ -100,12 +135,14 @@ def _row(entry: Entry, champion: Entry) -> dict[str, Any]:
     }
 
 
-def _status(entry: Entry, champion: Entry) -> str:
+def _status(entry: Entry, champion: Entry, limits: Limits) -> str:
     if entry.error is not None:
         return f"failed: {entry.error}"
     if entry is champion:
         return "champion"
-    return "baseline" if entry.engine == "baseline" else "ok"
+    if entry.engine == "baseline":
+        return "baseline"
+    return "ok" if _within(entry, limits) else "over the limits"
 
 
 def _p_value(entry: Entry, champion: Entry) -> float | None:

@@ -7,97 +7,206 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from fmnist_lib.features.chunks import in_chunks
 from fmnist_lib.features.images import as_images
+from fmnist_lib.features.pooling import triangular_pooling
+from fmnist_lib.labels import IMAGE_SHAPE
 
-_SIDE = 28
-#: Images worked on at once: the float32 temporaries of one chunk stay in the processor's cache.
+#: Images worked on at once: larger chunks fall out of the processor's cache, and with smaller ones
+#: the threads mostly wait for the interpreter.
 _CHUNK = 128
+#: Lengths below this one are gradients of one grey level: they must not be blown up to length 1.
+_FAINT = np.float32(1e-2)
 
 
 class OrientedGradients(TransformerMixin, BaseEstimator):
-    """Histograms of oriented gradients (HOG), signed, with overlapping normalised blocks.
+    """Histograms of oriented gradients (HOG) with overlapping, normalised blocks of 2 x 2 cells.
+
+    ``OrientedGradients(7, 9, signed=False, interpolate=False)`` gives the columns of
+    scikit-image's ``hog(image, orientations=9, pixels_per_cell=(4, 4), cells_per_block=(2, 2))``
+    within 1e-5.
 
     Parameters
     ----------
-    cells : int, default=7
-        Cells along each side of the image; a pixel counts for its nearest cells by a
-        triangular weight.
+    cells : int or tuple of int, default=7
+        Cells along each side of the image. With several numbers the histograms are taken at each
+        of these scales, and their columns stand side by side in the order given.
     orientations : int, default=8
-        Bins over the full circle; a gradient counts for its two nearest bins.
+        Bins over the circle.
     clip : float, default=0.2
-        Bound of the L2-Hys normalisation of every block of 2 x 2 cells.
+        Bound of the L2-Hys normalisation of every block.
+    signed : bool, default=True
+        Spread the bins over the full circle; otherwise over half of it, where a change from dark
+        to bright counts like one from bright to dark.
+    interpolate : bool, default=True
+        A gradient counts for its two nearest bins and for its nearest cells, by triangular
+        weights; bin 0 is centred on the direction from left to right. Otherwise it counts for the
+        one bin and the one cell it falls into; bin 0 starts at that direction.
 
     References
     ----------
     Dalal and Triggs, "Histograms of Oriented Gradients for Human Detection", CVPR 2005.
     """
 
-    def __init__(self, cells: int = 7, orientations: int = 8, clip: float = 0.2) -> None:
+    def __init__(
+        self,
+        cells: int | tuple[int, ...] = 7,
+        orientations: int = 8,
+        clip: float = 0.2,
+        signed: bool = True,
+        interpolate: bool = True,
+    ) -> None:
         self.cells = cells
         self.orientations = orientations
         self.clip = clip
+        self.signed = signed
+        self.interpolate = interpolate
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 (scikit-learn's signature)
         """Check the images; nothing is learnt."""
         as_images(X)
-        self.n_features_out_ = (self.cells - 1) ** 2 * 4 * self.orientations
+        self.n_features_out_ = self._n_columns()
         return self
 
     def transform(self, X: Any) -> np.ndarray:
-        """Return float32 columns of shape (n, (cells - 1)**2 * 4 * orientations)."""
-        images = as_images(X)
-        n_blocks = (self.cells - 1) ** 2
-        output = np.empty((len(images), n_blocks * 4 * self.orientations), dtype=np.float32)
-        pooling = _triangular_pooling(self.cells)
-        for start in range(0, len(images), _CHUNK):
-            chunk = images[start : start + _CHUNK].astype(np.float32)
-            histograms = self._histograms(chunk, pooling)
-            output[start : start + _CHUNK] = self._blocks(histograms)
-        return output
+        """Return float32 columns of shape (n, n_features_out_).
 
-    def _histograms(self, images: np.ndarray, pooling: np.ndarray) -> np.ndarray:
-        """Pooled gradient magnitudes, shape (orientations, n, cells, cells)."""
-        vertical, horizontal = np.zeros_like(images), np.zeros_like(images)
-        vertical[:, 1:-1] = images[:, 2:] - images[:, :-2]
-        horizontal[:, :, 1:-1] = images[:, :, 2:] - images[:, :, :-2]
-        magnitude = np.hypot(vertical, horizontal)
-        position = np.arctan2(vertical, horizontal)
-        position *= np.float32(self.orientations / (2 * np.pi))
-        position %= np.float32(self.orientations)
-        histograms = []
-        for orientation in range(self.orientations):
-            distance = np.abs(position - np.float32(orientation))
-            np.minimum(distance, np.float32(self.orientations) - distance, out=distance)
-            weight = np.maximum(np.float32(1) - distance, np.float32(0), out=distance)
-            weight *= magnitude
-            histograms.append(pooling @ weight @ pooling.T)
-        return np.stack(histograms)
+        Each scale has (cells - 1)**2 * 4 * orientations of them: block by block, in a block cell
+        by cell, row by row.
+        """
+        return in_chunks(self._columns, as_images(X), self._n_columns(), _CHUNK)
 
-    def _blocks(self, histograms: np.ndarray) -> np.ndarray:
-        """Overlapping 2 x 2 blocks, L2-Hys normalised, one row an image."""
-        cells = np.moveaxis(histograms, 0, -1)
-        blocks = np.concatenate(
-            [cells[:, :-1, :-1], cells[:, :-1, 1:], cells[:, 1:, :-1], cells[:, 1:, 1:]], axis=-1
-        )
-        _normalise(blocks)
-        np.minimum(blocks, np.float32(self.clip), out=blocks)
-        _normalise(blocks)
-        return blocks.reshape(len(blocks), -1)
+    def mirror_columns(self) -> np.ndarray:
+        """Where mirroring an image left to right moves its columns.
+
+        Returns
+        -------
+        ndarray of intp, shape (n_features_out_,)
+            ``transform(images[:, :, ::-1])`` equals ``transform(images)[:, mirror_columns()]`` up
+            to rounding.
+
+        Raises
+        ------
+        ValueError
+            The mirror image of a bin is no bin: the number of signed orientations is odd, or
+            ``interpolate`` is off and vertical edges lie on the border of two bins.
+        """
+        if not self.interpolate or (self.signed and self.orientations % 2):
+            raise ValueError(
+                "OrientedGradients: a mirror image only reorders the columns with "
+                "interpolate=True and an even number of signed orientations, got "
+                f"interpolate={self.interpolate} and orientations={self.orientations}."
+            )
+        half_turn = self.orientations // 2 if self.signed else 0
+        mirrored_bins = (half_turn - np.arange(self.orientations)) % self.orientations
+        orders = []
+        start = 0
+        for cells in self._scales():
+            stop = start + self._block_columns(cells)
+            order = np.arange(start, stop).reshape(cells - 1, cells - 1, 2, 2, -1)
+            orders.append(order[:, ::-1, :, ::-1][..., mirrored_bins].ravel())
+            start = stop
+        return np.concatenate(orders)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
+    def _scales(self) -> list[int]:
+        return np.atleast_1d(self.cells).tolist()
 
-def _triangular_pooling(cells: int) -> np.ndarray:
-    """Weights of every pixel row for every cell, shape (cells, 28)."""
-    width = _SIDE / cells
-    centres = (np.arange(cells) + 0.5) * width
-    distance = np.abs(np.arange(_SIDE) + 0.5 - centres[:, None])
-    return np.maximum(1 - distance / width, 0).astype(np.float32)
+    def _block_columns(self, cells: int) -> int:
+        return (cells - 1) ** 2 * 4 * self.orientations
+
+    def _n_columns(self) -> int:
+        return sum(self._block_columns(cells) for cells in self._scales())
+
+    def _columns(self, images: np.ndarray) -> np.ndarray:
+        """Columns of one chunk."""
+        # Images along the last axis: every step then works on long contiguous runs, and a
+        # pooling is one large matrix product.
+        pixels = np.ascontiguousarray(np.moveaxis(images, 0, -1)).astype(np.float32)
+        vertical, horizontal = np.zeros_like(pixels), np.zeros_like(pixels)
+        np.subtract(pixels[2:], pixels[:-2], out=vertical[1:-1])
+        np.subtract(pixels[:, 2:], pixels[:, :-2], out=horizontal[:, 1:-1])
+        position = self._positions(vertical, horizontal)
+        vertical *= vertical
+        horizontal *= horizontal
+        vertical += horizontal
+        histograms = self._histograms(np.sqrt(vertical, out=vertical), position)
+        blocks = [_normalised_blocks(scale, np.float32(self.clip)) for scale in histograms]
+        return np.concatenate(blocks).T
+
+    def _positions(self, vertical: np.ndarray, horizontal: np.ndarray) -> np.ndarray:
+        """Directions in units of bins, float32 in 0..orientations; whole if not interpolated."""
+        position = np.arctan2(vertical, horizontal)
+        # In two steps, by way of degrees: borders such as 45 degrees stay exact.
+        position *= 180 / np.pi
+        position /= (360 if self.signed else 180) / self.orientations
+        # As `%=`, which takes several times as long.
+        position -= np.floor(position / self.orientations) * self.orientations
+        if not self.interpolate:
+            np.floor(position, out=position)
+        return position
+
+    def _histograms(self, magnitude: np.ndarray, position: np.ndarray) -> list[np.ndarray]:
+        """Pooled magnitudes of every bin, one array (orientations, cells, cells, n) a scale."""
+        pooling = triangular_pooling if self.interpolate else _hard_pooling
+        poolings = [pooling(cells) for cells in self._scales()]
+        above = [
+            np.empty((self.orientations + 1, len(p), len(p), magnitude.shape[2]), dtype=np.float32)
+            for p in poolings
+        ]
+        # Of a gradient between bins b and b + 1 the share that passed bin b is clip(position - b,
+        # 0, 1); what passed bin b - 1 but not b is the triangular weight of bin b. Pooling before
+        # taking that difference leaves three cheap operations a pixel and bin.
+        passed = np.empty_like(magnitude)
+        _pool(magnitude, poolings, [scale[0] for scale in above])
+        for orientation in range(self.orientations):
+            np.subtract(position, np.float32(orientation), out=passed)
+            np.clip(passed, np.float32(0), np.float32(1), out=passed)
+            passed *= magnitude
+            _pool(passed, poolings, [scale[orientation + 1] for scale in above])
+        for scale in above:
+            scale[:-1] -= scale[1:]
+            # The last bin's other neighbour is the first one: the circle closes.
+            scale[0] += scale[-1]
+        return [scale[:-1] for scale in above]
+
+
+def _pool(weights: np.ndarray, poolings: list[np.ndarray], outputs: list[np.ndarray]) -> None:
+    """Sum weights (28, 28, n) over the cells of every scale, into arrays (cells, cells, n)."""
+    rows = np.concatenate(poolings) @ weights.reshape(len(weights), -1)
+    rows = rows.reshape(len(rows), *weights.shape[1:])
+    start = 0
+    for pooling, output in zip(poolings, outputs, strict=True):
+        np.matmul(pooling, rows[start : start + len(pooling)], out=output)
+        start += len(pooling)
+
+
+def _hard_pooling(cells: int) -> np.ndarray:
+    """Return 1 for the cell that a pixel row lies in and 0 for the others, shape (cells, 28)."""
+    side = IMAGE_SHAPE[0]
+    cell = (np.arange(side) + 0.5) * cells // side
+    return (cell == np.arange(cells)[:, None]).astype(np.float32)
+
+
+def _normalised_blocks(histograms: np.ndarray, clip: np.float32) -> np.ndarray:
+    """Overlapping 2 x 2 blocks, L2-Hys normalised, shape (n_columns, n)."""
+    bins, cells, _, n = histograms.shape
+    side = cells - 1
+    by_cell = np.moveaxis(histograms, 0, 2)
+    blocks = np.empty((side, side, 2, 2, bins, n), dtype=np.float32)
+    for row in (0, 1):
+        for column in (0, 1):
+            blocks[:, :, row, column] = by_cell[row : row + side, column : column + side]
+    blocks = blocks.reshape(side, side, 4 * bins, n)
+    _normalise(blocks)
+    np.minimum(blocks, clip, out=blocks)
+    _normalise(blocks)
+    return blocks.reshape(-1, n)
 
 
 def _normalise(blocks: np.ndarray) -> None:
-    """Divide by the Euclidean length, in place; an empty block stays zero."""
-    length = np.sqrt(np.einsum("...i,...i->...", blocks, blocks)[..., None])
-    # Gradients of one grey level are as good as none: they must not be blown up to length 1.
-    blocks /= np.maximum(length, np.float32(1e-2))
+    """Divide by the Euclidean length along axis 2, in place; an empty block stays zero."""
+    length = np.sqrt(np.einsum("yxin,yxin->yxn", blocks, blocks))
+    blocks *= (1 / np.maximum(length, _FAINT))[:, :, None]

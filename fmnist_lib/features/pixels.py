@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from fmnist_lib.features.images import as_images
-from fmnist_lib.labels import N_PIXELS
+from fmnist_lib.labels import IMAGE_SHAPE, N_PIXELS
 
 
 class Pixels(TransformerMixin, BaseEstimator):
@@ -39,6 +39,17 @@ class Pixels(TransformerMixin, BaseEstimator):
         elif self.normalise == "length":
             pixels /= np.maximum(np.linalg.norm(pixels, axis=1, keepdims=True), 1e-3)
         return pixels
+
+    def mirror_columns(self) -> np.ndarray:
+        """Where mirroring an image left to right moves its columns.
+
+        Returns
+        -------
+        ndarray of intp, shape (784,)
+            ``transform(images[:, :, ::-1])`` equals ``transform(images)[:, mirror_columns()]`` up
+            to rounding.
+        """
+        return np.arange(N_PIXELS).reshape(IMAGE_SHAPE)[:, ::-1].ravel()
 
     def __sklearn_is_fitted__(self) -> bool:
         return True

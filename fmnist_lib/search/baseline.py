@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
 
-from fmnist_lib.features.pixels import Pixels
+from fmnist_lib.search.recipe import Recipe
 from fmnist_lib.search.result import Found
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def baseline(candidate: BaselineCandidate, seed: int) -> Found:
         classifier = LogisticRegression(max_iter=60, random_state=seed)
         description = "logistic regression on raw pixels"
     return Found(
-        pipeline=Pipeline([("features", Pixels()), ("classify", classifier)]),
+        recipe=Recipe(blocks=(), learner=classifier),
         params={"strategy": candidate.strategy},
         trials=pd.DataFrame(columns=["number", "state", "value", "seconds", "reason"]),
         description=description,

@@ -4,97 +4,122 @@ from __future__ import annotations
 
 import pickle
 import time
-import warnings
 from typing import TYPE_CHECKING, Any
 
-from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
-
+from fmnist_lib.models.kernel import KernelClassifier, fit_temperature
+from fmnist_lib.search.clock import Clock
 from fmnist_lib.search.result import CandidateResult, Found
-from fmnist_lib.search.tuning import Clock, tuning_rows
 from fmnist_lib.statistics import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-
     from fmnist_lib.search.job import Job
     from fmnist_lib.search.result import Progress
 
 
-def run(job: Job, report: Callable[[Progress], None]) -> CandidateResult:
-    """Search, refit on all training images, and score on the validation images once."""
-    clock = Clock(job.seconds, job.refit_seconds, report)
-    clock.report("starting")
-    found = _find(job, clock)
-    n_trials = len(found.trials)
-    best = found.trials["value"].max() if n_trials else None
-    search_seconds = clock.seconds
-    clock.report("refitting", n_trials, best)
-    data = job.data
-    fit_start = clock.seconds
-    pipeline = fit(found.pipeline, data.train_images, data.train_labels)
-    fit_seconds = clock.seconds - fit_start
-    clock.report("validating", n_trials, best)
-    return _validated(job, found, pipeline, search_seconds, fit_seconds)
-
-
-def fit(pipeline: Any, images: np.ndarray, labels: np.ndarray) -> Any:
-    """Return a copy of the pipeline fitted on the images.
+def run(
+    job: Job,
+    report: Callable[[Progress], None],
+    keep: Callable[[Found], None],
+    found: Found | None = None,
+) -> CandidateResult:
+    """Search, refit on all training images, and score on the validation images once.
 
     Parameters
     ----------
-    pipeline : sklearn.pipeline.Pipeline
-        Stays as it is.
-    images : ndarray of uint8, shape (n, 28, 28)
-    labels : ndarray of uint8, shape (n,)
+    job : Job
+    report : callable
+        Called with every `Progress`.
+    keep : callable
+        Called with the best `Found` so far whenever there is a better one.
+    found : Found, optional
+        The end of a search that was cut off: it is not searched again.
     """
-    with warnings.catch_warnings():
-        # The number of iterations is one of the parameters: stopping at it is intended.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return clone(pipeline).fit(images, labels)
+    race = job.race()
+    limit = race.start() if race else job.seconds
+    clock = Clock(limit, job.refit_seconds, report, race, job.data.n_holdout)
+    clock.report("starting")
+    found = found or _find(job, clock, keep)
+    n_trials, search_seconds = len(found.trials), clock.seconds
+    clock.report("refitting", n_trials, found.score)
+    try:
+        return _validated(job, found, search_seconds)
+    finally:
+        if race:
+            race.end()
 
 
-def _find(job: Job, clock: Clock) -> Found:
+def _find(job: Job, clock: Clock, keep: Callable[[Found], None]) -> Found:
     """Dispatch to the engine. Only the engine that is used gets imported."""
     candidate = job.candidate
     if candidate.engine == "baseline":
         from fmnist_lib.search.baseline import baseline
 
         return baseline(candidate, job.seed)
-    rows = tuning_rows(job.data, candidate.rows, job.holdout_share, job.seed)
     if candidate.engine == "tpot":
         from fmnist_lib.search import tpot_engine
 
-        return tpot_engine.search(candidate, rows, clock, job.seed)
-    from fmnist_lib.search import optuna_engine
+        return tpot_engine.search(candidate, job, clock, keep)
+    if candidate.engine == "optuna":
+        from fmnist_lib.search import optuna_engine
 
-    return optuna_engine.search(candidate, rows, clock, job.seed)
+        return optuna_engine.search(candidate, job, clock, keep)
+    raise ValueError(f"no engine searches a candidate of the engine {candidate.engine!r}")
 
 
-def _validated(
-    job: Job, found: Found, pipeline: Any, search_seconds: float, fit_seconds: float
-) -> CandidateResult:
+def _validated(job: Job, found: Found, search_seconds: float) -> CandidateResult:
+    """Fit on all training images and score on the validation images."""
     from sklearn.metrics import log_loss
 
-    images, labels = job.data.validation_images, job.data.validation_labels
+    data, store, recipe = job.data, job.store(), found.recipe
     start = time.monotonic()
-    probabilities = pipeline.predict_proba(images)
-    predict_seconds = time.monotonic() - start
-    correct = pipeline.classes_[probabilities.argmax(axis=1)] == labels
+    learner = recipe.fit_learner(store, data, data.train_rows)
+    fit_seconds = time.monotonic() - start
+    columns = recipe.columns(store, data, data.validation_rows)
+    labels = data.labels[data.validation_rows]
+    learner, recipe = _calibrated(learner, recipe, columns, labels)
+    probabilities = learner.predict_proba(columns)
+    correct = learner.classes_[probabilities.argmax(axis=1)] == labels
+    pipeline = recipe.pipeline(store, learner)
     return CandidateResult(
         id=job.candidate.id,
         engine=job.candidate.engine,
         description=found.description,
+        recipe=recipe,
         pipeline=pipeline,
+        trial_accuracy=found.score,
         validation_accuracy=wilson(int(correct.sum()), len(correct), job.confidence),
-        validation_log_loss=float(log_loss(labels, probabilities, labels=pipeline.classes_)),
+        validation_log_loss=float(log_loss(labels, probabilities, labels=learner.classes_)),
         validation_correct=correct,
+        validation_probabilities=probabilities.astype("float32"),
         params=found.params,
         trials=found.trials,
-        predict_ms_per_image=1000 * predict_seconds / len(labels),
+        front=found.front,
+        importances=found.importances,
+        predict_ms_per_image=_milliseconds(pipeline, data.images[data.validation_rows]),
         model_mb=len(pickle.dumps(pipeline)) / 1e6,
         search_seconds=search_seconds,
         fit_seconds=fit_seconds,
     )
+
+
+def _calibrated(learner: Any, recipe: Any, columns: Any, labels: Any) -> tuple[Any, Any]:
+    """Set a kernel's temperature by the validation images, for the champion's refit as well.
+
+    One number: what it gains on the images it was set on is beyond measuring.
+    """
+    if not isinstance(learner, KernelClassifier):
+        return learner, recipe
+    temperature = fit_temperature(learner.decision_function(columns), labels)
+    learner.temperature_ = temperature
+    return learner, recipe.with_learner(temperature=temperature)
+
+
+def _milliseconds(pipeline: Any, images: Any, n: int = 1000) -> float:
+    """Wall time of a prediction in a batch, on the threads that this process has."""
+    batch = images[:n]
+    pipeline.predict_proba(batch[:100])
+    start = time.monotonic()
+    pipeline.predict_proba(batch)
+    return 1000 * (time.monotonic() - start) / len(batch)

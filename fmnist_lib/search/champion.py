@@ -5,36 +5,84 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from fmnist_lib.search.candidate import fit
+from fmnist_lib.search.columns import ColumnStore
+from fmnist_lib.search.ensemble import ENGINE as ENSEMBLE
+from fmnist_lib.search.ensemble import ensemble, vote
 from fmnist_lib.search.result import CandidateResult
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from fmnist_lib.config import Settings
-    from fmnist_lib.search.result import SearchData
+    from fmnist_lib.search.data import SearchData
 
 
-def refit(pipeline: Any, data: SearchData, threads: int) -> Any:
-    """Return the pipeline fitted on training and validation images together.
-
-    What is returned went through a pickle, as everything that is shipped does: array layouts
-    change on the way, and with them the last digits, which trees turn into other answers.
+def with_ensembles(
+    results: Sequence[CandidateResult], data: SearchData, settings: Settings
+) -> list[CandidateResult]:
+    """Add the candidates that are made of the others.
 
     Parameters
     ----------
-    pipeline : sklearn.pipeline.Pipeline
-        Stays as it is.
+    results : sequence of CandidateResult
     data : SearchData
-    threads : int
-        As many as the candidate had: then the refit takes as long as the candidate's own.
+    settings : Settings
     """
+    labels = data.labels[data.validation_rows]
+    confidence = settings.evaluation.confidence
+    votes = [
+        ensemble(candidate, results, labels, settings.seed, confidence)
+        for candidate in settings.search.candidates
+        if candidate.engine == ENSEMBLE
+    ]
+    return [*results, *votes]
+
+
+def refit(
+    winner: CandidateResult,
+    results: Sequence[CandidateResult],
+    data: SearchData,
+    settings: Settings,
+    cache: Path,
+) -> Any:
+    """Return the winner's pipeline fitted on training and validation images together.
+
+    The features stay those of the training images. What is returned went through a pickle, as
+    everything that is shipped does: array layouts change on the way, and with them the last
+    digits, which trees turn into other answers.
+
+    Parameters
+    ----------
+    winner : CandidateResult
+    results : sequence of CandidateResult
+        All candidates: an ensemble is refitted member by member.
+    data : SearchData
+    settings : Settings
+    cache : path
+    """
+    store = ColumnStore(cache / "features", data, settings.seed)
+    if winner.engine == ENSEMBLE:
+        by_id = {result.id: result for result in results}
+        members = [
+            (name, _refitted(by_id[name], data, store), weight)
+            for name, weight in winner.params.items()
+        ]
+        champion = vote(members)
+    else:
+        champion = _refitted(winner, data, store)
+    return pickle.loads(pickle.dumps(champion))  # noqa: S301 (our own)
+
+
+def _refitted(result: CandidateResult, data: SearchData, store: ColumnStore) -> Any:
     from threadpoolctl import threadpool_limits
 
-    images = np.concatenate([data.train_images, data.validation_images])
-    labels = np.concatenate([data.train_labels, data.validation_labels])
-    with threadpool_limits(threads):
-        return pickle.loads(pickle.dumps(fit(pipeline, images, labels)))  # noqa: S301 (our own)
+    assert result.recipe is not None  # noqa: S101 (a candidate without an error has one)
+    # One BLAS thread, as in the search: more could give other digits. A kernel uses all
+    # processors with the same result.
+    with threadpool_limits(1):
+        learner = result.recipe.fit_learner(store, data, data.all_rows)
+    return result.recipe.pipeline(store, learner)
 
 
 def result_or_failure(

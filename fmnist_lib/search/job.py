@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fmnist_lib.search.result import SearchData
+from fmnist_lib.search.columns import ColumnStore
+from fmnist_lib.search.race import Race
 
 if TYPE_CHECKING:
     from fmnist_lib.config import AnyCandidate, Settings
     from fmnist_lib.search.budget import Budget
+    from fmnist_lib.search.data import SearchData
+
+#: Most that one candidate's fit on all training images may take of the race.
+_REFIT_SHARE = 0.4
+#: Feature columns kept from run to run.
+CACHE_GIBIBYTES = 4.0
 
 
 @dataclass(frozen=True)
@@ -20,48 +28,125 @@ class Job:
     ----------
     candidate : AnyCandidate
     data : SearchData
-    holdout_share : float
-        Share of the training images that scores the trials.
     seconds, refit_seconds : float
         Wall time of search and refit together, and of the refit alone.
     seed : int
+    cache : path
+        Where feature columns and studies are kept; shared by all candidates.
+    patch_sizes : tuple of str
+        Patch dictionaries to choose from, such as "5" and "3+5".
+    memory_gib : float
+        Bound of a kernel's storage.
+    champion_threads : int
+        Threads of the champion's refit.
+    race_directory : path or None
+        Where the candidates of a run see how the others stand; None: this one runs for itself.
+    race_shares : dict of str to float
+    race_seconds : float
+    workers : int
+    warm_start : bool
+        Try first what was best in earlier studies of the same data.
     confidence : float
         Of the interval around the validation accuracy.
     """
 
     candidate: AnyCandidate
     data: SearchData
-    holdout_share: float
     seconds: float
     refit_seconds: float
     seed: int
+    cache: Path
+    patch_sizes: tuple[str, ...] = ("5",)
+    memory_gib: float = 4.0
+    champion_threads: int = 1
+    race_directory: Path | None = None
+    race_shares: dict[str, float] = field(default_factory=dict)
+    race_seconds: float = 0.0
+    workers: int = 1
+    warm_start: bool = False
     confidence: float = 0.95
 
+    def store(self) -> ColumnStore:
+        """Open the store of feature columns."""
+        return ColumnStore(self.cache / "features", self.data, self.seed)
 
-def search_data(dataset: Any) -> SearchData:
-    """Return the training and validation images of a dataset; the test images stay outside.
+    def race(self) -> Race | None:
+        """Enter the race, where there is one."""
+        if self.race_directory is None:
+            return None
+        return Race(
+            self.race_directory,
+            self.candidate.id,
+            self.race_shares,
+            self.race_seconds,
+            self.workers,
+        )
+
+
+def make_job(  # noqa: PLR0917 (what a run knows)
+    settings: Settings,
+    candidate_id: str,
+    data: SearchData,
+    budget: Budget,
+    cache: Path,
+    run_name: str | None = None,
+) -> Job:
+    """Put together the job of one configured candidate.
 
     Parameters
     ----------
-    dataset : Dataset
-        As `fmnist_lib.data.dataset.load_dataset` gives it.
+    settings : Settings
+    candidate_id : str
+    data : SearchData
+    budget : Budget
+    cache : path
+    run_name : str, optional
+        Names the race of this run; absent: every candidate runs for itself, within its limit.
     """
-    return SearchData(
-        train_images=dataset.train.images,
-        train_labels=dataset.train.labels,
-        validation_images=dataset.validation.images,
-        validation_labels=dataset.validation.labels,
-    )
-
-
-def make_job(settings: Settings, candidate_id: str, data: SearchData, budget: Budget) -> Job:
-    """Put together the job of one configured candidate."""
+    search = settings.search
     return Job(
-        candidate=settings.search.candidate(candidate_id),
+        candidate=search.candidate(candidate_id),
         data=data,
-        holdout_share=settings.search.holdout_share,
         seconds=budget.seconds[candidate_id],
-        refit_seconds=budget.refit_seconds,
+        refit_seconds=_REFIT_SHARE * budget.race_seconds,
         seed=settings.seed,
+        cache=cache,
+        patch_sizes=budget.patch_sizes,
+        memory_gib=search.memory_gib or free_gibibytes() / 2,
+        champion_threads=budget.champion_threads,
+        race_directory=cache / "races" / run_name if run_name else None,
+        race_shares=budget.shares,
+        race_seconds=budget.race_seconds,
+        workers=budget.workers,
+        warm_start=search.warm_start,
         confidence=settings.evaluation.confidence,
     )
+
+
+def free_gibibytes() -> float:
+    """Memory that could be used now without pushing other programs out, in GiB."""
+    import psutil
+
+    return float(psutil.virtual_memory().available / 2**30)
+
+
+def prepare_columns(data: SearchData, patch_sizes: tuple[str, ...], seed: int, cache: Path) -> Any:
+    """Compute the columns that the candidates share, on all processors.
+
+    Returns
+    -------
+    ColumnStore
+    """
+    from threadpoolctl import threadpool_limits
+
+    from fmnist_lib.features.chunks import available_threads
+    from fmnist_lib.search.columns import prune
+    from fmnist_lib.search.pipelines import shared_extractors
+
+    prune(cache / "features", CACHE_GIBIBYTES)
+    store = ColumnStore(cache / "features", data, seed)
+    with threadpool_limits(available_threads()):
+        for extractor in shared_extractors(patch_sizes):
+            store.block(extractor)
+            store.columns(extractor, data.all_rows)
+    return store

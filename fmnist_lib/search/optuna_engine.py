@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import math
 import time
-import warnings
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
 import pandas as pd
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.pipeline import Pipeline
 
 from fmnist_lib.errors import SearchError
 from fmnist_lib.search import pipelines
+from fmnist_lib.search.clock import MARGIN, RefitTime
+from fmnist_lib.search.recipe import fit_quietly
 from fmnist_lib.search.result import Found
-from fmnist_lib.search.space import MAX_COMPONENTS, suggest
-from fmnist_lib.search.tuning import REFIT_MARGIN
+from fmnist_lib.search.space import starting_points, suggest
+from fmnist_lib.search.studies import StudyFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from optuna import Study, Trial
     from optuna.trial import FrozenTrial
 
     from fmnist_lib.config import OptunaCandidate
-    from fmnist_lib.search.tuning import Clock, TuningRows
+    from fmnist_lib.search.clock import Clock
+    from fmnist_lib.search.job import Job
+    from fmnist_lib.search.recipe import Recipe
 
 #: Rows grow by this factor from rung to rung; the worse part of the trials is dropped at each.
-REDUCTION = 3
+REDUCTION = 4
 RUNGS = 3
+
+_FEWEST_FOR_IMPORTANCES = 8
 
 #: A point of the space that breaks numerically is a failed trial, not a failed candidate.
 BREAKDOWNS = (ValueError, ArithmeticError, np.linalg.LinAlgError)
@@ -41,21 +44,25 @@ _STATES = {
 }
 
 
-def search(candidate: OptunaCandidate, rows: TuningRows, clock: Clock, seed: int) -> Found:
-    """Search for the best pipeline of a candidate.
+def search(
+    candidate: OptunaCandidate, job: Job, clock: Clock, keep: Callable[[Found], None]
+) -> Found:
+    """Search for the best recipe of a candidate.
 
-    Trials are fitted on a ninth, a third and all of the rows, and scored on the held-out ones;
-    the pruner (Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020)
-    ends those that fall behind, and those whose refit would take too long are ended, too. When
-    nothing else is left, the pipeline with the quickest refit is taken. The search stops when the
-    refit of the best pipeline would no longer fit the clock, or after ``candidate.trials``.
+    Trials are fitted on a sixteenth, a quarter and all of the rows, and scored on the held-out
+    ones (on a quarter of them at first); the pruner (Li et al., "A System for Massively Parallel
+    Hyperparameter Tuning", MLSys 2020) ends those that fall behind, and those whose refit would
+    take too long are ended, too. A recipe that was scored on more rows beats every one that was
+    scored on fewer. The search stops when the refit of the best recipe would no longer fit the
+    clock, or after ``candidate.trials``.
 
     Parameters
     ----------
     candidate : OptunaCandidate
-    rows : TuningRows
+    job : Job
     clock : Clock
-    seed : int
+    keep : callable
+        Called with the best recipe so far whenever there is a better one.
 
     Raises
     ------
@@ -64,45 +71,42 @@ def search(candidate: OptunaCandidate, rows: TuningRows, clock: Clock, seed: int
     """
     # What failed and why stands in the trials' table.
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    # A search bounded by trials must be repeatable, so it does not look at earlier ones.
+    folder = None if candidate.trials else StudyFolder(job.cache, candidate, job.data)
+    earlier = folder.best_points() if folder and job.warm_start else []
     study = optuna.create_study(
+        storage=folder.storage() if folder else None,
         direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=seed),
+        sampler=optuna.samplers.TPESampler(seed=job.seed),
         pruner=optuna.pruners.SuccessiveHalvingPruner(
             min_resource=1, reduction_factor=REDUCTION, min_early_stopping_rate=0
         ),
     )
-    objective = _Objective(candidate, rows, clock, seed)
+    for point in [*starting_points(candidate, job.patch_sizes), *earlier]:
+        study.enqueue_trial(point, skip_if_exists=True)
+    objective = _Objective(candidate, job, clock, keep)
     study.optimize(
         objective,
         n_trials=candidate.trials,
         callbacks=[objective.after_trial],
         catch=BREAKDOWNS,
     )
-    best = _best_trial(study)
-    params = best.user_attrs["params"]
-    return Found(
-        pipeline=pipelines.build_pipeline(params, seed),
-        params=params,
-        trials=trials_frame(study),
-        description=pipelines.describe(params),
-    )
+    return objective.found(study)
 
 
 class _Objective:
-    """Accuracy of a trial's pipeline, with the feature extraction done once per kind."""
+    """Accuracy of a trial's recipe on held-out rows."""
 
     def __init__(
-        self, candidate: OptunaCandidate, rows: TuningRows, clock: Clock, seed: int
+        self, candidate: OptunaCandidate, job: Job, clock: Clock, keep: Callable[[Found], None]
     ) -> None:
-        self._candidate, self._rows, self._clock, self._seed = candidate, rows, clock, seed
-        self._components = lru_cache(maxsize=32)(self._compute_components)
-        # Raw columns are large and one kind is used at all three rungs: keep just the latest.
-        self._columns = lru_cache(maxsize=2)(self._compute_columns)
-        self._seconds_per_row: dict[_Extractor, float] = {}
-        self._refit_seconds: float | None = None
+        self._candidate, self._job, self._clock, self._keep = candidate, job, clock, keep
+        self._store = job.store()
+        self._extraction: dict[str, float] = {}
+        self._kept: int | None = None
 
     def __call__(self, trial: Trial) -> float:
-        params = suggest(trial, self._candidate)
+        params = suggest(trial, self._candidate, self._job.patch_sizes)
         trial.set_user_attr("params", params)
         try:
             return self._climb(trial, params)
@@ -112,134 +116,165 @@ class _Objective:
 
     def _climb(self, trial: Trial, params: dict[str, Any]) -> float:
         """Fit on more and more rows for as long as the trial keeps up with the others."""
+        data = self._job.data
+        recipe = pipelines.make_recipe(params, self._job.seed, self._job.memory_gib)
+        growth = pipelines.GROWTH[params["family"]]
         score, fit_seconds = 0.0, 0.0
+        n_most = min(self._candidate.rows or data.n_fit, data.n_fit)
         for rung in range(RUNGS):
-            self._check_time(trial, REDUCTION * fit_seconds)
-            n_rows = len(self._rows.labels) // REDUCTION ** (RUNGS - 1 - rung)
-            score, fit_seconds = self._fit_and_score(params, n_rows)
+            n_fit = n_most // REDUCTION ** (RUNGS - 1 - rung)
+            n_holdout = data.n_holdout // (REDUCTION if rung == 0 else 1)
+            if rung:
+                self._check_time(trial, fit_seconds * REDUCTION**growth)
+            score, fit_seconds, row_seconds = self._fit_and_score(recipe, n_fit, n_holdout)
             trial.report(score, step=REDUCTION**rung)
-            self._check_refit(trial, params, fit_seconds / n_rows)
+            self._check_refit(trial, recipe, params, fit_seconds, n_fit, row_seconds)
             if rung < RUNGS - 1 and trial.should_prune():
                 raise optuna.TrialPruned
         return score
 
     def after_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Report progress, and stop when the time left is needed for the refit."""
-        completed = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-        best = study.best_trial if completed else None
-        self._clock.report("searching", trial.number + 1, best.value if best else None)
-        if best:
-            self._refit_seconds = _refit_seconds(best)
-        elif quickest := _quickest_refit(study):
+        best = _best_trial(study)
+        score = _last_report(best) if best else None
+        self._clock.report("searching", trial.number + 1, score)
+        if best and best.number != self._kept:
+            self._kept = best.number
+            self._keep(self.found(study))
+        if self._candidate.trials is not None:
+            return
+        refit = _refit_time(best or trial)
+        if refit is None:
             # Until half the time is gone, a trial with a quicker refit may still turn up.
-            self._refit_seconds = min(quickest, 0.5 * self._clock.limit)
-        if self._time_is_up():
+            refit = RefitTime(0.5 * self._clock.limit, 0.0)
+        if not self._clock.allows(refit):
             study.stop()
 
-    def _time_is_up(self, fit_seconds: float = 0.0) -> bool:
-        """Whether one more fit would eat into the time for refitting the best pipeline so far.
-
-        As long as none is good enough to be the best, the one with the quickest refit counts.
-        """
-        if self._candidate.trials is not None or self._refit_seconds is None:
-            return False
-        return self._clock.remaining < self._refit_seconds + fit_seconds
+    def found(self, study: Study) -> Found:
+        """Return the best recipe of the study."""
+        best = _best_trial(study) or _quickest(study)
+        params = best.user_attrs["params"]
+        return Found(
+            recipe=pipelines.make_recipe(params, self._job.seed, self._job.memory_gib),
+            params=params,
+            trials=trials_frame(study),
+            score=_last_report(best),
+            description=pipelines.describe(params),
+            importances=_importances(study),
+        )
 
     def _check_time(self, trial: Trial, fit_seconds: float) -> None:
         """End a trial when the time does not allow its next fit."""
-        if self._time_is_up(fit_seconds):
+        if self._candidate.trials is not None:
+            return
+        best = _best_trial(trial.study)
+        refit = (_refit_time(best) if best else None) or RefitTime(0.0, 0.0)
+        if not self._clock.allows(refit, fit_seconds):
             trial.set_user_attr("reason", "the time was up")
             raise optuna.TrialPruned
 
-    def _check_refit(self, trial: Trial, params: dict[str, Any], seconds_per_row: float) -> None:
-        """Drop a pipeline whose refit on all training images would take too long."""
-        extraction = sum(
-            self._seconds_per_row[_Extractor(extractor)]
-            for extractor, _ in pipelines.feature_blocks(params).values()
+    def _check_refit(  # noqa: PLR0917 (private, called once)
+        self,
+        trial: Trial,
+        recipe: Recipe,
+        params: dict[str, Any],
+        fit_seconds: float,
+        n_fit: int,
+        row_seconds: float,
+    ) -> None:
+        """Note how long the refits would take; drop a recipe where it is too long."""
+        data, growth = self._job.data, pipelines.GROWTH[params["family"]]
+        missing = sum(
+            self._store.missing(block.extractor, data.all_rows) * self._extraction.get(block.name, 0)
+            for block in recipe.blocks
         )
-        seconds = REFIT_MARGIN * self._rows.n_train * (seconds_per_row + extraction)
-        trial.set_user_attr("refit_seconds", seconds)
+        train = fit_seconds * (data.n_train / n_fit) ** growth
+        predict = row_seconds * (len(data.labels) - data.n_train) * data.n_train / n_fit
+        # Only the kernel works on all cores by itself.
+        threads = self._job.champion_threads if params["family"] == "kernel" else 1
+        champion = fit_seconds * (len(data.labels) / n_fit) ** growth / threads
+        trial.set_user_attr("train_seconds", MARGIN * (train + missing + predict))
+        trial.set_user_attr("champion_seconds", MARGIN * champion)
         # A search bounded by trials must not depend on how fast the machine is.
-        if seconds > self._clock.refit_limit and self._candidate.trials is None:
-            trial.set_user_attr("reason", f"the refit would take about {seconds:.0f} s")
+        if self._candidate.trials is None and (
+            MARGIN * (train + missing + predict) > self._clock.refit_limit
+        ):
+            trial.set_user_attr("reason", f"the refit would take about {train + missing:.0f} s")
+            trial.set_user_attr("too_long", True)  # noqa: FBT003 (Optuna's signature)
             raise optuna.TrialPruned
 
-    def _fit_and_score(self, params: dict[str, Any], n_rows: int) -> tuple[float, float]:
-        """Accuracy on the held-out rows, and seconds of the fit."""
-        fit_columns, holdout_columns = self._feature_columns(params, n_rows)
-        model = Pipeline(pipelines.tail_steps(params, self._seed))
+    def _fit_and_score(
+        self, recipe: Recipe, n_fit: int, n_holdout: int
+    ) -> tuple[float, float, float]:
+        """Accuracy on the held-out rows, seconds of the fit, and seconds to score a row."""
+        data = self._job.data
+        fit_rows, holdout_rows = data.fit_rows(n_fit), data.holdout_rows(n_holdout)
+        for block in recipe.blocks:
+            missing = sum(
+                self._store.missing(block.extractor, rows) for rows in (fit_rows, holdout_rows)
+            )
+            start = time.monotonic()
+            for rows in (fit_rows, holdout_rows):
+                self._store.columns(block.extractor, rows)
+            if missing:
+                self._extraction[block.name] = (time.monotonic() - start) / missing
         start = time.monotonic()
-        with warnings.catch_warnings():
-            # The number of iterations is one of the parameters: stopping at it is intended.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            # The first rungs may have fewer rows than a batch.
-            warnings.filterwarnings("ignore", message="Got `batch_size`")
-            model.fit(fit_columns, self._rows.labels[:n_rows])
-        fit_seconds = time.monotonic() - start
-        return float(model.score(holdout_columns, self._rows.holdout_labels)), fit_seconds
-
-    def _feature_columns(
-        self, params: dict[str, Any], n_rows: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Give what the pipeline's feature step gives for the fitted and the held-out rows.
-
-        Principal components are nested: the first k of many are those of an analysis for k.
-        """
-        fit_blocks, holdout_blocks = [], []
-        for name, (extractor, components) in pipelines.feature_blocks(params).items():
-            fit, holdout = self._components(_Extractor(extractor), n_rows)
-            weight = np.float32(pipelines.block_weight(name, params))
-            fit_blocks.append(weight * fit[:, :components])
-            holdout_blocks.append(weight * holdout[:, :components])
-        return np.hstack(fit_blocks), np.hstack(holdout_blocks)
-
-    def _compute_components(
-        self, extractor: _Extractor, n_rows: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        fit, holdout = self._columns(extractor)
-        reducer = pipelines.reducer(min(MAX_COMPONENTS, n_rows, fit.shape[1]), self._seed)
-        return reducer.fit_transform(fit[:n_rows]), reducer.transform(holdout)
-
-    def _compute_columns(self, extractor: _Extractor) -> tuple[np.ndarray, np.ndarray]:
-        start = time.monotonic()
-        fit = extractor.estimator.fit_transform(self._rows.images)
-        holdout = extractor.estimator.transform(self._rows.holdout_images)
-        seconds = time.monotonic() - start
-        self._seconds_per_row[extractor] = seconds / (len(fit) + len(holdout))
-        return fit, holdout
+        learner = recipe.fit_learner(self._store, data, fit_rows)
+        fitted = time.monotonic()
+        columns = recipe.columns(self._store, data, holdout_rows)
+        score = float(np.mean(learner.predict(columns) == data.labels[holdout_rows]))
+        return score, fitted - start, (time.monotonic() - fitted) / n_holdout
 
 
-class _Extractor:
-    """A stateless feature extractor as a cache key: equal when its parameters are."""
+def _importances(study: Study) -> dict[str, float]:
+    """Share of the variance of the first rung's accuracy that each parameter explains.
 
-    def __init__(self, estimator: Any) -> None:
-        self.estimator = estimator
-        self._key = repr((type(estimator), sorted(estimator.get_params().items())))
+    Every trial was scored at the first rung, so that pruned ones count as well. fANOVA (Hutter,
+    Hoos and Leyton-Brown, ICML 2014); empty for too few trials.
+    """
+    scored = optuna.create_study(direction="maximize")
+    for trial in study.get_trials(deepcopy=False):
+        if 1 in trial.intermediate_values and trial.state.is_finished():
+            scored.add_trial(
+                optuna.trial.create_trial(
+                    params=trial.params,
+                    distributions=trial.distributions,
+                    value=trial.intermediate_values[1],
+                )
+            )
+    if len(scored.trials) < _FEWEST_FOR_IMPORTANCES:
+        return {}
+    try:
+        evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=16, seed=0)
+        return optuna.importance.get_param_importances(scored, evaluator=evaluator)
+    except (ValueError, RuntimeError):
+        # No parameter was varied in all of the trials, or all scores are the same.
+        return {}
 
-    def __hash__(self) -> int:
-        return hash(self._key)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Extractor) and self._key == other._key
-
-
-def _refit_seconds(trial: FrozenTrial) -> float:
-    """Estimated time of a refit; infinite for a trial that broke down before it was known."""
-    return float(trial.user_attrs.get("refit_seconds", math.inf))
+def _refit_time(trial: FrozenTrial) -> RefitTime | None:
+    """Estimated time of the refits; None for a trial that broke down before it was known."""
+    if "train_seconds" not in trial.user_attrs:
+        return None
+    return RefitTime(trial.user_attrs["train_seconds"], trial.user_attrs["champion_seconds"])
 
 
-def _quickest_refit(study: Study) -> float | None:
-    """Shortest estimated refit of all trials; None as long as none is known."""
-    seconds = min(map(_refit_seconds, study.trials), default=math.inf)
-    return seconds if math.isfinite(seconds) else None
+def _best_trial(study: Study) -> FrozenTrial | None:
+    """Return the most accurate of the trials that were fitted on most rows, if any can be refitted."""
+    scored = [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if trial.intermediate_values and not trial.user_attrs.get("too_long")
+    ]
+    return max(scored, key=lambda trial: (max(trial.intermediate_values), _last_report(trial)),
+               default=None)
 
 
-def _best_trial(study: Study) -> FrozenTrial:
-    """Return the best complete trial, or the one with the quickest refit, or say why none."""
-    if any(trial.state == optuna.trial.TrialState.COMPLETE for trial in study.trials):
-        return study.best_trial
-    if _quickest_refit(study) is not None:
-        return min(study.trials, key=_refit_seconds)
+def _quickest(study: Study) -> FrozenTrial:
+    """Return the trial with the quickest refit when all of them are too long."""
+    timed = [trial for trial in study.trials if _refit_time(trial)]
+    if timed:
+        return min(timed, key=lambda trial: trial.user_attrs["train_seconds"])
     reasons = sorted({_reason(trial) or "unknown" for trial in study.trials})
     raise SearchError(
         f"none of {len(study.trials)} trials gave a pipeline: {'; '.join(reasons)}. "
@@ -255,6 +290,7 @@ def trials_frame(study: Study) -> pd.DataFrame:
             "number": trial.number,
             "state": _STATES.get(trial.state, "failed"),
             "value": _last_report(trial),
+            "rung": max(trial.intermediate_values, default=None),
             "seconds": (trial.datetime_complete - first).total_seconds(),
             "reason": _reason(trial),
             **trial.user_attrs.get("params", {}),

@@ -1,4 +1,4 @@
-"""Pipelines from plain hyper-parameters: features, scaling, classifier.
+"""Recipes from plain hyper-parameters: feature blocks and a learner.
 
 The parameters are a flat dict of plain values, so that they can be logged, compared and turned
 into the same pipeline again.
@@ -8,23 +8,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn.decomposition import PCA
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
-from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline
 
 from fmnist_lib.features.gradients import OrientedGradients
+from fmnist_lib.features.patches import PatchDictionary
 from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.features.scaling import OverallScaler
+from fmnist_lib.models.kernel import KernelClassifier
+from fmnist_lib.search.recipe import Block, Recipe
 
 Params = dict[str, Any]
 
+#: Fit time grows with the rows to about this power.
+GROWTH = {"kernel": 2.0, "logistic": 1.0, "boosting": 1.0, "trees": 1.1, "neural": 1.0}
 
-def build_pipeline(params: Params, seed: int) -> Pipeline:
-    """Return the unfitted pipeline that the parameters describe.
+#: Extractors whose columns are computed once, before the search, for every candidate.
+SHARED_PATCHES: Params = {"atoms": 100, "threshold": 0.15, "contrast": 0.04, "patch_cells": 7}
+SHARED_GRADIENTS: Params = {"gradient_cells": "9+7+4", "orientations": 8}
+
+
+def make_recipe(params: Params, seed: int, memory_gib: float = 4.0) -> Recipe:
+    """Return the recipe that the parameters describe.
 
     Parameters
     ----------
@@ -32,86 +39,98 @@ def build_pipeline(params: Params, seed: int) -> Pipeline:
         As suggested by `fmnist_lib.search.space.suggest`.
     seed : int
         Random state of every random step.
-
-    Returns
-    -------
-    Pipeline
-        Steps ``features``, ``scale`` and ``classify``; takes uint8 images of shape (n, 28, 28)
-        or (n, 784).
+    memory_gib : float
+        Bound of a kernel's storage in GiB.
     """
-    blocks = feature_blocks(params)
-    features = FeatureUnion(
-        [
-            (name, Pipeline([("extract", extractor), ("reduce", reducer(components, seed))]))
-            for name, (extractor, components) in blocks.items()
-        ],
-        transformer_weights={name: block_weight(name, params) for name in blocks},
-    )
-    return Pipeline([("features", features), *tail_steps(params, seed)])
+    learner = _LEARNERS[params["family"]](params, seed)
+    if isinstance(learner, KernelClassifier):
+        learner.set_params(memory_gib=memory_gib)
+    return Recipe(blocks=feature_blocks(params), learner=learner)
 
 
-def feature_blocks(params: Params) -> dict[str, tuple[Any, int]]:
-    """Extractor and number of principal components of every feature block."""
-    blocks = {}
-    if params["features"] in ("pixels", "both"):
-        extractor = Pixels(normalise=params["normalise"])
-        blocks["pixels"] = (extractor, params["pixel_components"])
-    if params["features"] in ("gradients", "both"):
-        blocks["gradients"] = (
-            OrientedGradients(cells=params["cells"]),
-            params["gradient_components"],
+def shared_extractors(patch_sizes: tuple[str, ...]) -> list[Any]:
+    """Extractors whose columns are computed before the search.
+
+    Parameters
+    ----------
+    patch_sizes : tuple of str
+        Patch dictionaries that candidates may choose from, such as "5" and "3+5".
+    """
+    sizes = sorted({size for choice in patch_sizes for size in choice.split("+")})
+    patches = _patches({**SHARED_PATCHES, "patch_sizes": "+".join(sizes)})
+    return [*patches.values(), *_gradients(SHARED_GRADIENTS).values()]
+
+
+def feature_blocks(params: Params) -> tuple[Block, ...]:
+    """Feature blocks of the parameters; the weights add up to 1."""
+    kinds = params["features"].split("+")
+    weights = dict.fromkeys(kinds, 1.0)
+    if len(kinds) > 1:
+        weights = {kinds[0]: 1 - params["second_weight"], kinds[1]: params["second_weight"]}
+    blocks = []
+    for kind in kinds:
+        extractors = _EXTRACTORS[kind](params)
+        for name, extractor in extractors.items():
+            components = params[f"{kind}_components"]
+            antisymmetric = round(params["antisymmetric_share"] * components)
+            blocks.append(
+                Block(
+                    name=name,
+                    extractor=extractor,
+                    symmetric=components - antisymmetric,
+                    antisymmetric=antisymmetric,
+                    whitening=params["whitening"],
+                    weight=weights[kind] / len(extractors),
+                )
+            )
+    return tuple(blocks)
+
+
+def _patches(params: Params) -> dict[str, Any]:
+    return {
+        f"patches_{size}": PatchDictionary(
+            size=int(size),
+            atoms=params["atoms"],
+            threshold=params["threshold"],
+            contrast=params["contrast"],
+            cells=params["patch_cells"],
         )
-    return blocks
-
-
-def block_weight(name: str, params: Params) -> float:
-    """Factor of a feature block beside the gradients, which have 1."""
-    return float(params.get("pixel_weight", 1.0)) if name == "pixels" else 1.0
-
-
-def reducer(components: int, seed: int) -> PCA:
-    """Principal components from the covariance matrix: exact, float32, no copy of the data."""
-    return PCA(components, svd_solver="covariance_eigh", random_state=seed)
-
-
-def tail_steps(params: Params, seed: int) -> list[tuple[str, Any]]:
-    """Scaling and classifier: the steps after the features."""
-    scaler = StandardScaler() if params["scale"] == "columns" else OverallScaler()
-    return [("scale", scaler), ("classify", _classifier(params, seed))]
-
-
-def _classifier(params: Params, seed: int) -> Any:
-    build = {
-        "logistic": _logistic,
-        "kernel": _kernel,
-        "boosting": _boosting,
-        "trees": _trees,
-        "neural": _neural,
+        for size in params["patch_sizes"].split("+")
     }
-    return build[params["family"]](params, seed)
 
 
-def _logistic(params: Params, seed: int) -> Any:
-    return LogisticRegression(C=params["C"], max_iter=200, random_state=seed)
+def _gradients(params: Params) -> dict[str, Any]:
+    cells = tuple(int(number) for number in params["gradient_cells"].split("+"))
+    return {"gradients": OrientedGradients(cells=cells, orientations=params["orientations"])}
+
+
+def _pixels(params: Params) -> dict[str, Any]:
+    return {"pixels": Pixels(normalise=params["normalise"])}
+
+
+_EXTRACTORS = {"patches": _patches, "gradients": _gradients, "pixels": _pixels}
 
 
 def _kernel(params: Params, seed: int) -> Any:
-    n_columns = sum(components for _, components in feature_blocks(params).values())
-    return Pipeline(
-        [
-            (
-                "kernel",
-                Nystroem(
-                    # The columns have mean variance 1, so n_columns is half the mean squared
-                    # distance between two images: `width` is free of the number of columns.
-                    gamma=1 / (params["width"] * 2 * n_columns),
-                    n_components=params["landmarks"],
-                    random_state=seed,
-                ),
-            ),
-            ("logistic", LogisticRegression(C=params["C"], max_iter=200, random_state=seed)),
-        ]
+    return KernelClassifier(
+        width=params["width"],
+        ridge=params["ridge"],
+        # True: which columns change sign in a mirrored image is filled in with the features.
+        antisymmetric=True if params["mirror"] else None,
+        landmarks=params["landmarks"],
+        # Set by the validation images, once, for the best recipe.
+        temperature=1.0,
+        random_state=seed,
     )
+
+
+def _scaled(learner: Any) -> Pipeline:
+    """Give the columns a mean variance of 1 first."""
+    return Pipeline([("scale", OverallScaler()), ("learn", learner)])
+
+
+def _logistic(params: Params, seed: int) -> Any:
+    return _scaled(LogisticRegression(C=params["C"], max_iter=200, random_state=seed))
 
 
 def _boosting(params: Params, seed: int) -> Any:
@@ -135,27 +154,46 @@ def _trees(params: Params, seed: int) -> Any:
 
 
 def _neural(params: Params, seed: int) -> Any:
-    return MLPClassifier(
-        hidden_layer_sizes=(params["hidden"],) * params["layers"],
-        learning_rate_init=params["learning_rate"],
-        alpha=params["l2"],
-        batch_size=params["batch"],
-        max_iter=params["epochs"],
-        random_state=seed,
+    return _scaled(
+        MLPClassifier(
+            hidden_layer_sizes=(params["hidden"],) * params["layers"],
+            learning_rate_init=params["learning_rate"],
+            alpha=params["l2"],
+            batch_size=params["batch"],
+            max_iter=params["epochs"],
+            random_state=seed,
+        )
     )
+
+
+_LEARNERS = {
+    "logistic": _logistic,
+    "kernel": _kernel,
+    "boosting": _boosting,
+    "trees": _trees,
+    "neural": _neural,
+}
 
 
 def describe(params: Params) -> str:
     """Say in a few words what a pipeline is made of."""
     blocks = " + ".join(
-        f"{components} {name.removesuffix('s')} components"
-        for name, (_, components) in feature_blocks(params).items()
+        f"{block.symmetric + block.antisymmetric} {block.name.replace('_', ' ')}"
+        for block in feature_blocks(params)
     )
-    size = {
-        "logistic": "logistic regression",
-        "kernel": f"Nystroem kernel with {params.get('landmarks')} landmarks",
-        "boosting": f"gradient boosting, {params.get('iterations')} iterations",
-        "trees": f"extra trees, {params.get('n_trees')} trees",
-        "neural": f"neural network, {params.get('layers')} x {params.get('hidden')} units",
-    }
-    return f"{blocks}, {size[params['family']]}"
+    return f"{blocks} components, {_SIZES[params['family']](params)}"
+
+
+def _kernel_size(params: Params) -> str:
+    mirror = "mirror-invariant " if params["mirror"] else ""
+    carriers = f"{params['landmarks']} landmarks" if params["landmarks"] else "all images"
+    return f"{mirror}Gaussian kernel on {carriers}"
+
+
+_SIZES = {
+    "logistic": lambda _: "logistic regression",
+    "kernel": _kernel_size,
+    "boosting": lambda params: f"gradient boosting, {params['iterations']} iterations",
+    "trees": lambda params: f"extra trees, {params['n_trees']} trees",
+    "neural": lambda params: f"neural network, {params['layers']} x {params['hidden']} units",
+}

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from fmnist_lib.search.recipe import Recipe
     from fmnist_lib.statistics import Estimate
-
-
-@dataclass(frozen=True)
-class SearchData:
-    """Images a candidate may see: it fits on the one part and is compared on the other.
-
-    Attributes
-    ----------
-    train_images, validation_images : ndarray of uint8, shape (n, 28, 28)
-    train_labels, validation_labels : ndarray of uint8, shape (n,)
-    """
-
-    train_images: np.ndarray
-    train_labels: np.ndarray
-    validation_images: np.ndarray
-    validation_labels: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -41,23 +26,25 @@ class Progress:
     trials : int
         Pipelines tried so far, failed and pruned ones included.
     best : float or None
-        Best accuracy of a trial so far, on the rows held out of the sub-sample.
+        Accuracy of the best trial so far, on held-out training images.
+    limit : float
+        Seconds the candidate may take; more than at first when it leads the race.
     """
 
     phase: str
     seconds: float
     trials: int = 0
     best: float | None = None
+    limit: float = 0.0
 
 
 @dataclass(frozen=True)
 class Found:
-    """What an engine found: an unfitted pipeline and how it came to it.
+    """What an engine found, and how it came to it.
 
     Attributes
     ----------
-    pipeline : sklearn.pipeline.Pipeline
-        Not fitted; takes raw images.
+    recipe : Recipe
     params : dict
         Hyper-parameters, plain values.
     trials : DataFrame
@@ -66,12 +53,21 @@ class Found:
         ``reason`` of a failure, and the parameters.
     description : str
         The pipeline in a few words.
+    score : float or None
+        Accuracy of the best trial on held-out training images: optimistic, as the best of many.
+    front : DataFrame or None
+        Pareto front of accuracy and complexity, where the engine keeps one.
+    importances : dict of str to float
+        Share of the variance of the trials' accuracy that a parameter explains.
     """
 
-    pipeline: Any
+    recipe: Recipe
     params: dict[str, Any]
     trials: pd.DataFrame
     description: str
+    score: float | None = None
+    front: pd.DataFrame | None = None
+    importances: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,14 +79,22 @@ class CandidateResult:
     id, engine : str
     description : str
         The best pipeline in a few words; empty when the candidate failed.
+    recipe : Recipe or None
+        What the champion is refitted from; None when the candidate failed.
     pipeline : sklearn.pipeline.Pipeline or None
-        Fitted on the training images; None when the candidate failed.
+        Fitted on the training images.
+    trial_accuracy : float or None
+        Of the best trial on held-out training images; the validation accuracy says how much of it
+        was luck.
     validation_accuracy : Estimate or None
     validation_log_loss : float or None
     validation_correct : ndarray of bool, shape (n_validation,), or None
         For paired comparisons with other candidates.
+    validation_probabilities : ndarray of float32, shape (n_validation, n_classes), or None
     params : dict
-    trials : DataFrame or None
+    trials, front : DataFrame or None
+    importances : dict of str to float
+        See `Found`.
     search_seconds, fit_seconds : float
         Wall time of the search, and of the refit on all training images.
     predict_ms_per_image : float
@@ -103,12 +107,17 @@ class CandidateResult:
     id: str
     engine: str
     description: str = ""
+    recipe: Recipe | None = None
     pipeline: Any = None
+    trial_accuracy: float | None = None
     validation_accuracy: Estimate | None = None
     validation_log_loss: float | None = None
     validation_correct: np.ndarray | None = None
+    validation_probabilities: np.ndarray | None = None
     params: dict[str, Any] = field(default_factory=dict)
     trials: pd.DataFrame | None = None
+    front: pd.DataFrame | None = None
+    importances: dict[str, float] = field(default_factory=dict)
     search_seconds: float = 0.0
     fit_seconds: float = 0.0
     predict_ms_per_image: float = 0.0
@@ -119,3 +128,7 @@ class CandidateResult:
     def failed(self) -> bool:
         """Whether there is no pipeline to compare."""
         return self.error is not None
+
+    def without_pipeline(self) -> CandidateResult:
+        """Return the result without its fitted pipeline, which may take a hundred megabytes."""
+        return replace(self, pipeline=None)

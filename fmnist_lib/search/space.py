@@ -4,42 +4,94 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fmnist_lib.search.columns import MAX_ANTISYMMETRIC, MAX_SYMMETRIC
+from fmnist_lib.search.pipelines import SHARED_GRADIENTS, SHARED_PATCHES
+
 if TYPE_CHECKING:
     from optuna import Trial
 
     from fmnist_lib.config import OptunaCandidate
 
-#: Most principal components a trial may ask of one feature block: no more than the smallest
-#: block, gradients over 4 x 4 cells, has columns (288).
-MAX_COMPONENTS = 280
+#: Most components of one block at the most even share of antisymmetric ones.
+MAX_COMPONENTS = MAX_SYMMETRIC + MAX_ANTISYMMETRIC
+_FEW_COMPONENTS = 120
 
 
-def suggest(trial: Trial, candidate: OptunaCandidate) -> dict[str, Any]:
-    """Draw the parameters of one pipeline.
+def suggest(
+    trial: Trial, candidate: OptunaCandidate, patch_sizes: tuple[str, ...]
+) -> dict[str, Any]:
+    """Draw the parameters of one recipe.
 
-    The space is conditional: a family's own parameters exist only where that family was drawn.
+    The space is conditional: a family's own parameters exist only where that family was drawn,
+    and those of the extractors only where other extractors than the shared ones are explored.
+
+    Parameters
+    ----------
+    trial : optuna.Trial
+    candidate : OptunaCandidate
+    patch_sizes : tuple of str
+        Sizes of patch dictionaries to choose from, such as "5" and "3+5".
 
     Returns
     -------
     dict
-        Plain values, as `fmnist_lib.search.pipelines.build_pipeline` takes them.
+        Plain values, as `fmnist_lib.search.pipelines.make_recipe` takes them.
     """
     family = _choice(trial, "family", candidate.families)
     features = _choice(trial, "features", candidate.features)
-    # Gradient boosting sorts every column: it gets fewer of them.
-    most = 100 if family == "boosting" else MAX_COMPONENTS
     params = {"family": family, "features": features}
-    if features in ("pixels", "both"):
+    # Gradient boosting sorts every column: it gets fewer of them.
+    few = family == "boosting" or candidate.compact
+    most = _FEW_COMPONENTS if few else MAX_COMPONENTS
+    kinds = features.split("+")
+    for kind in kinds:
+        params[f"{kind}_components"] = trial.suggest_int(
+            f"{kind}_components", 50, min(most, 350) if kind == "gradients" else most
+        )
+    if len(kinds) > 1:
+        params["second_weight"] = trial.suggest_float("second_weight", 0.1, 0.9)
+    params["antisymmetric_share"] = trial.suggest_float("antisymmetric_share", 0.2, 0.45)
+    params["whitening"] = trial.suggest_float("whitening", 0.0, 1.0)
+    explore = candidate.explore and trial.suggest_categorical("explore", [False, True])
+    if "patches" in kinds:
+        params["patch_sizes"] = _choice(trial, "patch_sizes", patch_sizes)
+        params |= _explored_patches(trial) if explore else SHARED_PATCHES
+    if "gradients" in kinds:
+        params |= _explored_gradients(trial) if explore else SHARED_GRADIENTS
+    if "pixels" in kinds:
         params["normalise"] = _choice(trial, "normalise", ("none", "contrast", "length"))
-        params["pixel_components"] = trial.suggest_int("pixel_components", 20, most, log=True)
-    if features in ("gradients", "both"):
-        params["cells"] = _choice(trial, "cells", (4, 7))
-        params["gradient_components"] = trial.suggest_int("gradient_components", 30, most, log=True)
-    # A kernel depends on the columns' relative sizes, so scaling each to variance 1 is a choice.
-    params["scale"] = _choice(trial, "scale", ("columns", "overall"))
-    if features == "both" and params["scale"] == "overall":
-        params["pixel_weight"] = trial.suggest_float("pixel_weight", 0.1, 2.0, log=True)
-    return params | _FAMILIES[family](trial)
+    return params | _FAMILIES[family](trial, candidate)
+
+
+def starting_points(
+    candidate: OptunaCandidate, patch_sizes: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """Parameters worth trying first: what published work and earlier trials point to.
+
+    Returns
+    -------
+    list of dict
+        As `optuna.study.Study.enqueue_trial` takes them; what a point leaves open is drawn.
+    """
+    point = {
+        "explore": False,
+        "second_weight": 0.35,
+        "patches_components": MAX_COMPONENTS,
+        "gradients_components": 250,
+        "antisymmetric_share": 0.36,
+        "whitening": 0.5,
+        "width": 1.0,
+        "ridge": 0.07,
+        "mirror": True,
+        "exact": True,
+    }
+    if "kernel" not in candidate.families or candidate.compact:
+        return []
+    return [
+        {**point, "family": "kernel", "features": features, "patch_sizes": sizes}
+        for features in candidate.features[-1:]
+        for sizes in reversed(patch_sizes)
+    ]
 
 
 def _choice(trial: Trial, name: str, options: tuple[Any, ...]) -> Any:
@@ -47,19 +99,40 @@ def _choice(trial: Trial, name: str, options: tuple[Any, ...]) -> Any:
     return options[0] if len(options) == 1 else trial.suggest_categorical(name, options)
 
 
-def _logistic(trial: Trial) -> dict[str, Any]:
-    return {"C": trial.suggest_float("logistic_C", 1e-3, 10, log=True)}
-
-
-def _kernel(trial: Trial) -> dict[str, Any]:
+def _explored_patches(trial: Trial) -> dict[str, Any]:
     return {
-        "landmarks": trial.suggest_int("landmarks", 400, 2000, log=True),
-        "width": trial.suggest_float("width", 0.1, 2, log=True),
-        "C": trial.suggest_float("kernel_C", 1, 1e4, log=True),
+        "atoms": trial.suggest_categorical("atoms", [60, 100, 160]),
+        "threshold": trial.suggest_float("threshold", 0.05, 0.4, step=0.05),
+        "contrast": trial.suggest_categorical("contrast", [0.01, 0.02, 0.04, 0.08, 0.16]),
+        "patch_cells": trial.suggest_categorical("patch_cells", [5, 7]),
     }
 
 
-def _boosting(trial: Trial) -> dict[str, Any]:
+def _explored_gradients(trial: Trial) -> dict[str, Any]:
+    return {
+        "gradient_cells": trial.suggest_categorical(
+            "gradient_cells", ["7", "7+4", "9+7+4", "14+7+4"]
+        ),
+        "orientations": trial.suggest_categorical("orientations", [8, 12, 16]),
+    }
+
+
+def _kernel(trial: Trial, candidate: OptunaCandidate) -> dict[str, Any]:
+    exact = not candidate.compact and trial.suggest_categorical("exact", [True, False])
+    most = 4000 if candidate.compact else 12000
+    return {
+        "width": trial.suggest_float("width", 0.3, 3.0, log=True),
+        "ridge": trial.suggest_float("ridge", 0.005, 0.5, log=True),
+        "mirror": trial.suggest_categorical("mirror", [True, False]),
+        "landmarks": None if exact else trial.suggest_int("landmarks", 1000, most, log=True),
+    }
+
+
+def _logistic(trial: Trial, candidate: OptunaCandidate) -> dict[str, Any]:  # noqa: ARG001
+    return {"C": trial.suggest_float("logistic_C", 1e-3, 10, log=True)}
+
+
+def _boosting(trial: Trial, candidate: OptunaCandidate) -> dict[str, Any]:  # noqa: ARG001
     return {
         "learning_rate": trial.suggest_float("boosting_learning_rate", 0.05, 0.4, log=True),
         "iterations": trial.suggest_int("iterations", 30, 120, log=True),
@@ -68,7 +141,7 @@ def _boosting(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _trees(trial: Trial) -> dict[str, Any]:
+def _trees(trial: Trial, candidate: OptunaCandidate) -> dict[str, Any]:  # noqa: ARG001
     return {
         "n_trees": trial.suggest_int("n_trees", 50, 150),
         # Leaves of one image would make a model of hundreds of megabytes.
@@ -77,7 +150,7 @@ def _trees(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _neural(trial: Trial) -> dict[str, Any]:
+def _neural(trial: Trial, candidate: OptunaCandidate) -> dict[str, Any]:  # noqa: ARG001
     return {
         "hidden": trial.suggest_int("hidden", 64, 512, log=True),
         "layers": trial.suggest_int("layers", 1, 2),

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from fmnist_lib.features.chunks import THREADS
 from fmnist_lib.search import worker
 from fmnist_lib.search.result import CandidateResult, Progress
 
@@ -31,6 +32,9 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 GRACE_FACTOR, GRACE_SECONDS = 1.1, 10.0
 _POLL_SECONDS = 0.25
 _LOG = "output.txt"
+#: A search cut off or crashed leaves its best recipe: that is then fitted, in so many times the
+#: time kept for it.
+_SECOND_START_FACTOR = 2.0
 #: Every thread pool that NumPy, SciPy, scikit-learn and the boosting libraries may use.
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -60,22 +64,17 @@ def supervise(
         With ``error`` set when the candidate raised, ran out of time or was killed.
     """
     start = time.monotonic()
-    limit = job.seconds * GRACE_FACTOR + GRACE_SECONDS
     with tempfile.TemporaryDirectory(prefix="candidate-") as name:
         directory = Path(name)
         (directory / worker.JOB).write_bytes(pickle.dumps(job))
-        with (directory / _LOG).open("wb") as log:
-            process = _start(directory, threads, log)
-            try:
-                in_time, phase = _watch(process, directory, start + limit, on_progress)
-            finally:
-                _end(process)
+        reason = _run(directory, threads, job.seconds, on_progress)
+        if not (directory / worker.RESULT).exists() and (directory / worker.FOUND).exists():
+            (directory / worker.ERROR).unlink(missing_ok=True)
+            seconds = job.refit_seconds * _SECOND_START_FACTOR
+            reason = f"{reason}, then {_run(directory, threads, seconds, on_progress)}"
         result = directory / worker.RESULT
         if result.exists():
             return pickle.loads(result.read_bytes())  # noqa: S301 (written by our child)
-        reason = _reason(process, directory)
-        if not in_time:
-            reason = f"timed out after {limit:.0f} s while {phase}"
     return CandidateResult(
         id=job.candidate.id,
         engine=job.candidate.engine,
@@ -84,9 +83,29 @@ def supervise(
     )
 
 
+def _run(
+    directory: Path,
+    threads: int,
+    seconds: float,
+    on_progress: Callable[[Progress], None] | None,
+) -> str:
+    """Start a worker and wait for its end; say why it left no result, if it left none."""
+    with (directory / _LOG).open("wb") as log:
+        process = _start(directory, threads, log)
+        try:
+            limit, phase = _watch(process, directory, seconds, on_progress)
+        finally:
+            _end(process)
+    if limit is not None:
+        return f"timed out after {limit:.0f} s while {phase}"
+    return _reason(process, directory)
+
+
 def _start(directory: Path, threads: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
     path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
-    environment = os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads))
+    # One thread for every library, so that the digits do not depend on the number of workers; our
+    # own threads give the same digits whatever their number.
+    environment = os.environ | dict.fromkeys(_THREAD_VARIABLES, "1") | {THREADS: str(threads)}
     return subprocess.Popen(  # noqa: S603 (our own module)
         [sys.executable, "-m", "fmnist_lib.search.worker", str(directory)],
         env=environment | {"PYTHONPATH": path},
@@ -101,23 +120,29 @@ def _start(directory: Path, threads: int, log: IO[bytes]) -> subprocess.Popen[by
 def _watch(
     process: subprocess.Popen[bytes],
     directory: Path,
-    deadline: float,
+    seconds: float,
     on_progress: Callable[[Progress], None] | None,
-) -> tuple[bool, str]:
-    """Wait for the end, passing progress on: whether it came in time, and the last phase."""
-    seen, phase = 0, "starting"
+) -> tuple[float | None, str]:
+    """Wait for the end, passing progress on: the limit if it was reached, and the last phase."""
+    start, seen, phase = time.monotonic(), _size(directory / worker.PROGRESS), "starting"
     while True:
         running = process.poll() is None
         seen, reports = _read_progress(directory / worker.PROGRESS, seen)
         for report in reports:
-            phase = report.phase
+            # Who leads the race may take longer than was planned.
+            phase, seconds = report.phase, max(seconds, report.limit)
             if on_progress:
                 on_progress(report)
         if not running:
-            return True, phase
-        if time.monotonic() > deadline:
-            return False, phase
+            return None, phase
+        limit = seconds * GRACE_FACTOR + GRACE_SECONDS
+        if time.monotonic() > start + limit:
+            return limit, phase
         time.sleep(_POLL_SECONDS)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _read_progress(path: Path, seen: int) -> tuple[int, list[Progress]]:

@@ -10,16 +10,20 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.model_selection import PredefinedSplit
-from sklearn.pipeline import Pipeline
 
 from fmnist_lib.errors import SearchError
-from fmnist_lib.search.pipelines import build_pipeline
+from fmnist_lib.models.kernel import KernelClassifier
+from fmnist_lib.search.clock import MARGIN
+from fmnist_lib.search.pipelines import SHARED_GRADIENTS, SHARED_PATCHES, feature_blocks
+from fmnist_lib.search.recipe import Recipe
 from fmnist_lib.search.result import Found
-from fmnist_lib.search.tuning import REFIT_MARGIN
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fmnist_lib.config import TpotCandidate
-    from fmnist_lib.search.tuning import Clock, TuningRows
+    from fmnist_lib.search.clock import Clock
+    from fmnist_lib.search.job import Job
 
 #: Classifiers TPOT may end a pipeline with: those that give probabilities and can be refitted on
 #: fifty thousand rows in minutes (SVC, GaussianProcess and exact boosting cannot).
@@ -38,22 +42,27 @@ TRANSFORMERS = ("Nystroem", "PCA", "Passthrough")
 SEARCH_SHARE = 0.6
 #: Longest evaluation of one pipeline, as a part of the search time.
 EVALUATION_SHARE = 0.2
+_NO_TRIALS = pd.DataFrame(columns=["number", "state", "value", "seconds", "reason"])
 #: Used where no time limit is wanted: TPOT cannot do without a number.
 NO_LIMIT_MINUTES = 24 * 60.0
 
 
-def search(candidate: TpotCandidate, rows: TuningRows, clock: Clock, seed: int) -> Found:
-    """Evolve pipelines on principal components of pixels and gradients.
+def search(
+    candidate: TpotCandidate, job: Job, clock: Clock, keep: Callable[[Found], None]
+) -> Found:
+    """Evolve learners on principal components of patches and gradients.
 
-    The features are computed once, before the evolution; every pipeline is fitted on the rows
-    and scored on the held-out ones, the same that score Optuna's trials.
+    The columns are those that all candidates share, computed once before the search. Every
+    pipeline is fitted on a sub-sample and scored on the held-out images, the same that score
+    Optuna's trials; evolution weighs accuracy against the number of a pipeline's parameters.
 
     Parameters
     ----------
     candidate : TpotCandidate
-    rows : TuningRows
+    job : Job
     clock : Clock
-    seed : int
+    keep : callable
+        Called with the best pipeline so far whenever there is a better one.
 
     Raises
     ------
@@ -64,42 +73,51 @@ def search(candidate: TpotCandidate, rows: TuningRows, clock: Clock, seed: int) 
     ----------
     Olson and Moore, "TPOT: A Tree-based Pipeline Optimization Tool", 2016.
     """
-    front = _front(candidate, seed)
-    columns = front.fit_transform(rows.images)
-    X = np.vstack([columns, front.transform(rows.holdout_images)])
-    y = np.concatenate([rows.labels, rows.holdout_labels])
-    split = PredefinedSplit(np.repeat([-1, 0], [len(rows.labels), len(rows.holdout_labels)]))
-    estimator = _estimator(candidate, clock, seed, split, len(rows.labels), X.shape[1])
-    _Evaluations.clock, _Evaluations.scores = clock, []
+    data = job.data
+    rows = slice(0, data.fit_rows(candidate.rows).stop)
+    n_fit = rows.stop - data.n_holdout
+    params = block_params(candidate)
+    recipe = Recipe(feature_blocks(params), None)
+    X, y = recipe.columns(job.store(), data, rows), data.labels[rows]
+    # The held-out rows come first: they are fold 0, and the rest is fitted on.
+    split = PredefinedSplit(np.repeat([0, -1], [data.n_holdout, n_fit]))
+    estimator = _estimator(candidate, clock, job.seed, split, n_fit, X.shape[1])
+
+    def found(learner: Any, trials: pd.DataFrame, score: float) -> Found:
+        return Found(
+            recipe=Recipe(recipe.blocks, learner),
+            params=params | plain_params(learner),
+            trials=trials,
+            score=score,
+            description=f"{X.shape[1]} components, {_step_names(learner)}",
+            front=None if trials.empty else trials[trials["on_front"]],
+        )
+
+    _Evaluations.begin(clock, lambda learner, score: keep(found(learner, _NO_TRIALS, score)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _evolve(estimator, X, y)
-    evaluated = trials_frame(estimator.evaluated_individuals)
+    trials = trials_frame(estimator.evaluated_individuals)
     seconds = None if candidate.generations else min(clock.remaining, clock.refit_limit)
-    number = _best(evaluated, rows, seconds)
+    number = _best(trials, data.n_train / n_fit, seconds)
     best = estimator.evaluated_individuals["Instance"].iloc[number]
-    return Found(
-        pipeline=Pipeline([*clone(front).steps, ("classify", clone(best))]),
-        params=plain_params(best),
-        trials=evaluated,
-        description=f"{candidate.components} components, {_step_names(best)}",
-    )
+    return found(clone(best), trials, float(trials["value"].iloc[number]))
 
 
-def _front(candidate: TpotCandidate, seed: int) -> Pipeline:
-    """Feature steps in front of every pipeline TPOT builds."""
-    gradients = max(1, 2 * candidate.components // 3)
-    params = {
-        "family": "logistic",
-        "features": "both",
-        "normalise": "none",
-        "cells": 7,
-        "pixel_components": max(1, candidate.components - gradients),
-        "gradient_components": gradients,
-        "scale": "columns",
-        "C": 1.0,
+def block_params(candidate: TpotCandidate) -> dict[str, Any]:
+    """Parameters of the feature blocks in front of every pipeline TPOT builds."""
+    gradients = max(2, round(0.4 * candidate.components))
+    return {
+        "features": "patches+gradients",
+        "patch_sizes": "5",
+        **SHARED_PATCHES,
+        **SHARED_GRADIENTS,
+        "patches_components": max(2, candidate.components - gradients),
+        "gradients_components": gradients,
+        "second_weight": 0.35,
+        "antisymmetric_share": 0.36,
+        "whitening": 0.5,
     }
-    return build_pipeline(params, seed)[:-1]
 
 
 def _estimator(  # noqa: PLR0917 (private, called once)
@@ -113,6 +131,9 @@ def _estimator(  # noqa: PLR0917 (private, called once)
         search_space=_search_space(n_samples, n_features, seed),
         scorers=[accuracy],
         scorers_weights=[1],
+        other_objective_functions=[complexity],
+        other_objective_functions_weights=[-1],
+        objective_function_names=["accuracy", "complexity"],
         classification=True,
         cv=split,
         population_size=candidate.population,
@@ -131,8 +152,10 @@ def _estimator(  # noqa: PLR0917 (private, called once)
 
 
 def _search_space(n_samples: int, n_features: int, seed: int) -> Any:
+    from ConfigSpace import ConfigurationSpace, Float
     from tpot.config import get_search_space
-    from tpot.search_spaces.pipelines import SequentialPipeline
+    from tpot.search_spaces.nodes import EstimatorNode
+    from tpot.search_spaces.pipelines import ChoicePipeline, SequentialPipeline
 
     sizes = {
         "n_classes": 10,
@@ -140,8 +163,21 @@ def _search_space(n_samples: int, n_features: int, seed: int) -> Any:
         "n_features": n_features,
         "random_state": seed,
     }
-    steps = (SCALERS, TRANSFORMERS, CLASSIFIERS)
-    return SequentialPipeline([get_search_space(list(names), **sizes) for names in steps])
+    before = [get_search_space(list(names), **sizes) for names in (SCALERS, TRANSFORMERS)]
+    kernel = ConfigurationSpace(
+        {
+            "width": Float("width", (0.3, 3.0), log=True),
+            "ridge": Float("ridge", (0.005, 0.5), log=True),
+            "random_state": seed,
+        }
+    )
+    learners = ChoicePipeline(
+        [
+            get_search_space(list(CLASSIFIERS), **sizes),
+            EstimatorNode(method=KernelClassifier, space=kernel),
+        ]
+    )
+    return SequentialPipeline([*before, learners])
 
 
 class _Evaluations:
@@ -151,18 +187,34 @@ class _Evaluations:
     only state reached through the module survives that, and one candidate has one process.
     """
 
-    clock: Clock | None = None
+    clock: ClassVar[Clock | None] = None
+    keep: ClassVar[Callable[[Any, float], None] | None] = None
     scores: ClassVar[list[float]] = []
+
+    @classmethod
+    def begin(cls, clock: Clock, keep: Callable[[Any, float], None]) -> None:
+        cls.clock, cls.keep, cls.scores = clock, keep, []
+
+    @classmethod
+    def add(cls, learner: Any, score: float) -> None:
+        better = score > max(cls.scores, default=0.0)
+        cls.scores.append(score)
+        if cls.clock:
+            cls.clock.report("searching", len(cls.scores), max(cls.scores))
+        if cls.keep and better:
+            cls.keep(clone(learner), score)
 
 
 def accuracy(estimator: Any, X: np.ndarray, y: np.ndarray) -> float:
-    """Score a pipeline and report the progress."""
+    """Score a pipeline, report the progress and keep the best."""
     score = float(estimator.score(X, y))
-    _Evaluations.scores.append(score)
-    if _Evaluations.clock:
-        scores = _Evaluations.scores
-        _Evaluations.clock.report("searching", len(scores), max(scores))
+    _Evaluations.add(estimator, score)
     return score
+
+
+def complexity(individual: Any) -> float:
+    """Count what a pipeline is made of: its steps and their parameters."""
+    return float(len(plain_params(individual.export_pipeline())))
 
 
 def _evolve(estimator: Any, X: np.ndarray, y: np.ndarray) -> None:
@@ -182,6 +234,7 @@ def trials_frame(individuals: pd.DataFrame) -> pd.DataFrame:
     frame = individuals.reset_index(drop=True)
     value = pd.to_numeric(frame["accuracy"], errors="coerce")
     errors = frame.get("Eval Error", pd.Series([None] * len(frame)))
+    front = frame.get("Pareto_Front", pd.Series([None] * len(frame)))
     start = pd.to_numeric(frame["Submitted Timestamp"], errors="coerce")
     end = pd.to_numeric(frame["Completed Timestamp"], errors="coerce")
     return pd.DataFrame(
@@ -192,16 +245,19 @@ def trials_frame(individuals: pd.DataFrame) -> pd.DataFrame:
             "seconds": end - start.min(),
             "duration": end - start,
             "reason": errors.where(errors.notna() | value.notna(), "the time was up"),
+            "complexity": pd.to_numeric(frame.get("complexity"), errors="coerce"),
+            "on_front": (front == 1) & value.notna(),
             "pipeline": [_step_names(instance) for instance in frame["Instance"]],
         }
     )
 
 
-def _best(evaluated: pd.DataFrame, rows: TuningRows, seconds: float | None) -> int:
+def _best(evaluated: pd.DataFrame, growth: float, seconds: float | None) -> int:
     """Number of the most accurate pipeline whose refit fits the time that is left.
 
-    A refit is estimated from the evaluation in proportion to the rows. When none fits, the one
-    with the quickest evaluation is taken; without a limit the most accurate one.
+    A refit is estimated from the evaluation in proportion to the rows, which are ``growth`` times
+    as many. When none fits, the one with the quickest evaluation is taken; without a limit the
+    most accurate one.
     """
     complete = evaluated[evaluated["value"].notna()]
     if complete.empty:
@@ -209,8 +265,9 @@ def _best(evaluated: pd.DataFrame, rows: TuningRows, seconds: float | None) -> i
             f"none of {len(evaluated)} pipelines could be evaluated: "
             f"{'; '.join(sorted(evaluated['reason'].dropna().unique()))}."
         )
-    refit_seconds = complete["duration"] * rows.n_train / len(rows.labels)
-    fitting = complete if seconds is None else complete[REFIT_MARGIN * refit_seconds <= seconds]
+    power = np.where(complete["pipeline"].str.contains("Kernel|KNeighbors"), 2.0, 1.0)
+    refit_seconds = complete["duration"] * growth**power
+    fitting = complete if seconds is None else complete[MARGIN * refit_seconds <= seconds]
     if fitting.empty:
         return int(refit_seconds.idxmin())
     return int(fitting["value"].idxmax())

@@ -1,7 +1,9 @@
 """The process a candidate runs in: ``python -m fmnist_lib.search.worker DIRECTORY``.
 
-Reads ``job.pickle``, appends a line to ``progress.jsonl`` for every `Progress`, and ends by
-writing ``result.pickle`` or ``error.txt``. `fmnist_lib.search.supervisor` is the other side.
+Reads ``job.pickle``, appends a line to ``progress.jsonl`` for every `Progress`, keeps the best
+recipe so far in ``found.pickle``, and ends by writing ``result.pickle`` or ``error.txt``. When
+there is a ``found.pickle`` at the start, an earlier process was cut off: the search is not done
+again. `fmnist_lib.search.supervisor` is the other side.
 """
 
 from __future__ import annotations
@@ -17,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fmnist_lib.search.result import Progress
+    from fmnist_lib.search.result import Found, Progress
 
 JOB, PROGRESS, RESULT, ERROR = "job.pickle", "progress.jsonl", "result.pickle", "error.txt"
+FOUND = "found.pickle"
 
 
 def main(directory: Path) -> int:
@@ -31,17 +34,26 @@ def main(directory: Path) -> int:
         with (directory / PROGRESS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(dataclasses.asdict(progress)) + "\n")
 
+    def keep(found: Found) -> None:
+        _write(directory / FOUND, found)
+
     try:
         job = pickle.loads((directory / JOB).read_bytes())  # noqa: S301 (written by our parent)
-        result = run(job, report)
+        kept = directory / FOUND
+        found = pickle.loads(kept.read_bytes()) if kept.exists() else None  # noqa: S301
+        result = run(job, report, keep, found)
     except Exception as error:  # noqa: BLE001 (whatever it was becomes a row on the leaderboard)
         (directory / ERROR).write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
         return 1
-    # Renamed when complete, so that a kill while writing leaves no half result.
-    part = directory / f"{RESULT}.part"
-    part.write_bytes(pickle.dumps(result))
-    part.replace(directory / RESULT)
+    _write(directory / RESULT, result)
     return 0
+
+
+def _write(path: Path, content: object) -> None:
+    """Rename when complete, so that a kill while writing leaves no half file."""
+    part = path.with_suffix(".part")
+    part.write_bytes(pickle.dumps(content))
+    part.replace(path)
 
 
 def _end_with_parent() -> None:

@@ -1,0 +1,211 @@
+"""A few hundred principal components of what an extractor says about images."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.utils import check_random_state
+from sklearn.utils.extmath import randomized_svd
+from sklearn.utils.validation import check_is_fitted
+
+from fmnist_lib.features.chunks import in_chunks
+from fmnist_lib.features.images import as_images
+
+#: Images extracted at once; their raw columns are never all in memory.
+_EXTRACTED = 512
+#: Images projected at once, by one thread.
+_PROJECTED = 64
+
+
+class FeatureBlock(TransformerMixin, BaseEstimator):
+    """Extract columns from images and reduce them to partially whitened principal components.
+
+    The analysis is that of the images and their mirror images together. Each of its components is
+    either symmetric, the same for an image and its mirror image, or antisymmetric, of opposite
+    sign for the two. Symmetric components come first, each kind in the order of its variance.
+
+    Extractor and components are learnt from a sub-sample of the images, so that fitting on more
+    images changes nothing but the sub-sample. All columns are divided by one number, so that the
+    mean squared length of a row is 1.
+
+    Parameters
+    ----------
+    extractor : transformer
+        Takes images; has ``mirror_columns``, as `PatchDictionary` and `OrientedGradients` have.
+    symmetric, antisymmetric : int, default=200 and 100
+        Components of each kind; fewer when there are not so many.
+    whitening : float in [0, 1], default=0.5
+        Components are divided by their standard deviation to this power: 0 leaves them, 1 gives
+        all of them the same variance.
+    rows : int, default=6000
+        Images to learn from.
+    random_state : int, RandomState or None, default=None
+        Draws the sub-sample.
+
+    Attributes
+    ----------
+    extractor_ : transformer
+        Fitted.
+    mean_ : ndarray of float32, shape (n_raw_columns,)
+    components_ : ndarray of float32, shape (n_raw_columns, n_features_out_)
+        Orthonormal columns.
+    deviations_ : ndarray of float32, shape (n_features_out_,)
+        Standard deviations of the components.
+    antisymmetric_ : ndarray of bool, shape (n_features_out_,)
+
+    References
+    ----------
+    Halko, Martinsson and Tropp, "Finding Structure with Randomness", SIAM Review 2011.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 (each one is a parameter of the method)
+        self,
+        extractor: Any,
+        symmetric: int = 200,
+        antisymmetric: int = 100,
+        whitening: float = 0.5,
+        rows: int = 6000,
+        random_state: Any = None,
+    ) -> None:
+        self.extractor = extractor
+        self.symmetric = symmetric
+        self.antisymmetric = antisymmetric
+        self.whitening = whitening
+        self.rows = rows
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 (scikit-learn's signature)
+        """Learn extractor and components.
+
+        Parameters
+        ----------
+        X : array-like of uint8, shape (n, 28, 28) or (n, 784)
+        """
+        images = as_images(X)
+        random = check_random_state(self.random_state)
+        images = images[random.permutation(len(images))[: self.rows]]
+        self.extractor_ = clone(self.extractor)
+        if "random_state" in self.extractor_.get_params():
+            self.extractor_.set_params(random_state=random.randint(2**31))
+        columns = self.extractor_.fit(images).transform(images)
+        self.mean_ = columns.mean(axis=0)
+        mirrored = self.extractor_.mirror_columns()
+        self.mean_ = (self.mean_ + self.mean_[mirrored]) / 2
+        columns -= self.mean_
+        parts = [
+            _components(columns, mirrored, number, sign, random.randint(2**31))
+            for number, sign in ((self.symmetric, 1), (self.antisymmetric, -1))
+        ]
+        self.components_ = np.hstack([components for components, _ in parts])
+        self.deviations_ = np.concatenate([deviations for _, deviations in parts])
+        self.antisymmetric_ = np.repeat([False, True], [len(part[1]) for part in parts])
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return float32 columns of shape (n, n_features_out_)."""
+        check_is_fitted(self)
+        images = as_images(X)
+        scale = self.column_scale()
+        projection = self.components_ * scale
+        offset = self.mean_ @ projection
+        output = np.empty((len(images), self.n_features_out_), dtype=np.float32)
+
+        def project(columns: np.ndarray) -> np.ndarray:
+            return columns @ projection - offset
+
+        for start in range(0, len(images), _EXTRACTED):
+            columns = self.extractor_.transform(images[start : start + _EXTRACTED])
+            output[start : start + _EXTRACTED] = in_chunks(
+                project, columns, self.n_features_out_, _PROJECTED
+            )
+        return output
+
+    def column_scale(self) -> np.ndarray:
+        """Factors of the components: partial whitening, and mean squared row length 1.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_features_out_,)
+        """
+        return whitening_scale(self.deviations_, self.whitening)
+
+    @property
+    def n_features_out_(self) -> int:
+        """Number of columns."""
+        return len(self.deviations_)
+
+    def narrowed(self, symmetric: int, antisymmetric: int, whitening: float) -> FeatureBlock:
+        """Return a fitted block with fewer components and another whitening.
+
+        Equals a block fitted with these parameters on the same images, up to what the randomised
+        analysis approximates; nothing is computed again.
+        """
+        check_is_fitted(self)
+        kept = leading(self.antisymmetric_, symmetric, antisymmetric)
+        parameters = self.get_params(deep=False)
+        parameters |= {
+            "symmetric": symmetric,
+            "antisymmetric": antisymmetric,
+            "whitening": whitening,
+        }
+        block = FeatureBlock(**parameters)
+        block.extractor_ = self.extractor_
+        block.mean_ = self.mean_
+        block.components_ = np.ascontiguousarray(self.components_[:, kept])
+        block.deviations_ = self.deviations_[kept]
+        block.antisymmetric_ = self.antisymmetric_[kept]
+        return block
+
+
+def whitening_scale(deviations: np.ndarray, whitening: float) -> np.ndarray:
+    """Factors of components of these standard deviations; see `FeatureBlock`.
+
+    Parameters
+    ----------
+    deviations : ndarray of float32, shape (n_components,)
+    whitening : float in [0, 1]
+    """
+    factors = np.maximum(deviations, deviations.max() * 1e-6) ** -whitening
+    length = np.sqrt(np.sum((factors * deviations) ** 2))
+    return np.asarray(factors / length, dtype=np.float32)
+
+
+def leading(antisymmetric: np.ndarray, n_symmetric: int, n_antisymmetric: int) -> np.ndarray:
+    """Positions of the leading components of each kind.
+
+    Parameters
+    ----------
+    antisymmetric : ndarray of bool, shape (n_components,)
+    n_symmetric, n_antisymmetric : int
+        Fewer are given when there are not so many.
+    """
+    return np.concatenate(
+        [np.flatnonzero(~antisymmetric)[:n_symmetric], np.flatnonzero(antisymmetric)[:n_antisymmetric]]
+    )
+
+
+def _components(
+    columns: np.ndarray, mirrored: np.ndarray, number: int, sign: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Leading components of the symmetric (sign 1) or antisymmetric (-1) part of the columns.
+
+    Of every pair of columns that mirroring swaps one is enough: it makes the matrix half as wide.
+    """
+    position = np.arange(len(mirrored))
+    first = position < mirrored if sign < 0 else position <= mirrored
+    partner = mirrored[first]
+    # A pair's common part has the length (a + b) / sqrt(2); that of a column that stays is itself.
+    share = np.where(position[first] == partner, 0.5, np.sqrt(0.5)).astype(np.float32)
+    part = columns[:, first]
+    part += sign * columns[:, partner]
+    part *= share
+    number = min(number, *part.shape)
+    components = np.zeros((len(mirrored), number), dtype=np.float32)
+    if not number:
+        return components, np.zeros(0, dtype=np.float32)
+    _, lengths, axes = randomized_svd(part, number, n_iter=4, random_state=seed)
+    components[first] = axes.T * share[:, None]
+    components[partner] += sign * axes.T * share[:, None]
+    return components, (lengths / np.sqrt(len(columns))).astype(np.float32)

@@ -1,0 +1,183 @@
+"""Similarity of the patches of an image to a dictionary of typical patches."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from fmnist_lib.features.chunks import in_chunks
+from fmnist_lib.features.images import as_images
+from fmnist_lib.features.pooling import triangular_pooling
+from fmnist_lib.labels import IMAGE_SHAPE
+
+#: Images worked on at once: larger chunks fall out of the processor's second-level cache.
+_CHUNK = 4
+#: What the whitening and the dictionary are learnt from.
+_FIT_IMAGES, _FIT_PATCHES = 2000, 200_000
+#: Patches flatter than this standard deviation (of pixels in 0..1) are background.
+_FLAT = 0.02
+
+
+class PatchDictionary(TransformerMixin, BaseEstimator):
+    """Pooled, thresholded similarities to a dictionary of whitened patches.
+
+    Every patch of the image, padded with background, is brought to mean 0 and unit contrast and
+    whitened (ZCA); its similarities to the atoms count beyond a threshold, positive and negative
+    ones apart. They are summed over overlapping cells of the image, and the square root is taken.
+    The atoms are patches drawn from the training images; half of them are mirror images of the
+    other half, so that mirroring an image only changes the order of its columns.
+
+    Parameters
+    ----------
+    size : int, default=5
+        Pixels along each side of a patch; odd.
+    atoms : int, default=100
+        Size of the dictionary; even.
+    threshold : float, default=0.15
+        Similarities closer to 0 count as 0.
+    contrast : float, default=0.04
+        Added to the variance of a patch before it is divided by its root: damps flat patches.
+    whitening : float, default=0.1
+        Added to the eigenvalues of the patches' covariance matrix before whitening.
+    cells : int, default=7
+        Cells along each side of the image that similarities are summed over; a position counts
+        for its nearest cells by a triangular weight.
+    random_state : int, RandomState or None, default=None
+        Draws the images, the patches and the atoms.
+
+    Attributes
+    ----------
+    filters_ : ndarray of float32, shape (size * size, atoms)
+        Centring, whitening and dictionary in one matrix.
+    offset_ : ndarray of float32, shape (atoms,)
+        Similarities of the mean patch.
+    n_features_out_ : int
+
+    References
+    ----------
+    Coates and Ng, "The Importance of Encoding Versus Training with Sparse Coding and Vector
+    Quantization", ICML 2011; Thiry, Arbel, Belilovsky and Oyallon, "The Unreasonable Effectiveness
+    of Patches in Deep Convolutional Kernels Methods", ICLR 2021.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 (each one is a parameter of the method)
+        self,
+        size: int = 5,
+        atoms: int = 100,
+        threshold: float = 0.15,
+        contrast: float = 0.04,
+        whitening: float = 0.1,
+        cells: int = 7,
+        random_state: Any = None,
+    ) -> None:
+        self.size = size
+        self.atoms = atoms
+        self.threshold = threshold
+        self.contrast = contrast
+        self.whitening = whitening
+        self.cells = cells
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 (scikit-learn's signature)
+        """Learn the whitening and draw the dictionary.
+
+        Parameters
+        ----------
+        X : array-like of uint8, shape (n, 28, 28) or (n, 784)
+
+        Raises
+        ------
+        ValueError
+            ``size`` is even or ``atoms`` is odd.
+        DataError
+            No images.
+        """
+        if self.size % 2 == 0 or self.atoms % 2:
+            raise ValueError(
+                f"PatchDictionary: expected an odd size and an even number of atoms, got "
+                f"size={self.size} and atoms={self.atoms}."
+            )
+        random = check_random_state(self.random_state)
+        patches = self._sample(as_images(X), random)
+        both = np.concatenate([patches, patches[:, self._mirror_pixels()]])
+        mean = both.mean(axis=0)
+        eigenvalues, axes = np.linalg.eigh(np.cov(both, rowvar=False))
+        whiten = (axes / np.sqrt(eigenvalues + self.whitening)) @ axes.T
+        dictionary = (patches - mean) @ whiten
+        drawn = random.choice(len(dictionary), self.atoms // 2, replace=len(patches) < self.atoms)
+        dictionary = dictionary[drawn]
+        dictionary /= np.linalg.norm(dictionary, axis=1, keepdims=True) + 1e-12
+        dictionary = np.concatenate([dictionary, dictionary[:, self._mirror_pixels()]])
+        filters = whiten @ dictionary.T
+        self.offset_ = (mean @ filters).astype(np.float32)
+        # Taking the mean off each patch is a matrix as well.
+        self.filters_ = (filters - filters.mean(axis=0)).astype(np.float32)
+        self.n_features_out_ = self.cells**2 * 2 * self.atoms
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return float32 columns of shape (n, cells**2 * 2 * atoms): cell by cell, atom by atom."""
+        check_is_fitted(self)
+        return in_chunks(self._columns, as_images(X), self.n_features_out_, _CHUNK)
+
+    def mirror_columns(self) -> np.ndarray:
+        """Where mirroring an image left to right moves its columns.
+
+        Returns
+        -------
+        ndarray of intp, shape (n_features_out_,)
+            ``transform(images[:, :, ::-1])`` equals ``transform(images)[:, mirror_columns()]`` up
+            to rounding.
+        """
+        order = np.arange(self.cells**2 * 2 * self.atoms)
+        order = order.reshape(self.cells, self.cells, 2, 2, self.atoms // 2)
+        return order[:, ::-1, :, ::-1].ravel()
+
+    def _sample(self, images: np.ndarray, random: np.random.RandomState) -> np.ndarray:
+        """Draw contrast-normalised patches that show something, float64, one a row."""
+        chosen = random.permutation(len(images))[:_FIT_IMAGES]
+        patches = self._patches(images[chosen])
+        patches = patches[random.permutation(len(patches))[:_FIT_PATCHES]].astype(np.float64)
+        structured = patches.std(axis=1) > _FLAT
+        # Images without any structure are no reason to fail.
+        patches = patches[structured] if structured.any() else patches
+        patches -= patches.mean(axis=1, keepdims=True)
+        return patches / np.sqrt(patches.var(axis=1, keepdims=True) + self.contrast)
+
+    def _columns(self, images: np.ndarray) -> np.ndarray:
+        """Columns of one chunk."""
+        patches = self._patches(images)
+        mean_square = np.einsum("ij,ij->i", patches, patches) / np.float32(patches.shape[1])
+        variance = np.maximum(mean_square - np.square(patches.mean(axis=1)), 0)
+        patches /= np.sqrt(variance + np.float32(self.contrast))[:, None]
+        similar = patches @ self.filters_
+        signed = np.empty((len(patches), 2 * self.atoms), dtype=np.float32)
+        threshold = np.float32(self.threshold)
+        np.subtract(similar, self.offset_ + threshold, out=signed[:, : self.atoms])
+        np.subtract(self.offset_ - threshold, similar, out=signed[:, self.atoms :])
+        np.maximum(signed, 0, out=signed)
+        side = IMAGE_SHAPE[0]
+        pooling = triangular_pooling(self.cells)
+        # First over the rows of the image, then over its columns.
+        pooled = pooling @ signed.reshape(len(images), side, -1)
+        pooled = pooling @ pooled.reshape(len(images), self.cells, side, -1)
+        return np.sqrt(pooled, out=pooled).reshape(len(images), -1)
+
+    def _patches(self, images: np.ndarray) -> np.ndarray:
+        """Patches around every pixel, float32 in 0..1, shape (n * 784, size * size)."""
+        padding, side = self.size // 2, IMAGE_SHAPE[0]
+        padded = np.zeros((len(images), side + 2 * padding, side + 2 * padding), dtype=np.float32)
+        padded[:, padding : padding + side, padding : padding + side] = images
+        padded *= np.float32(1 / 255)
+        windows = np.lib.stride_tricks.sliding_window_view(
+            padded, (self.size, self.size), axis=(1, 2)
+        )
+        return windows.reshape(-1, self.size**2)
+
+    def _mirror_pixels(self) -> np.ndarray:
+        """Positions of a mirrored patch's pixels."""
+        return np.arange(self.size**2).reshape(self.size, self.size)[:, ::-1].ravel()

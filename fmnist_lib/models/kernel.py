@@ -1,0 +1,221 @@
+"""Kernel ridge regression as a classifier that scales to all training images."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fmnist_lib.features.chunks import in_chunks
+from fmnist_lib.models.gaussian import Points, gaussian
+from fmnist_lib.models.solve import solve_all, solve_landmarks
+from fmnist_lib.models.stored_kernel import LandmarkKernel, SymmetricKernel
+
+#: Rows predicted at once by one thread, and kept rows they meet at once.
+_BATCH, _MET = 256, 2048
+#: Landmarks where the memory bound would allow more: their own matrices grow with the square.
+_MOST_LANDMARKS = 20_000
+#: Rows to find a temperature: fitted on, and scored.
+_TEMPERATURE_FIT, _TEMPERATURE_SCORED = 3000, 1500
+_BINARY = 2
+
+
+class KernelClassifier(ClassifierMixin, BaseEstimator):
+    """Ridge regression of one-hot targets with a Gaussian kernel, optionally mirror-invariant.
+
+    Parameters
+    ----------
+    width : float, default=1.0
+        The kernel is exp(-|x - z|^2 / (width d)) with d the mean squared distance of two rows.
+    ridge : float, default=0.07
+        Added to the diagonal of the kernel matrix, whose entries are at most 1.
+    antisymmetric : sequence of bool or None, default=None
+        Columns that change sign when the image that a row describes is mirrored. With them the
+        kernel is the mean of k(x, z) and k(x, mirror image of z).
+    landmarks : int or None, default=None
+        Rows that carry the solution, drawn at random. None: all rows, or as many as the memory
+        bound allows.
+    memory_gib : float, default=4.0
+        Bound of the kernel's storage in GiB; all of 60,000 rows take 3.5.
+    iterations : int, default=12
+        Steps of conjugate gradients.
+    temperature : float or None, default=None
+        Probabilities are softmax(scores / temperature). None: the one with the lowest log loss on
+        rows held out of a fit on a sub-sample.
+    random_state : int, RandomState or None, default=None
+
+    Attributes
+    ----------
+    classes_ : ndarray
+    rows_ : ndarray of float16, shape (n_kept, n_columns)
+        Scaled rows that carry the solution.
+    scale_ : float
+        Factor of new rows.
+    coefficients_ : ndarray of float32, shape (n_kept, n_classes)
+    temperature_ : float
+    description_ : str
+        How many rows carry the solution, and why not all.
+
+    References
+    ----------
+    Rifkin, Yeo and Poggio, "Regularized Least-Squares Classification", 2003; Rudi, Carratino and
+    Rosasco, "FALKON: An Optimal Large Scale Kernel Method", NeurIPS 2017; Guo, Pleiss, Sun and
+    Weinberger, "On Calibration of Modern Neural Networks", ICML 2017 (temperature).
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 (each one is a parameter of the method)
+        self,
+        width: float = 1.0,
+        ridge: float = 0.07,
+        antisymmetric: Any = None,
+        landmarks: int | None = None,
+        memory_gib: float = 4.0,
+        iterations: int = 12,
+        temperature: float | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.width = width
+        self.ridge = ridge
+        self.antisymmetric = antisymmetric
+        self.landmarks = landmarks
+        self.memory_gib = memory_gib
+        self.iterations = iterations
+        self.temperature = temperature
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit on rows of shape (n, n_columns) and their labels.
+
+        Raises
+        ------
+        ValueError
+            ``antisymmetric`` does not have one value a column.
+        """
+        X, y = validate_data(self, X, y, dtype=[np.float32, np.float64])
+        check_classification_targets(y)
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        self._antisymmetric = self._parity(X.shape[1])
+        random = check_random_state(self.random_state)
+        order = random.permutation(len(X))
+        self.temperature_ = self.temperature
+        if self.temperature is None:
+            self.temperature_ = self._find_temperature(X, y, order)
+        mean_square = 2 * float(np.var(X, axis=0, dtype=np.float64).sum())
+        self.scale_ = float(np.sqrt(2 / (self.width * (mean_square or 1.0))))
+        # Rounded before the solution is found, so that what is kept is what was solved for.
+        rows = (X[order] * np.float32(self.scale_)).astype(np.float16)
+        targets = np.eye(len(self.classes_), dtype=np.float32)[labels[order]]
+        targets -= targets.mean(axis=0)
+        self.offset_ = np.bincount(labels).astype(np.float32) / len(labels)
+        points = Points.from_rows(rows, self._antisymmetric)
+        kept, self.description_ = self._number_kept(len(rows))
+        if kept == len(rows):
+            self.coefficients_ = solve_all(points, targets, self.ridge, self.iterations)
+        else:
+            self.coefficients_ = solve_landmarks(
+                points, points[:kept], targets, self.ridge, self.iterations
+            )
+        self.rows_ = rows[:kept]
+        return self
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return float32 scores of shape (n, n_classes), or (n,) for two classes."""
+        scores = self._scores(X)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == _BINARY else scores
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the label with the highest score of every row."""
+        return self.classes_[self._scores(X).argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return float32 probabilities of shape (n, n_classes)."""
+        return softmax(self._scores(X) / np.float32(self.temperature_), axis=1)
+
+    def _scores(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
+        kept = self._kept_points()
+
+        def scores(chunk: np.ndarray) -> np.ndarray:
+            rows = (chunk * np.float32(self.scale_)).astype(np.float16)
+            points = Points.from_rows(rows, self._antisymmetric)
+            total = np.repeat(self.offset_[None], len(points), axis=0)
+            for start in range(0, len(kept), _MET):
+                total += gaussian(points, kept[start : start + _MET]) @ (
+                    self.coefficients_[start : start + _MET]
+                )
+            return total
+
+        return in_chunks(scores, X, len(self.classes_), _BATCH)
+
+    def _kept_points(self) -> Points:
+        """Return the kept rows as float32, converted once."""
+        if getattr(self, "_points", None) is None:
+            self._points = Points.from_rows(self.rows_, self._antisymmetric)
+        return self._points
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is computed from the rest."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_points"}
+
+    def _parity(self, n_columns: int) -> np.ndarray:
+        if self.antisymmetric is None:
+            return np.zeros(n_columns, dtype=bool)
+        parity = np.asarray(self.antisymmetric, dtype=bool)
+        if parity.shape != (n_columns,):
+            raise ValueError(
+                f"antisymmetric: expected one value for each of {n_columns} columns, got shape "
+                f"{parity.shape}."
+            )
+        return parity
+
+    def _number_kept(self, n: int) -> tuple[int, str]:
+        if self.landmarks is not None and self.landmarks < n:
+            return self.landmarks, f"{self.landmarks:,} landmarks of {n:,} rows"
+        if SymmetricKernel.gibibytes(n) <= self.memory_gib:
+            return n, f"all {n:,} rows"
+        most = 1
+        while most < min(n, _MOST_LANDMARKS) and (
+            LandmarkKernel.gibibytes(n, most + 500) <= self.memory_gib
+        ):
+            most += 500
+        return most, f"{most:,} landmarks of {n:,} rows (memory bound {self.memory_gib:g} GiB)"
+
+    def _find_temperature(self, X: np.ndarray, y: np.ndarray, order: np.ndarray) -> float:
+        """Fit on a part of the rows, and score another one."""
+        n_scored = min(_TEMPERATURE_SCORED, len(X) // 3)
+        scored, fitted = np.split(order[: n_scored + _TEMPERATURE_FIT], [n_scored])
+        if n_scored == 0 or len(np.unique(y[fitted])) < len(self.classes_):
+            return 1.0
+        parameters = self.get_params(deep=False) | {"temperature": 1.0, "landmarks": None}
+        learner = type(self)(**parameters).fit(X[fitted], y[fitted])
+        return fit_temperature(learner._scores(X[scored]), np.searchsorted(self.classes_, y[scored]))
+
+
+def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Find the temperature with the lowest log loss.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n, n_classes)
+        Of rows that the scores were not fitted on.
+    labels : ndarray of int, shape (n,)
+        Positions of the true classes among the columns.
+
+    Returns
+    -------
+    float
+        Within 0.001..1000.
+    """
+    rows = np.arange(len(labels))
+
+    def loss(log_temperature: float) -> float:
+        return -float(log_softmax(scores * np.exp(-log_temperature), axis=1)[rows, labels].mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-6.9, 6.9), method="bounded").x))

@@ -1,0 +1,108 @@
+"""The time a candidate has, and what it tells the outside."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fmnist_lib.search.result import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fmnist_lib.search.race import Race
+
+#: Estimates of the time of a longer fit are taken times this margin.
+MARGIN = 1.15
+#: Between the end of the race and the champion's refit: saving, loading, starting a process.
+_HANDOVER_SECONDS = 6.0
+
+
+@dataclass(frozen=True)
+class RefitTime:
+    """Estimated wall time of what follows the search, with its margin.
+
+    Attributes
+    ----------
+    train : float
+        Seconds on all training images, features of other images included.
+    champion : float
+        Seconds on training and validation images, should the candidate win.
+    """
+
+    train: float
+    champion: float
+
+
+class Clock:
+    """Wall time of one candidate.
+
+    Parameters
+    ----------
+    limit : float
+        Seconds for search and refit together.
+    refit_limit : float
+        Seconds the refit alone may take; at most half of ``limit`` is allowed.
+    report : callable
+        Called with a `Progress`.
+    race : Race, optional
+        A candidate that leads it may go on beyond its limit.
+    n_scored : int
+        Images that trials are scored on.
+    """
+
+    def __init__(
+        self,
+        limit: float,
+        refit_limit: float,
+        report: Callable[[Progress], None],
+        race: Race | None = None,
+        n_scored: int = 1,
+    ) -> None:
+        self.limit = limit
+        self.refit_limit = min(refit_limit, 0.5 * limit)
+        self._report = report
+        self._race = race
+        self._n_scored = n_scored
+        self._start = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the candidate started."""
+        return time.monotonic() - self._start
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the candidate's own limit; negative when it has passed."""
+        return self.limit - self.seconds
+
+    def allows(self, refit: RefitTime, more: float = 0.0) -> bool:
+        """Whether there is time for a refit after some more seconds of search.
+
+        Parameters
+        ----------
+        refit : RefitTime
+        more : float
+            Seconds of search still wanted.
+        """
+        if self._race is not None and self._race.is_beaten(
+            self.seconds / self.limit, self._n_scored
+        ):
+            return False
+        if self.remaining >= more + refit.train:
+            return True
+        if self._race is None or not self._race.may_go_on():
+            return False
+        left = self._race.remaining - _HANDOVER_SECONDS
+        if left < more + refit.train + refit.champion:
+            return False
+        # Whoever watches the limit from outside must know that it has moved.
+        self.limit = max(self.limit, self.seconds + left - refit.champion)
+        return True
+
+    def report(self, phase: str, trials: int = 0, best: float | None = None) -> None:
+        """Tell the outside, and the other candidates, how far this one has come."""
+        if self._race is not None and best is not None:
+            self._race.post(best)
+        self._report(Progress(phase, self.seconds, trials, best, limit=self.limit))

@@ -1,0 +1,167 @@
+"""Feature columns on disk: computed once, whoever asks first, and never again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import clone
+
+from fmnist_lib.features.block import FeatureBlock
+
+if TYPE_CHECKING:
+    from fmnist_lib.search.data import SearchData
+
+#: Components kept of every extractor; a pipeline takes the leading ones.
+MAX_SYMMETRIC, MAX_ANTISYMMETRIC = 290, 160
+#: Rows of one file.
+_CHUNK = 1000
+
+
+class ColumnStore:
+    """Feature blocks fitted on the training images, and their columns for all images.
+
+    Everything lies in files named after a hash of what they were computed from (images, extractor,
+    seed and the code of the features), so that processes share it, a resumed run finds it, and
+    nothing stale is ever read. A file is renamed when complete: two processes may compute the
+    same file at the same time, to the same content.
+
+    Parameters
+    ----------
+    directory : path
+        Created if needed.
+    data : SearchData
+    seed : int
+        Random state of the extractors and the principal components.
+    """
+
+    def __init__(self, directory: Path, data: SearchData, seed: int) -> None:
+        self._directory = Path(directory)
+        self._data = data
+        self._seed = seed
+        self._source = _fingerprint(data, seed)
+        self._blocks: dict[str, FeatureBlock] = {}
+
+    def block(self, extractor: Any) -> FeatureBlock:
+        """Return the fitted block of an extractor, with as many components as are ever kept.
+
+        Parameters
+        ----------
+        extractor : transformer
+            As `FeatureBlock` takes it. It is fitted on images that trials are fitted on.
+        """
+        key = self._key(extractor)
+        if key not in self._blocks:
+            path = self._directory / key / "block.pickle"
+            if not path.exists():
+                images = self._data.images[self._data.fit_rows()]
+                block = FeatureBlock(
+                    clone(extractor),
+                    MAX_SYMMETRIC,
+                    MAX_ANTISYMMETRIC,
+                    whitening=0.0,
+                    random_state=self._seed,
+                ).fit(images)
+                _write(path, pickle.dumps(block))
+            self._blocks[key] = pickle.loads(path.read_bytes())  # noqa: S301 (written by us)
+        return self._blocks[key]
+
+    def columns(self, extractor: Any, rows: slice) -> np.ndarray:
+        """Return the components of some images, not whitened.
+
+        Parameters
+        ----------
+        extractor : transformer
+        rows : slice
+            Of the arranged images, without a step.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_rows, n_components)
+            In the order of `FeatureBlock`; divide by ``block.column_scale()`` for the plain
+            principal components.
+        """
+        first, last = rows.start // _CHUNK, -(-rows.stop // _CHUNK)
+        self._complete(extractor, range(first, last))
+        parts = [np.load(self._path(extractor, chunk)) for chunk in range(first, last)]
+        offset = first * _CHUNK
+        return np.concatenate(parts)[rows.start - offset : rows.stop - offset]
+
+    def missing(self, extractor: Any, rows: slice) -> int:
+        """Count the rows that would have to be computed."""
+        chunks = range(rows.start // _CHUNK, -(-rows.stop // _CHUNK))
+        return _CHUNK * sum(not self._path(extractor, chunk).exists() for chunk in chunks)
+
+    def _complete(self, extractor: Any, chunks: range) -> None:
+        """Compute the files that are missing, one run of neighbouring ones at a time."""
+        block = self.block(extractor)
+        for chunk in chunks:
+            path = self._path(extractor, chunk)
+            if not path.exists():
+                images = self._data.images[chunk * _CHUNK : (chunk + 1) * _CHUNK]
+                _write_array(path, block.transform(images))
+
+    def _path(self, extractor: Any, chunk: int) -> Path:
+        return self._directory / self._key(extractor) / f"{chunk:05d}.npy"
+
+    def _key(self, extractor: Any) -> str:
+        description = f"{type(extractor).__name__} {sorted(extractor.get_params().items())}"
+        return hashlib.sha256(f"{self._source} {description}".encode()).hexdigest()[:24]
+
+
+def prune(directory: Path, gibibytes: float) -> None:
+    """Delete the blocks that were written first until the rest fits.
+
+    Parameters
+    ----------
+    directory : path
+        Of a `ColumnStore`; need not exist.
+    gibibytes : float
+    """
+    blocks = [path for path in directory.glob("*") if path.is_dir()]
+    sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in blocks}
+    total = sum(sizes.values())
+    for path in sorted(blocks, key=lambda path: path.stat().st_mtime):
+        if total <= gibibytes * 2**30:
+            return
+        shutil.rmtree(path, ignore_errors=True)
+        total -= sizes[path]
+
+
+def _fingerprint(data: SearchData, seed: int) -> str:
+    digest = hashlib.sha256(np.ascontiguousarray(data.images).data)
+    digest.update(f"{data.n_holdout} {data.n_train} {seed} {_code()}".encode())
+    return digest.hexdigest()
+
+
+@cache
+def _code() -> str:
+    """Hash of the code that computes features."""
+    import fmnist_lib.features
+
+    (directory,) = fmnist_lib.features.__path__
+    digest = hashlib.sha256()
+    for path in sorted(Path(directory).glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _write_array(path: Path, array: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+        np.save(file, array)
+    os.replace(file.name, path)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+        file.write(content)
+    os.replace(file.name, path)

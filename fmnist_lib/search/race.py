@@ -1,0 +1,161 @@
+"""The race of the candidates for time: who leads goes on, who is beaten stops early.
+
+The candidates run in processes of their own, some of them only when others have ended. They see
+each other through small files in one directory: each writes its own, and reads the others'.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: A candidate that has used this part of its time and lies clearly behind the leader stops.
+_TRIAL_SHARE = 1 / 3
+#: Standard errors of the difference that count as clearly. Both were scored on the same images,
+#: so the true standard error is smaller.
+_CLEARLY = 3.0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a candidate stands.
+
+    Attributes
+    ----------
+    started, ended : float or None
+        Seconds since 1970.
+    best : float or None
+        Accuracy of its best trial so far.
+    """
+
+    started: float
+    ended: float | None = None
+    best: float | None = None
+
+
+class Race:
+    """One candidate's view of the race.
+
+    Parameters
+    ----------
+    directory : path
+        Shared by all candidates of a run, and by no one else; created if needed.
+    identifier : str
+        The candidate.
+    shares : mapping of str to float
+        Part of the time of every candidate of the race, relative to the others.
+    seconds : float
+        Wall time of the whole race. It starts with the first candidate.
+    workers : int
+        Candidates that run side by side.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        identifier: str,
+        shares: Mapping[str, float],
+        seconds: float,
+        workers: int,
+    ) -> None:
+        self._directory = Path(directory)
+        self._identifier = identifier
+        self._shares = shares
+        self._seconds = seconds
+        self._workers = workers
+        self._own: Standing | None = None
+        self._deadline = math.inf
+
+    def start(self) -> float:
+        """Enter the race and return the seconds this candidate may take.
+
+        The time left is divided by shares among the candidates that have not started: whoever
+        runs beside this one may lead, and then goes on to the end.
+        """
+        now = time.time()
+        standings = self._standings()
+        waiting = sum(
+            share
+            for identifier, share in self._shares.items()
+            if identifier not in standings or identifier == self._identifier
+        )
+        first = min((standing.started for standing in standings.values()), default=now)
+        self._deadline = first + self._seconds
+        self._write(Standing(started=now))
+        left = max(self._deadline - now, 0.0)
+        own = self._shares[self._identifier]
+        # The last worker to be free must not wait for shares that the others take meanwhile.
+        return left * min(1.0, own / waiting * (self._workers if not standings else 1))
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the race ends."""
+        return self._deadline - time.time()
+
+    def post(self, best: float | None) -> None:
+        """Tell the others the accuracy of the best trial so far."""
+        assert self._own is not None  # noqa: S101 (start comes first)
+        self._write(Standing(self._own.started, None, best))
+
+    def end(self) -> None:
+        """Tell the others that this candidate has ended."""
+        if self._own is not None:
+            self._write(Standing(self._own.started, time.time(), self._own.best))
+
+    def may_go_on(self) -> bool:
+        """Whether this candidate leads and nobody has to wait for its place."""
+        others = self._others()
+        if self._own is None or self._own.best is None:
+            return False
+        if any((other.best or 0.0) > self._own.best for other in others.values()):
+            return False
+        waiting = set(self._shares) - set(others) - {self._identifier}
+        running = sum(other.ended is None for other in others.values())
+        return not waiting or running > 0
+
+    def is_beaten(self, used_share: float, n_scored: int) -> bool:
+        """Whether another candidate is so far ahead that going on is a waste.
+
+        Parameters
+        ----------
+        used_share : float
+            Part of its own time that this candidate has used.
+        n_scored : int
+            Images that trials are scored on.
+        """
+        if used_share < _TRIAL_SHARE or self._own is None or self._own.best is None:
+            return False
+        leader = max((other.best or 0.0 for other in self._others().values()), default=0.0)
+        spread = sum(accuracy * (1 - accuracy) for accuracy in (leader, self._own.best))
+        return leader - self._own.best > _CLEARLY * math.sqrt(spread / n_scored)
+
+    def _others(self) -> dict[str, Standing]:
+        standings = self._standings()
+        standings.pop(self._identifier, None)
+        return standings
+
+    def _standings(self) -> dict[str, Standing]:
+        files = [(name, self._directory / f"{name}.json") for name in self._shares]
+        return {
+            name: Standing(**json.loads(path.read_text(encoding="utf-8")))
+            for name, path in files
+            if path.exists()
+        }
+
+    def _write(self, standing: Standing) -> None:
+        self._own = standing
+        self._directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=self._directory, suffix=".part", delete=False
+        ) as file:
+            json.dump(asdict(standing), file)
+        os.replace(file.name, self._directory / f"{self._identifier}.json")

@@ -1,0 +1,173 @@
+"""The parts of the comparison that a wrong table would come from."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+import time
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", BENCHMARKS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses look their own module up.
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+peers = load("peers")
+latency = load("latency")
+
+# A child that leaves the group of its parent, as the servers of Ray do.
+SPAWNS_AND_HANGS = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"],
+                         start_new_session=True)
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+
+ANSWERS = """
+import sys
+sys.path.insert(0, sys.argv.pop())
+import numpy as np
+from exchange import Task
+task = Task.from_command_line()
+assert task.X_train.shape == (4, 784) and task.seconds_left < 60
+task.answer(lambda X: np.arange(len(X)), "numpy")
+"""
+
+
+def ends_within(seconds, pid):
+    """A killed process takes a moment to end, and init a moment more to collect it."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_at_the_limit_everything_a_peer_started_is_killed(tmp_path):
+    log = tmp_path / "logs" / "peer.log"
+    start = time.monotonic()
+    ended = peers.run_limited([sys.executable, "-c", SPAWNS_AND_HANGS], 2.0, log, tmp_path)
+    assert ended.exit_code is None
+    assert time.monotonic() - start < 10
+    assert ended.peak_gib > 0.005
+    assert ends_within(5, int(log.read_text()))
+
+
+def test_thread_limits_of_the_shell_do_not_reach_a_peer(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    log = tmp_path / "peer.log"
+    program = "import os; print(os.environ.get('OMP_NUM_THREADS'))"
+    assert peers.run_limited([sys.executable, "-c", program], 20, log, tmp_path).exit_code == 0
+    assert log.read_text().strip() == "None"
+
+
+def test_an_answer_is_scored_against_labels_the_peer_never_got(tmp_path):
+    np.savez(
+        tmp_path / "task.npz",
+        X_train=np.zeros((4, 784), np.uint8),
+        y_train=np.arange(4, dtype=np.uint8),
+        X_test=np.zeros((5, 784), np.uint8),
+    )
+    command = [sys.executable, "-c", ANSWERS, str(tmp_path), str(time.monotonic()), "1"]
+    subprocess.run([*command, str(BENCHMARKS / "peers")], check=True)
+    row = peers.scores(peers._answer(tmp_path), np.array([0, 1, 2, 3, 9], np.uint8))
+    assert row["accuracy"] == 0.8
+    assert row["low"] < 0.8 < row["high"]
+    assert row["version"] == f"numpy {np.__version__}"
+
+
+def test_a_failure_is_told_in_one_line(tmp_path):
+    log = tmp_path / "peer.log"
+    log.write_text("1it\rTraceback\n  line 3\nMemoryError: 3 GiB wanted\n\n\rGeneration: 1it\n")
+    failed = peers.note(peers.Ended(1, 5.0, 1.0), {}, log)
+    killed = peers.note(peers.Ended(None, 75.0, 1.0), {"labels": np.zeros(3)}, log)
+    assert failed == "exit code 1: MemoryError: 3 GiB wanted; no predictions"
+    assert killed == "killed after 75 s; scored on the last answer"
+
+
+@pytest.fixture
+def row():
+    return peers.Row("flaml", "pixels", 10.0, 60_000, accuracy=0.88, low=0.87, high=0.89)
+
+
+def test_rows_survive_in_the_file_and_are_replaced_one_by_one(tmp_path, row):
+    path = tmp_path / "peers.csv"
+    peers.Table(path).add(row)
+    failed = replace(row, peer="tpot", accuracy=None, low=None, high=None, note="killed")
+    peers.Table(path).add(failed)
+    peers.Table(path).add(replace(row, accuracy=0.9, low=0.89, high=0.91))
+    peers.Table(path).add(replace(row, minutes=5.0))
+    table = pd.read_csv(path).set_index(["peer", "minutes"])
+    assert len(table) == 3
+    assert table.loc[("flaml", 10.0), "accuracy"] == 0.9
+    assert pd.isna(table.loc[("tpot", 10.0), "accuracy"])
+    assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_strongest_is_an_automl_on_pixels_with_the_same_minutes(tmp_path, row):
+    table = peers.Table(tmp_path / "peers.csv")
+    assert table.strongest(10.0) is None
+    table.add(row)
+    table.add(replace(row, peer="hog-svc", accuracy=0.93))
+    table.add(replace(row, peer="tpot", input="features", accuracy=0.92))
+    table.add(replace(row, peer="tpot", minutes=20.0, accuracy=0.91))
+    assert table.strongest(10.0) == "flaml"
+
+
+def test_the_project_runs_with_an_empty_cache_and_else_its_own_configuration(tmp_path):
+    text = (BENCHMARKS.parent / "config" / "train.toml").read_text()
+    for config in (text, text.replace("[search]\n", '[search]\ncache = "old"\n')):
+        changed = tomllib.loads(peers.with_cache(config, tmp_path / "cache"))
+        assert changed["search"].pop("cache") == str(tmp_path / "cache")
+        assert changed == tomllib.loads(text)
+
+
+def test_latency_is_timed_on_whole_batches():
+    class Model:
+        sizes: ClassVar[list[int]] = []
+
+        def predict_proba(self, X):
+            self.sizes.append(len(X))
+            return np.zeros((len(X), 10))
+
+    for batch in latency.BATCHES:
+        seconds = latency._seconds(Model(), np.zeros((1000, 28, 28), np.uint8), batch, 5)
+        assert len(seconds) == 5
+    assert set(Model.sizes) == {1, 100, 1000}
+    with pytest.raises(SystemExit, match="expected 1000 predictions"):
+        latency._seconds(Model(), np.zeros((500, 28, 28), np.uint8), 1000, 5)
+
+
+def test_the_pareto_front_leaves_out_what_another_beats_in_all_respects():
+    table = pd.DataFrame(
+        {
+            "candidate": ["accurate", "quick", "beaten", "champion"],
+            "validation_accuracy": [0.93, 0.90, 0.89, None],
+            "ms_per_image": [0.5, 0.1, 0.2, 0.01],
+            "model_mb": [10.0, 1.0, 1.0, 0.1],
+            "cores": 2,
+            "batch": 100,
+        }
+    )
+    assert latency.mark_pareto(table)["pareto"].tolist() == [True, True, False, False]
