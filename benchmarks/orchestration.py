@@ -86,7 +86,8 @@ def run_as_script(config: Path) -> None:
     from fmnist_lib.publish import TrainingOutcome, publish
     from fmnist_lib.search.budget import plan_budget
     from fmnist_lib.search.champion import refit
-    from fmnist_lib.search.job import make_job, search_data
+    from fmnist_lib.search.data import search_data
+    from fmnist_lib.search.job import make_job, prepare_columns
     from fmnist_lib.search.supervisor import supervise
     from fmnist_lib.tracking.runs import RunIdentity
 
@@ -94,14 +95,18 @@ def run_as_script(config: Path) -> None:
     seed = settings.seed
     dataset, version = load_dataset(settings.data, ROOT, seed)
     audit(dataset, settings.data.audit)
-    train, test, data = dataset.train, dataset.test, search_data(dataset)
+    train, test = dataset.train, dataset.test
+    data = search_data(dataset, settings.search.holdout_share, seed)
+    cache = ROOT / settings.search.cache
     explore(train.images, train.labels, test.images, test.labels, settings.eda, seed)
     budget = plan_budget(settings.search)
-    jobs = [make_job(settings, candidate, data, budget) for candidate in budget.order]
+    prepare_columns(data, budget.patch_sizes, seed, cache)
+    jobs = [make_job(settings, candidate, data, budget, cache) for candidate in budget.order]
     with ThreadPoolExecutor(budget.workers) as pool:
         results = list(pool.map(lambda job: supervise(job, budget.threads), jobs))
-    table = leaderboard(results)
-    champion = refit(pick_champion(results).pipeline, data, budget.threads)
+    table = leaderboard(results, settings.search)
+    winner = pick_champion(results, settings.search)
+    champion = refit(winner, results, data, settings, cache)
     probabilities = champion.predict_proba(test.images)
     evaluation = evaluate(test.labels, probabilities, settings.evaluation, seed)
     pictures = evaluation_pictures(table, evaluation, test.images)

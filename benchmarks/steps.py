@@ -13,7 +13,7 @@ import sys
 from metaflow import Flow, Run, namespace
 
 #: Steps that the search budget (`--minutes`) pays for; all others are fixed costs.
-BUDGETED = ("search", "select")
+BUDGETED = ("prepare", "search", "select")
 
 
 def main() -> None:

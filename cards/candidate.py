@@ -62,6 +62,8 @@ def result_card(result: CandidateResult) -> list[MetaflowCardComponent]:
         Markdown(result.description),
         table(["", ""], _facts(result)),
         *_trials(result),
+        *_importances(result),
+        *_front(result),
         Markdown("### Hyper-parameters"),
         table(["parameter", "value"], sorted(result.params.items())),
     ]
@@ -72,13 +74,48 @@ def _value(result: CandidateResult) -> float:
 
 
 def _facts(result: CandidateResult) -> list[tuple[str, str]]:
+    trial = [] if result.trial_accuracy is None else [_trial_fact(result.trial_accuracy)]
     return [
         ("validation accuracy [interval]", str(result.validation_accuracy)),
+        *trial,
         ("validation log loss", f"{result.validation_log_loss:.4f}"),
         ("search", f"{result.search_seconds:.0f} s"),
         ("refit on all training images", f"{result.fit_seconds:.1f} s"),
         ("prediction", f"{result.predict_ms_per_image:.3f} ms an image"),
         ("model", f"{result.model_mb:.1f} MB"),
+    ]
+
+
+def _trial_fact(accuracy: float) -> tuple[str, str]:
+    return ("best trial on held-out training images, optimistic", f"{accuracy:.4f}")
+
+
+def _importances(result: CandidateResult) -> list[MetaflowCardComponent]:
+    """Which parameters made the difference between trials."""
+    if not result.importances:
+        return []
+    shares = [(name, percent(share)) for name, share in result.importances.items()]
+    return [
+        Markdown(
+            "### What made the difference\n\nShare of the variance of the trials' accuracy that a "
+            "parameter explains (fANOVA)."
+        ),
+        table(["parameter", "share"], shares[:8]),
+    ]
+
+
+def _front(result: CandidateResult) -> list[MetaflowCardComponent]:
+    """Pipelines that no other beats in both accuracy and simplicity."""
+    if result.front is None or result.front.empty:
+        return []
+    front = result.front.sort_values("value", ascending=False)
+    rows = [
+        (f"{row['value']:.4f}", f"{row['complexity']:.0f}", row["pipeline"])
+        for _, row in front.iterrows()
+    ]
+    return [
+        Markdown("### Accuracy against complexity: the Pareto front"),
+        table(["accuracy", "parameters", "pipeline"], rows),
     ]
 
 

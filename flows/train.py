@@ -154,6 +154,7 @@ class FashionMnistTrain(FlowSpec):
         from fmnist_lib.evaluation.figures import evaluation_pictures
         from fmnist_lib.evaluation.leaderboard import leaderboard, pick_champion
         from fmnist_lib.evaluation.metrics import evaluate
+        from fmnist_lib.evaluation.selection import corrected_accuracy
         from fmnist_lib.search.champion import refit, with_ensembles
 
         self.merge_artifacts(inputs, exclude=["result", "search_failure"])
@@ -163,6 +164,12 @@ class FashionMnistTrain(FlowSpec):
         )
         self.leaderboard = leaderboard(self.results, self.settings.search)
         winner = pick_champion(self.results, self.settings.search)
+        self.corrected_accuracy = corrected_accuracy(
+            self.results,
+            self.settings.evaluation.confidence,
+            self.settings.evaluation.bootstrap_samples,
+            self.settings.seed,
+        )
         self.champion = refit(winner, self.results, data, self.settings, self.cache)
         # Every candidate's pipeline stays in the task that found it.
         self.results = [result.without_pipeline() for result in self.results]
@@ -177,7 +184,13 @@ class FashionMnistTrain(FlowSpec):
         )
         self.pictures = evaluation_pictures(self.leaderboard, self.evaluation, test.images)
         current.card["leaderboard"].extend(
-            leaderboard_card(self.leaderboard, self.evaluation, self.pictures, self.data_version)
+            leaderboard_card(
+                self.leaderboard,
+                self.evaluation,
+                self.pictures,
+                self.data_version,
+                self.corrected_accuracy,
+            )
         )
         self.next(self.examine)
 

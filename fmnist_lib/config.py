@@ -94,9 +94,7 @@ class Candidate(Section):
 
 
 ModelFamily = Literal["logistic", "kernel", "boosting", "trees", "neural"]
-FeatureSet = Literal[
-    "pixels", "gradients", "patches", "pixels+gradients", "patches+gradients"
-]
+FeatureSet = Literal["pixels", "gradients", "patches", "pixels+gradients", "patches+gradients"]
 
 
 class OptunaCandidate(Candidate):

@@ -9,7 +9,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 #: What every folder of the library may use; they use nothing but each other.
-BASE = {"config", "config_messages", "errors", "labels", "plotting", "statistics", "features"}
+BASE = {
+    "config",
+    "config_messages",
+    "errors",
+    "labels",
+    "plotting",
+    "statistics",
+    "features",
+    "models",
+}
 #: The one module that brings folders together.
 COMPOSITION = {"publish"}
 LIBRARY = sorted((ROOT / "fmnist_lib").rglob("*.py"))

@@ -38,13 +38,15 @@ class Limits(Protocol):
     """What a champion may cost; `config.SearchConfig` has it."""
 
     @property
-    def max_model_mb(self) -> float: ...
+    def max_model_mb(self) -> float:
+        """Size in 10**6 bytes."""
 
     @property
-    def max_ms_per_image(self) -> float: ...
+    def max_ms_per_image(self) -> float:
+        """Wall time of a prediction in a batch."""
 
 
-def pick_champion(entries: Sequence[Entry], limits: Limits) -> Any:
+def pick_champion(entries: Sequence[Entry], limits: Limits | None = None) -> Any:
     """Return the candidate with the highest validation accuracy; baselines do not compete.
 
     Candidates over the limits compete only when all of them are. Equal accuracies go to the lower
@@ -63,19 +65,21 @@ def pick_champion(entries: Sequence[Entry], limits: Limits) -> Any:
             f"all {len(competing)} candidates failed, expected at least one to finish. {reasons}. "
             "Mend the cause and run `python flows/train.py resume`, or give the search more time."
         )
-    return min([entry for entry in finished if _within(entry, limits)] or finished, key=_rank)
+    within = [entry for entry in finished if _within(entry, limits)]
+    return min(within or finished, key=_rank)
 
 
-def leaderboard(entries: Sequence[Entry], limits: Limits) -> pd.DataFrame:
+def leaderboard(entries: Sequence[Entry], limits: Limits | None = None) -> pd.DataFrame:
     """One row a candidate: best first, then the baselines among them, the failed ones last.
 
     Returns
     -------
     DataFrame
         ``candidate``, ``engine``, ``status`` ("champion", "ok", "over the limits", "baseline" or
-        "failed: why"), ``trial_accuracy``, ``validation_accuracy``, ``accuracy_low``, ``accuracy_high``, ``p_value`` (McNemar against
-        the champion), ``pareto`` (no other is at least as accurate, fast and small),
-        ``validation_log_loss``, ``search_seconds``, ``fit_seconds``,
+        "failed: why"), ``trial_accuracy``, ``validation_accuracy``, ``accuracy_low``,
+        ``accuracy_high``, ``p_value`` (McNemar against the champion), ``pareto`` (no other is at
+        least as accurate, fast and small), ``validation_log_loss``, ``search_seconds``,
+        ``fit_seconds``,
         ``predict_ms_per_image``, ``model_mb``, ``trials``, ``description``.
     """
     import pandas as pd
@@ -89,8 +93,8 @@ def leaderboard(entries: Sequence[Entry], limits: Limits) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _within(entry: Entry, limits: Limits) -> bool:
-    return (
+def _within(entry: Entry, limits: Limits | None) -> bool:
+    return limits is None or (
         entry.model_mb <= limits.max_model_mb
         and entry.predict_ms_per_image <= limits.max_ms_per_image
     )
@@ -113,7 +117,7 @@ def _rank(entry: Entry) -> tuple[float, float, float]:
     return -accuracy.value, log_loss, entry.model_mb
 
 
-def _row(entry: Entry, champion: Entry, limits: Limits) -> dict[str, Any]:
+def _row(entry: Entry, champion: Entry, limits: Limits | None) -> dict[str, Any]:
     accuracy = entry.validation_accuracy
     return {
         "candidate": entry.id,
@@ -135,7 +139,7 @@ def _row(entry: Entry, champion: Entry, limits: Limits) -> dict[str, Any]:
     }
 
 
-def _status(entry: Entry, champion: Entry, limits: Limits) -> str:
+def _status(entry: Entry, champion: Entry, limits: Limits | None) -> str:
     if entry.error is not None:
         return f"failed: {entry.error}"
     if entry is champion:

@@ -60,7 +60,7 @@ class FeatureBlock(TransformerMixin, BaseEstimator):
     Halko, Martinsson and Tropp, "Finding Structure with Randomness", SIAM Review 2011.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 (each one is a parameter of the method)
+    def __init__(  # noqa: PLR0917 (each one is a parameter of the method)
         self,
         extractor: Any,
         symmetric: int = 200,
@@ -182,7 +182,10 @@ def leading(antisymmetric: np.ndarray, n_symmetric: int, n_antisymmetric: int) -
         Fewer are given when there are not so many.
     """
     return np.concatenate(
-        [np.flatnonzero(~antisymmetric)[:n_symmetric], np.flatnonzero(antisymmetric)[:n_antisymmetric]]
+        [
+            np.flatnonzero(~antisymmetric)[:n_symmetric],
+            np.flatnonzero(antisymmetric)[:n_antisymmetric],
+        ]
     )
 
 

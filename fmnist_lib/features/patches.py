@@ -64,7 +64,7 @@ class PatchDictionary(TransformerMixin, BaseEstimator):
     of Patches in Deep Convolutional Kernels Methods", ICLR 2021.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 (each one is a parameter of the method)
+    def __init__(  # noqa: PLR0917 (each one is a parameter of the method)
         self,
         size: int = 5,
         atoms: int = 100,

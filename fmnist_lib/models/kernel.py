@@ -69,7 +69,7 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
     Weinberger, "On Calibration of Modern Neural Networks", ICML 2017 (temperature).
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 (each one is a parameter of the method)
+    def __init__(  # noqa: PLR0917 (each one is a parameter of the method)
         self,
         width: float = 1.0,
         ridge: float = 0.07,
@@ -122,6 +122,7 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
                 points, points[:kept], targets, self.ridge, self.iterations
             )
         self.rows_ = rows[:kept]
+        self._kept = points[:kept]
         return self
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -131,38 +132,41 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the label with the highest score of every row."""
-        return self.classes_[self._scores(X).argmax(axis=1)]
+        scores = self._scores(X)
+        return self.classes_[scores.argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return float32 probabilities of shape (n, n_classes)."""
-        return softmax(self._scores(X) / np.float32(self.temperature_), axis=1)
+        scores = self._scores(X)
+        return softmax(scores / np.float32(self.temperature_), axis=1)
 
     def _scores(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
-        kept = self._kept_points()
+        kept = self._kept
 
         def scores(chunk: np.ndarray) -> np.ndarray:
             rows = (chunk * np.float32(self.scale_)).astype(np.float16)
             points = Points.from_rows(rows, self._antisymmetric)
             total = np.repeat(self.offset_[None], len(points), axis=0)
             for start in range(0, len(kept), _MET):
-                total += gaussian(points, kept[start : start + _MET]) @ (
-                    self.coefficients_[start : start + _MET]
+                total += (
+                    gaussian(points, kept[start : start + _MET])
+                    @ (self.coefficients_[start : start + _MET])
                 )
             return total
 
         return in_chunks(scores, X, len(self.classes_), _BATCH)
 
-    def _kept_points(self) -> Points:
-        """Return the kept rows as float32, converted once."""
-        if getattr(self, "_points", None) is None:
-            self._points = Points.from_rows(self.rows_, self._antisymmetric)
-        return self._points
-
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is computed from the rest."""
-        return {name: value for name, value in super().__getstate__().items() if name != "_points"}
+        return {name: value for name, value in super().__getstate__().items() if name != "_kept"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Compute again what was left out."""
+        super().__setstate__(state)
+        if hasattr(self, "rows_"):
+            self._kept = Points.from_rows(self.rows_, self._antisymmetric)
 
     def _parity(self, n_columns: int) -> np.ndarray:
         if self.antisymmetric is None:
@@ -195,7 +199,9 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
             return 1.0
         parameters = self.get_params(deep=False) | {"temperature": 1.0, "landmarks": None}
         learner = type(self)(**parameters).fit(X[fitted], y[fitted])
-        return fit_temperature(learner._scores(X[scored]), np.searchsorted(self.classes_, y[scored]))
+        # The logarithms of softmax(scores) are scores again, for two classes as well.
+        scores = np.log(np.maximum(learner.predict_proba(X[scored]), 1e-30))
+        return fit_temperature(scores, np.searchsorted(self.classes_, y[scored]))
 
 
 def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float:

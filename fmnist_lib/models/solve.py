@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Operator = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 #: Below this number of rows a factorisation is quicker than iterations.
-DIRECT_ROWS = 4000
+DIRECT_ROWS = 1500
 #: Rows of the low-rank approximation that preconditions the whole kernel.
 _RANK = 1000
 
@@ -165,7 +165,9 @@ def _conjugate_gradients(
         residual -= (step * image).astype(np.float32)
         conditioned = precondition(residual)
         previous, energy = energy, _dots(residual, conditioned)
-        direction = conditioned + (energy / np.maximum(previous, 1e-30)).astype(np.float32) * direction
+        direction = (
+            conditioned + (energy / np.maximum(previous, 1e-30)).astype(np.float32) * direction
+        )
     return solution
 
 

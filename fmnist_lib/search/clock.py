@@ -87,7 +87,7 @@ class Clock:
             Seconds of search still wanted.
         """
         if self._race is not None and self._race.is_beaten(
-            self.seconds / self.limit, self._n_scored
+            self.seconds / max(self.limit, 1e-9), self._n_scored
         ):
             return False
         if self.remaining >= more + refit.train:

@@ -55,11 +55,7 @@ def ensemble(
         candidates get a vote.
     """
     start = time.monotonic()
-    voters = [
-        result
-        for result in results
-        if not result.failed and result.engine != "baseline"
-    ]
+    voters = [result for result in results if not result.failed and result.engine != "baseline"]
     if len(voters) < 2:  # noqa: PLR2004 (two make a vote)
         return CandidateResult(
             candidate.id, ENGINE, error=f"a vote needs two candidates, {len(voters)} finished"

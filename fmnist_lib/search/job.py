@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.search.columns import ColumnStore
 from fmnist_lib.search.race import Race
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fmnist_lib.config import AnyCandidate, Settings
     from fmnist_lib.search.budget import Budget
     from fmnist_lib.search.data import SearchData

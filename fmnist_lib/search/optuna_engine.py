@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,6 @@ import pandas as pd
 from fmnist_lib.errors import SearchError
 from fmnist_lib.search import pipelines
 from fmnist_lib.search.clock import MARGIN, RefitTime
-from fmnist_lib.search.recipe import fit_quietly
 from fmnist_lib.search.result import Found
 from fmnist_lib.search.space import starting_points, suggest
 from fmnist_lib.search.studies import StudyFolder
@@ -128,7 +128,9 @@ class _Objective:
                 self._check_time(trial, fit_seconds * REDUCTION**growth)
             score, fit_seconds, row_seconds = self._fit_and_score(recipe, n_fit, n_holdout)
             trial.report(score, step=REDUCTION**rung)
-            self._check_refit(trial, recipe, params, fit_seconds, n_fit, row_seconds)
+            # On few rows a kernel spends its time on what does not grow with their square.
+            if rung or growth <= 1:
+                self._check_refit(trial, recipe, params, fit_seconds, n_fit, row_seconds)
             if rung < RUNGS - 1 and trial.should_prune():
                 raise optuna.TrialPruned
         return score
@@ -143,10 +145,12 @@ class _Objective:
             self._keep(self.found(study))
         if self._candidate.trials is not None:
             return
-        refit = _refit_time(best or trial)
+        refit = _refit_time(best) if best else None
         if refit is None:
             # Until half the time is gone, a trial with a quicker refit may still turn up.
-            refit = RefitTime(0.5 * self._clock.limit, 0.0)
+            timed = [_refit_time(one) for one in study.get_trials(deepcopy=False)]
+            seconds = min((one.train for one in timed if one), default=math.inf)
+            refit = RefitTime(min(seconds, 0.5 * self._clock.limit), 0.0)
         if not self._clock.allows(refit):
             study.stop()
 
@@ -185,7 +189,8 @@ class _Objective:
         """Note how long the refits would take; drop a recipe where it is too long."""
         data, growth = self._job.data, pipelines.GROWTH[params["family"]]
         missing = sum(
-            self._store.missing(block.extractor, data.all_rows) * self._extraction.get(block.name, 0)
+            self._store.missing(block.extractor, data.all_rows)
+            * self._extraction.get(block.name, 0)
             for block in recipe.blocks
         )
         train = fit_seconds * (data.n_train / n_fit) ** growth
@@ -260,14 +265,17 @@ def _refit_time(trial: FrozenTrial) -> RefitTime | None:
 
 
 def _best_trial(study: Study) -> FrozenTrial | None:
-    """Return the most accurate of the trials that were fitted on most rows, if any can be refitted."""
+    """Return the most accurate of those fitted on most rows; None when none can be refitted."""
     scored = [
         trial
         for trial in study.get_trials(deepcopy=False)
         if trial.intermediate_values and not trial.user_attrs.get("too_long")
     ]
-    return max(scored, key=lambda trial: (max(trial.intermediate_values), _last_report(trial)),
-               default=None)
+    return max(
+        scored,
+        key=lambda trial: (max(trial.intermediate_values), _last_report(trial)),
+        default=None,
+    )
 
 
 def _quickest(study: Study) -> FrozenTrial:

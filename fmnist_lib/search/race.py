@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -158,4 +157,4 @@ class Race:
             "w", encoding="utf-8", dir=self._directory, suffix=".part", delete=False
         ) as file:
             json.dump(asdict(standing), file)
-        os.replace(file.name, self._directory / f"{self._identifier}.json")
+        Path(file.name).replace(self._directory / f"{self._identifier}.json")

@@ -32,9 +32,6 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 GRACE_FACTOR, GRACE_SECONDS = 1.1, 10.0
 _POLL_SECONDS = 0.25
 _LOG = "output.txt"
-#: A search cut off or crashed leaves its best recipe: that is then fitted, in so many times the
-#: time kept for it.
-_SECOND_START_FACTOR = 2.0
 #: Every thread pool that NumPy, SciPy, scikit-learn and the boosting libraries may use.
 _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -67,11 +64,11 @@ def supervise(
     with tempfile.TemporaryDirectory(prefix="candidate-") as name:
         directory = Path(name)
         (directory / worker.JOB).write_bytes(pickle.dumps(job))
-        reason = _run(directory, threads, job.seconds, on_progress)
+        reason = _run(directory, threads, job.seconds, job.refit_seconds, on_progress)
         if not (directory / worker.RESULT).exists() and (directory / worker.FOUND).exists():
             (directory / worker.ERROR).unlink(missing_ok=True)
-            seconds = job.refit_seconds * _SECOND_START_FACTOR
-            reason = f"{reason}, then {_run(directory, threads, seconds, on_progress)}"
+            again = _run(directory, threads, job.refit_seconds, job.refit_seconds, on_progress)
+            reason = f"{reason}, then {again}"
         result = directory / worker.RESULT
         if result.exists():
             return pickle.loads(result.read_bytes())  # noqa: S301 (written by our child)
@@ -87,13 +84,14 @@ def _run(
     directory: Path,
     threads: int,
     seconds: float,
+    refit_seconds: float,
     on_progress: Callable[[Progress], None] | None,
 ) -> str:
     """Start a worker and wait for its end; say why it left no result, if it left none."""
     with (directory / _LOG).open("wb") as log:
         process = _start(directory, threads, log)
         try:
-            limit, phase = _watch(process, directory, seconds, on_progress)
+            limit, phase = _watch(process, directory, seconds, refit_seconds, on_progress)
         finally:
             _end(process)
     if limit is not None:
@@ -121,6 +119,7 @@ def _watch(
     process: subprocess.Popen[bytes],
     directory: Path,
     seconds: float,
+    refit_seconds: float,
     on_progress: Callable[[Progress], None] | None,
 ) -> tuple[float | None, str]:
     """Wait for the end, passing progress on: the limit if it was reached, and the last phase."""
@@ -136,6 +135,9 @@ def _watch(
         if not running:
             return None, phase
         limit = seconds * GRACE_FACTOR + GRACE_SECONDS
+        if phase == "refitting":
+            # What was found is not thrown away for an estimate that was too low.
+            limit += refit_seconds
         if time.monotonic() > start + limit:
             return limit, phase
         time.sleep(_POLL_SECONDS)

@@ -133,7 +133,7 @@ def _estimator(  # noqa: PLR0917 (private, called once)
         scorers_weights=[1],
         other_objective_functions=[complexity],
         other_objective_functions_weights=[-1],
-        objective_function_names=["accuracy", "complexity"],
+        objective_function_names=["complexity"],
         classification=True,
         cv=split,
         population_size=candidate.population,

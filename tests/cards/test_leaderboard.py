@@ -38,9 +38,11 @@ def test_the_card_leads_with_the_champion_and_lists_every_failure(test_images, t
     pictures = evaluation_pictures(table, evaluation, test_images)
     assert [picture.png[:4] for picture in pictures] == [b"\x89PNG"] * 4
     version = DataVersion("official", "somewhere", "f" * 64, {})
-    components = leaderboard_card(table, evaluation, pictures, version)
+    components = leaderboard_card(table, evaluation, pictures, version, wilson(890, 1000))
     text = [str(component.render()) for component in components]
     assert "Champion: winner" in text[0]
     assert f"{100 * evaluation.accuracy.value:.2f} %" in "".join(text)
     assert "failed: timed out after 5 s" in "".join(text)
+    assert "it comes to 89.00 %" in "".join(text)
+    assert "winner *" in "".join(text)
     assert "pipeline of second" in "".join(text)

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from fmnist_lib.search.result import SearchData
+from fmnist_lib.search.data import SearchData
 
 
 @pytest.fixture(scope="session")
 def data(train_images, train_labels):
-    """3,000 training and 1,000 validation images."""
-    return SearchData(
-        train_images=train_images[:3000],
-        train_labels=train_labels[:3000],
-        validation_images=train_images[5000:],
-        validation_labels=train_labels[5000:],
-    )
+    """600 held-out and 2,400 other training images, 1,000 validation images."""
+    chosen = [*range(3000), *range(5000, 6000)]
+    return SearchData(train_images[chosen], train_labels[chosen], n_holdout=600, n_train=3000)
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory):
+    """Feature columns computed by one test serve the others."""
+    return tmp_path_factory.mktemp("cache")

@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from fmnist_lib.config import BaselineCandidate, OptunaCandidate, SearchConfig
+from fmnist_lib.config import BaselineCandidate, EnsembleCandidate, OptunaCandidate, SearchConfig
 from fmnist_lib.search.budget import REFIT_SHARE, plan_budget
 
 
-def config(shares, **values):
+def config(shares, minutes=10.0, **values):
     candidates = [
         OptunaCandidate(id=f"c{i}", engine="optuna", families=("logistic",), share=share)
         for i, share in enumerate(shares)
     ]
-    return SearchConfig(minutes=10.0, candidates=candidates, **values)
+    return SearchConfig(minutes=minutes, candidates=candidates, **values)
 
 
 def test_two_workers_share_the_search_time_fully():
@@ -22,10 +22,14 @@ def test_two_workers_share_the_search_time_fully():
     assert budget.refit_seconds == pytest.approx(600 * REFIT_SHARE)
 
 
-def test_the_last_candidate_ends_with_the_search_time():
-    """Three equal candidates on two workers: one worker idles, the wall time still holds."""
-    budget = plan_budget(config([1.0, 1.0, 1.0]), cores=2)
-    assert 2 * budget.seconds["c0"] == pytest.approx(600 * (1 - REFIT_SHARE))
+def test_time_spent_on_features_is_taken_off():
+    budget = plan_budget(config([1.0]), spent_seconds=100, cores=2)
+    assert budget.race_seconds == pytest.approx(500)
+    assert budget.seconds["c0"] == pytest.approx(500 - 600 * REFIT_SHARE)
+
+
+def test_features_that_took_too_long_leave_something_for_the_search():
+    assert plan_budget(config([1.0]), spent_seconds=10_000).race_seconds > 0
 
 
 def test_the_longest_start_first():
@@ -37,8 +41,15 @@ def test_one_candidate_gets_all_cores():
     assert (budget.workers, budget.threads) == (1, 4)
 
 
-def test_a_baseline_takes_its_share_too():
+def test_several_patch_sizes_take_more_minutes():
+    assert plan_budget(config([1.0], minutes=1.0)).patch_sizes == ("5",)
+    assert "3+5+7" in plan_budget(config([1.0], minutes=20.0)).patch_sizes
+
+
+def test_a_baseline_takes_its_share_and_an_ensemble_none():
     baseline = BaselineCandidate(id="b", engine="baseline", strategy="majority", share=0.1)
+    vote = EnsembleCandidate(id="e", engine="ensemble")
     (optuna,) = config([1.0]).candidates
-    budget = plan_budget(SearchConfig(minutes=1.0, candidates=[optuna, baseline]), cores=1)
+    budget = plan_budget(SearchConfig(minutes=1.0, candidates=[optuna, baseline, vote]), cores=1)
     assert budget.seconds["c0"] == pytest.approx(10 * budget.seconds["b"])
+    assert "e" not in budget.order

@@ -19,33 +19,38 @@ from fmnist_lib.search.supervisor import supervise
 BASELINE = BaselineCandidate(id="b", engine="baseline", strategy="logistic")
 
 
-def job(data, candidate, seconds=60.0):
-    return Job(candidate, data, holdout_share=0.2, seconds=seconds, refit_seconds=60, seed=5)
+@pytest.fixture
+def job(data, cache):
+    def make(candidate, seconds=60.0, data=data):
+        return Job(candidate, data, seconds, refit_seconds=60, seed=5, cache=cache)
+
+    return make
 
 
-def test_optuna_finds_something_better_than_the_baseline(data):
+def test_optuna_finds_something_better_than_the_baseline(job, data):
     candidate = OptunaCandidate(
         id="o", engine="optuna", families=("logistic",), features=("gradients",), trials=4, rows=900
     )
     reports = []
-    result = supervise(job(data, candidate), 1, reports.append)
-    baseline = supervise(job(data, BASELINE), 1)
+    result = supervise(job(candidate), 1, reports.append)
+    baseline = supervise(job(BASELINE), 1)
     assert result.error is None
     assert result.validation_accuracy.value > baseline.validation_accuracy.value
-    assert result.pipeline.score(data.validation_images, data.validation_labels) == pytest.approx(
-        result.validation_accuracy.value
-    )
-    assert [report.phase for report in reports[-2:]] == ["refitting", "validating"]
+    assert result.pipeline.score(
+        data.images[data.validation_rows], data.labels[data.validation_rows]
+    ) == pytest.approx(result.validation_accuracy.value)
+    assert reports[-1].phase == "refitting"
+    assert result.trial_accuracy == result.trials["value"].max()
     assert result.fit_seconds > 0
     assert result.model_mb > 0
 
 
-def test_tpot_evolves_a_pipeline_that_takes_raw_images(data):
+def test_tpot_evolves_a_pipeline_that_takes_raw_images(job):
     candidate = TpotCandidate(
         id="t", engine="tpot", rows=500, components=20, population=4, generations=1
     )
     reports = []
-    result = supervise(job(data, candidate, seconds=120), 1, reports.append)
+    result = supervise(job(candidate, seconds=120), 1, reports.append)
     assert result.error is None
     assert result.validation_accuracy.value > 0.6
     assert len(result.trials) >= 4
@@ -55,32 +60,32 @@ def test_tpot_evolves_a_pipeline_that_takes_raw_images(data):
     assert all(isinstance(v, bool | int | float | str | None) for v in result.params.values())
 
 
-def test_a_candidate_that_raises_becomes_a_reason(data):
-    broken = dataclasses.replace(data, train_labels=data.train_labels[:10])
-    result = supervise(job(broken, BASELINE), 1)
+def test_a_candidate_that_raises_becomes_a_reason(job, data):
+    broken = dataclasses.replace(data, labels=data.labels[:10])
+    result = supervise(job(BASELINE, data=broken), 1)
     assert result.failed
     assert result.error.startswith("ValueError: ")
     assert result.pipeline is None
 
 
-def test_a_candidate_out_of_time_is_killed(data, monkeypatch):
+def test_a_candidate_out_of_time_is_killed(job, monkeypatch):
     monkeypatch.setattr(supervisor, "GRACE_SECONDS", 0.0)
     start = time.monotonic()
-    result = supervise(job(data, BASELINE, seconds=0.5), 1)
+    result = supervise(job(BASELINE, seconds=0.5), 1)
     assert result.error == "timed out after 1 s while starting"
     assert time.monotonic() - start < 5
     assert not psutil.Process().children()
 
 
-def test_a_killed_candidate_is_named_as_such(data):
+def test_a_killed_candidate_is_named_as_such(job):
     def kill(_):
         os.kill(psutil.Process().children()[0].pid, signal.SIGKILL)
 
-    result = supervise(job(data, BASELINE), 1, kill)
+    result = supervise(job(BASELINE), 1, kill)
     assert result.error == "killed by SIGKILL"
 
 
-def test_threads_are_limited_to_what_was_asked_for(data, monkeypatch):
+def test_threads_are_limited_to_what_was_asked_for(job, monkeypatch):
     seen = {}
     original = supervisor.subprocess.Popen
 
@@ -89,15 +94,30 @@ def test_threads_are_limited_to_what_was_asked_for(data, monkeypatch):
         return original(*arguments, **options)
 
     monkeypatch.setattr(supervisor.subprocess, "Popen", popen)
-    supervise(job(data, BASELINE), 3)
-    assert seen["OMP_NUM_THREADS"] == seen["OPENBLAS_NUM_THREADS"] == "3"
+    supervise(job(BASELINE), 3)
+    assert seen["FMNIST_THREADS"] == "3"
+    assert seen["OMP_NUM_THREADS"] == seen["OPENBLAS_NUM_THREADS"] == "1"
 
 
-def test_a_candidate_ends_when_its_task_has_gone(data, tmp_path):
+def test_a_search_that_is_cut_off_gives_its_best_so_far(job):
+    candidate = OptunaCandidate(
+        id="o", engine="optuna", families=("logistic",), features=("gradients",), trials=10_000
+    )
+
+    def kill(progress):
+        if progress.phase == "searching" and progress.trials == 3:
+            os.kill(psutil.Process().children()[0].pid, signal.SIGKILL)
+
+    result = supervise(job(candidate), 1, kill)
+    assert result.error is None
+    assert result.validation_accuracy.value > 0.6
+
+
+def test_a_candidate_ends_when_its_task_has_gone(job, tmp_path):
     endless = OptunaCandidate(
         id="o", engine="optuna", families=("neural",), trials=10_000, rows=900
     )
-    (tmp_path / worker.JOB).write_bytes(pickle.dumps(job(data, endless, seconds=9999)))
+    (tmp_path / worker.JOB).write_bytes(pickle.dumps(job(endless, seconds=9999)))
     command = [sys.executable, "-m", "fmnist_lib.search.worker", str(tmp_path)]
     code = f"import subprocess; p = subprocess.Popen({command}); print(p.pid, flush=True); p.wait()"
     with subprocess.Popen(

@@ -1,0 +1,186 @@
+"""Accuracy against minutes: the default run with budgets of 1, 3, 10 and 20 minutes.
+
+python benchmarks/frontier.py [--minutes 1 3 10 20] [--seeds 20]
+
+Every run starts with an empty cache, so that no run has features or studies of an earlier one.
+Appends to ``benchmarks/results/frontier.csv`` as soon as a run ends, and draws ``frontier.png``.
+The budget's wall time runs from the start of `prepare` to the end of `select`, which holds the
+evaluation and the card as well; processor use is that of all processes in that time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+FIELDS = (
+    "minutes",
+    "seed",
+    "test_accuracy",
+    "low",
+    "high",
+    "validation_accuracy",
+    "champion",
+    "budget_seconds",
+    "processor_share",
+    "peak_gib",
+    "model_mb",
+    "ms_per_image",
+    "run",
+)
+
+
+class Meter:
+    """Memory and processor time of a process and all that it starts, sampled twice a second."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        self.peak = 0
+        self.samples: list[tuple[datetime, float]] = []
+        self._process = process
+        self._spent: dict[int, float] = {}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no more samples."""
+        self._ended.set()
+        self._thread.join()
+
+    def processor_seconds(self, start: datetime, end: datetime) -> float:
+        """Processor time between two moments."""
+        inside = [spent for moment, spent in self.samples if start <= moment <= end]
+        return inside[-1] - inside[0] if inside else float("nan")
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.5):
+            memory = 0
+            for process in [self._process, *self._process.children(recursive=True)]:
+                try:
+                    # Shared pages count once for each process that has them: an upper bound.
+                    memory += process.memory_info().rss
+                    times = process.cpu_times()
+                    self._spent[process.pid] = times.user + times.system
+                except psutil.NoSuchProcess:
+                    continue
+            self.peak = max(self.peak, memory)
+            self.samples.append((datetime.now().astimezone(), sum(self._spent.values())))
+
+
+def main() -> None:
+    """Run every budget with every seed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, nargs="+", default=[1, 3, 10, 20])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[20])
+    options = parser.parse_args()
+    RESULTS.mkdir(exist_ok=True)
+    for seed in options.seeds:
+        for minutes in options.minutes:
+            row = measure(minutes, seed)
+            append(row)
+            print({name: row[name] for name in FIELDS[:-1]}, flush=True)
+    draw()
+
+
+def measure(minutes: float, seed: int) -> dict[str, object]:
+    """Run the flow once and read what it left."""
+    text = (ROOT / "config" / "train.toml").read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as directory:
+        config = Path(directory) / "train.toml"
+        cache = Path(directory) / "cache"
+        config.write_text(
+            text.replace("[search]\n", f'[search]\ncache = "{cache}"\n'), encoding="utf-8"
+        )
+        file = Path(directory) / "run"
+        command = [sys.executable, "flows/train.py", "--config", "config", str(config), "run"]
+        command += ["--minutes", str(minutes), "--seed", str(seed), "--run-id-file", str(file)]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+        meter = Meter(psutil.Process(process.pid))
+        status = process.wait()
+        meter.stop()
+        if status:
+            raise SystemExit(f"the run with {minutes} minutes ended with exit code {status}")
+        return read(file.read_text(encoding="utf-8").strip(), minutes, seed, meter)
+
+
+def read(run_id: str, minutes: float, seed: int, meter: Meter) -> dict[str, object]:
+    """Read accuracy and times of a finished run."""
+    from metaflow import Run, namespace
+
+    namespace(None)
+    run = Run(f"FashionMnistTrain/{run_id}")
+    start, end = run["prepare"].task.created_at, run["select"].task.finished_at
+    start, end = (moment.astimezone() for moment in (start, end))
+    data = run["select"].task.data
+    table = data.leaderboard
+    champion = table[table["status"] == "champion"].iloc[0]
+    wall = (end - start).total_seconds()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    accuracy = data.evaluation.accuracy
+    return {
+        "minutes": minutes,
+        "seed": seed,
+        "test_accuracy": accuracy.value,
+        "low": round(accuracy.low, 4),
+        "high": round(accuracy.high, 4),
+        "validation_accuracy": champion["validation_accuracy"],
+        "champion": champion["candidate"],
+        "budget_seconds": round(wall, 1),
+        "processor_share": round(meter.processor_seconds(start, end) / wall / cores, 3),
+        "peak_gib": round(meter.peak / 2**30, 2),
+        "model_mb": round(champion["model_mb"], 1),
+        "ms_per_image": round(champion["predict_ms_per_image"], 3),
+        "run": run_id,
+    }
+
+
+def append(row: dict[str, object]) -> None:
+    """Write one line at once: an interrupted benchmark keeps what it has."""
+    path = RESULTS / "frontier.csv"
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, FIELDS)
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def draw() -> None:
+    """Draw the accuracy against the minutes."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+    import pandas as pd
+
+    frame = pd.read_csv(RESULTS / "frontier.csv").sort_values("minutes")
+    mean = frame.groupby("minutes")["test_accuracy"].mean()
+    figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
+    axes.plot(mean.index, mean, color="#2563a8")
+    axes.errorbar(
+        frame["minutes"],
+        frame["test_accuracy"],
+        yerr=[frame["test_accuracy"] - frame["low"], frame["high"] - frame["test_accuracy"]],
+        fmt="o",
+        color="#2563a8",
+        capsize=3,
+    )
+    axes.set(xscale="log", xlabel="minutes of search and refit", ylabel="test accuracy")
+    axes.set_xticks(mean.index, [f"{minutes:g}" for minutes in mean.index])
+    axes.set_title("Test accuracy by budget, with 95 % intervals", loc="left")
+    figure.savefig(RESULTS / "frontier.png", dpi=150)
+
+
+if __name__ == "__main__":
+    main()

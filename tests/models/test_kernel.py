@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy.linalg import solve
+from sklearn.datasets import make_classification
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from fmnist_lib.models import solve as solving
+from fmnist_lib.models.gaussian import Points, gaussian
+from fmnist_lib.models.kernel import KernelClassifier, fit_temperature
+from fmnist_lib.models.stored_kernel import LandmarkKernel, SymmetricKernel
+
+
+@parametrize_with_checks([KernelClassifier(random_state=0)])
+def test_it_is_a_scikit_learn_classifier(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    X, y = make_classification(
+        5000, 20, n_informative=12, n_classes=4, class_sep=1.5, random_state=0
+    )
+    return X.astype(np.float32), y
+
+
+def points(n, n_columns=6, n_flipped=2, seed=0):
+    X = np.random.default_rng(seed).normal(scale=0.5, size=(n, n_columns)).astype(np.float32)
+    antisymmetric = np.arange(n_columns) >= n_columns - n_flipped
+    return Points.from_rows(X, antisymmetric), X, antisymmetric
+
+
+def test_the_kernel_is_the_mean_over_an_image_and_its_mirror_image():
+    ours, X, antisymmetric = points(40)
+    mirrored = np.where(antisymmetric, -X, X)
+    plain, other = (np.exp(-np.square(X[:, None] - Z[None]).sum(axis=2) / 2) for Z in (X, mirrored))
+    np.testing.assert_allclose(gaussian(ours, ours), (plain + other) / 2, atol=1e-6)
+    flipped = Points.from_rows(mirrored, antisymmetric)
+    np.testing.assert_allclose(gaussian(flipped, ours), gaussian(ours, ours), atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [5, 2048, 2500])
+def test_stored_kernels_multiply_as_the_kernel_does(n):
+    ours, _, _ = points(n)
+    kernel = gaussian(ours, ours)
+    v = np.random.default_rng(1).normal(size=(n, 3)).astype(np.float32)
+    np.testing.assert_allclose(SymmetricKernel(ours) @ v, kernel @ v, atol=1e-2)
+    few = LandmarkKernel(ours, ours[:100])
+    np.testing.assert_allclose(few.transposed_product(v), kernel[:, :100].T @ v, atol=1e-2)
+    np.testing.assert_allclose(
+        few.normal_product(v[:100]), kernel[:, :100].T @ (kernel[:, :100] @ v[:100]), rtol=1e-3
+    )
+
+
+def test_iterations_come_to_the_direct_solution(monkeypatch):
+    monkeypatch.setattr(solving, "DIRECT_ROWS", 0)
+    ours, _, _ = points(3000)
+    targets = np.random.default_rng(2).normal(size=(3000, 2)).astype(np.float32)
+    expected = solve(gaussian(ours, ours) + 0.1 * np.eye(3000), targets, assume_a="pos")
+    found = solving.solve_all(ours, targets, 0.1, 30)
+    assert np.linalg.norm(found - expected) < 0.01 * np.linalg.norm(expected)
+
+
+def test_all_rows_as_landmarks_predict_as_the_whole_kernel_does(rows):
+    X, y = rows
+    whole = KernelClassifier(random_state=0, temperature=1.0).fit(X[:1500], y[:1500])
+    nearly = KernelClassifier(landmarks=1499, random_state=0, temperature=1.0, iterations=40)
+    scores = nearly.fit(X[:1500], y[:1500]).decision_function(X[1500:2500])
+    assert np.abs(scores - whole.decision_function(X[1500:2500])).max() < 0.05
+
+
+def test_more_landmarks_are_better_and_all_rows_are_best(rows):
+    X, y = rows
+    scores = [
+        KernelClassifier(landmarks=m, random_state=0)
+        .fit(X[:4000], y[:4000])
+        .score(X[4000:], y[4000:])
+        for m in (20, 200, None)
+    ]
+    assert scores == sorted(scores)
+    assert scores[0] < scores[-1] - 0.05
+
+
+@pytest.mark.parametrize("landmarks", [None, 300])
+def test_the_number_of_threads_changes_no_bit(rows, landmarks, monkeypatch):
+    X, y = rows
+    found = []
+    for threads in ("1", "2"):
+        monkeypatch.setenv("FMNIST_THREADS", threads)
+        learner = KernelClassifier(landmarks=landmarks, random_state=0).fit(X, y)
+        found.append(learner.predict_proba(X[:600]))
+    np.testing.assert_array_equal(*found)
+
+
+def test_a_kernel_over_the_memory_bound_takes_landmarks_and_says_so(rows):
+    X, y = rows
+    learner = KernelClassifier(memory_gib=0.01, random_state=0).fit(X, y)
+    assert len(learner.rows_) < len(X)
+    assert "memory bound 0.01 GiB" in learner.description_
+    assert learner.score(X, y) > 0.8
+
+
+def test_temperature_makes_honest_probabilities(rows):
+    X, y = rows
+    learner = KernelClassifier(random_state=0).fit(X[:3000], y[:3000])
+    confidence = learner.predict_proba(X[3000:]).max(axis=1)
+    assert abs(confidence.mean() - learner.score(X[3000:], y[3000:])) < 0.05
+
+
+def test_the_temperature_of_scaled_scores_is_their_scale():
+    random = np.random.default_rng(0)
+    scores = random.normal(size=(20_000, 3))
+    labels = np.array(
+        [random.choice(3, p=row) for row in np.exp(scores) / np.exp(scores).sum(1, keepdims=True)]
+    )
+    assert fit_temperature(5 * scores, labels) == pytest.approx(5, rel=0.1)
+
+
+def test_a_pickle_holds_no_second_copy_of_the_rows(rows):
+    X, y = rows
+    learner = KernelClassifier(random_state=0).fit(X, y)
+    before = learner.predict_proba(X[:100])
+    pickled = pickle.dumps(learner)
+    assert len(pickled) < 2.5 * learner.rows_.nbytes
+    np.testing.assert_array_equal(pickle.loads(pickled).predict_proba(X[:100]), before)
+
+
+def test_parity_of_another_number_of_columns_is_one_message(rows):
+    X, y = rows
+    with pytest.raises(ValueError, match="expected one value for each of 20 columns, got shape"):
+        KernelClassifier(antisymmetric=[True, False]).fit(X, y)

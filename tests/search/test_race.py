@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+
+from fmnist_lib.search.race import Race
+
+SHARES = {"a": 1.0, "b": 1.0, "c": 2.0}
+
+
+@pytest.fixture
+def enter(tmp_path):
+    def race(identifier, workers=2, shares=SHARES):
+        entered = Race(tmp_path, identifier, shares, 100.0, workers)
+        return entered, entered.start()
+
+    return race
+
+
+def test_time_is_divided_by_shares_among_those_that_wait(enter):
+    _, first = enter("a")
+    assert first == pytest.approx(50, abs=1)  # a quarter of two workers
+    _, second = enter("b")
+    assert second == pytest.approx(100 / 3, abs=1)  # one worker may have to do for the rest
+    _, last = enter("c")
+    assert last == pytest.approx(100, abs=1)
+
+
+def test_a_restart_does_not_shrink_the_time(enter):
+    enter("a")
+    assert enter("a")[1] == pytest.approx(25, abs=1)
+
+
+def test_only_the_leader_goes_on_and_only_when_nobody_waits_for_its_place(enter):
+    a, _ = enter("a", workers=1)
+    a.post(0.9)
+    assert not a.may_go_on()
+    b, _ = enter("b", workers=1)
+    b.post(0.8)
+    assert a.may_go_on()  # another worker serves those that wait
+    assert not b.may_go_on()
+    b.end()
+    assert not a.may_go_on()
+    c, _ = enter("c", workers=1)
+    c.end()
+    assert a.may_go_on()
+
+
+def test_who_is_clearly_behind_stops_after_a_fair_try(enter):
+    a, b = enter("a")[0], enter("b")[0]
+    a.post(0.95)
+    b.post(0.85)
+    assert not b.is_beaten(0.1, n_scored=10_000)
+    assert b.is_beaten(0.5, n_scored=10_000)
+    assert not a.is_beaten(0.5, n_scored=10_000)
+    b.post(0.945)
+    assert not b.is_beaten(0.5, n_scored=1000)
+
+
+def test_a_candidate_without_a_score_neither_leads_nor_is_beaten(enter):
+    a, _ = enter("a")
+    assert not a.may_go_on()
+    assert not a.is_beaten(1.0, n_scored=100)
