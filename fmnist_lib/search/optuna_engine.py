@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,7 +92,7 @@ def search(
         callbacks=[objective.after_trial],
         catch=BREAKDOWNS,
     )
-    return objective.found(study)
+    return replace(objective.found(study), importances=_importances(study))
 
 
 class _Objective:
@@ -164,7 +165,6 @@ class _Objective:
             trials=trials_frame(study),
             score=_last_report(best),
             description=pipelines.describe(params),
-            importances=_importances(study),
         )
 
     def _check_time(self, trial: Trial, fit_seconds: float) -> None:

@@ -212,9 +212,9 @@ def accuracy(estimator: Any, X: np.ndarray, y: np.ndarray) -> float:
     return score
 
 
-def complexity(individual: Any) -> float:
+def complexity(pipeline: Any) -> float:
     """Count what a pipeline is made of: its steps and their parameters."""
-    return float(len(plain_params(individual.export_pipeline())))
+    return float(len(plain_params(pipeline)))
 
 
 def _evolve(estimator: Any, X: np.ndarray, y: np.ndarray) -> None:
