@@ -43,7 +43,7 @@ class Clock:
     limit : float
         Seconds for search and refit together.
     refit_limit : float
-        Seconds the refit alone may take; at most half of ``limit`` is allowed.
+        Seconds the refit alone may take; at most two thirds of ``limit`` are allowed.
     report : callable
         Called with a `Progress`.
     race : Race, optional
@@ -61,7 +61,7 @@ class Clock:
         n_scored: int = 1,
     ) -> None:
         self.limit = limit
-        self.refit_limit = min(refit_limit, 0.5 * limit)
+        self.refit_limit = min(refit_limit, 2 / 3 * limit)
         self._report = report
         self._race = race
         self._n_scored = n_scored

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fmnist_lib.search.data import SearchData
 
 #: Most that one candidate's fit on all training images may take of the race.
-_REFIT_SHARE = 0.4
+_REFIT_SHARE = 0.5
 #: Feature columns kept from run to run.
 CACHE_GIBIBYTES = 4.0
 

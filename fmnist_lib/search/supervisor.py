@@ -137,7 +137,7 @@ def _watch(
         limit = seconds * GRACE_FACTOR + GRACE_SECONDS
         if phase == "refitting":
             # What was found is not thrown away for an estimate that was too low.
-            limit += refit_seconds
+            limit += 0.25 * refit_seconds
         if time.monotonic() > start + limit:
             return limit, phase
         time.sleep(_POLL_SECONDS)
