@@ -95,11 +95,13 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            ``antisymmetric`` does not have one value a column.
+            ``antisymmetric`` does not have one value a column, or all labels are the same.
         """
         X, y = validate_data(self, X, y, dtype=[np.float32, np.float64])
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
+        if len(self.classes_) < _BINARY:
+            raise ValueError(f"KernelClassifier: expected two classes, got {self.classes_}.")
         self._antisymmetric = self._parity(X.shape[1])
         random = check_random_state(self.random_state)
         order = random.permutation(len(X))

@@ -47,9 +47,9 @@ def solve_all(
     ndarray of float32, shape (n, k)
     """
     if len(points) <= DIRECT_ROWS:
-        kernel = gaussian(points, points).astype(np.float64)
-        kernel[np.diag_indices_from(kernel)] += ridge
-        return cho_solve(cho_factor(kernel, overwrite_a=True), targets).astype(np.float32)
+        matrix = gaussian(points, points).astype(np.float64)
+        matrix[np.diag_indices_from(matrix)] += ridge
+        return cho_solve(cho_factor(matrix, overwrite_a=True), targets).astype(np.float32)
     kernel = SymmetricKernel(points)
     precondition = _nystroem_preconditioner(points, ridge)
     return _conjugate_gradients(

@@ -10,6 +10,8 @@ from fmnist_lib.features.chunks import in_threads
 from fmnist_lib.models.gaussian import STRIP, gaussian
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from fmnist_lib.models.gaussian import Points
@@ -45,10 +47,9 @@ class SymmetricKernel:
     def __matmul__(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Multiply with vectors of shape (n, k)."""
 
-        def product(index: int) -> tuple[np.ndarray, np.ndarray | None]:
+        def product(index: int) -> tuple[np.ndarray, np.ndarray]:
             row, column = (self._starts[i] for i in self._pairs[index])
-            left = vectors[column : column + _BLOCK]
-            right = vectors[row : row + _BLOCK] if row != column else None
+            left, right = vectors[column : column + _BLOCK], vectors[row : row + _BLOCK]
             return _products(self._blocks[index], left, right)
 
         output = np.zeros((self._n, vectors.shape[1]), dtype=np.float32)
@@ -58,7 +59,7 @@ class SymmetricKernel:
         ):
             row, column = self._starts[i], self._starts[j]
             output[row : row + _BLOCK] += below
-            if above is not None:
+            if i != j:
                 output[column : column + _BLOCK] += above
         output /= _ONE
         return output
@@ -93,22 +94,28 @@ class LandmarkKernel:
                 total += strip.T @ (strip @ vectors)
             return total
 
-        return _sum(in_threads(product, self._blocks)) / np.float32(_ONE) ** 2
+        return _sum(in_threads(product, self._blocks), _ONE**2)
 
     def transposed_product(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Multiply vectors of shape (n, k) with the transposed kernel."""
 
         def product(index: int) -> np.ndarray:
             start = self._starts[index]
-            return _products(self._blocks[index], None, vectors[start : start + _BLOCK])[1]
+            total = np.zeros((self._blocks[index].shape[1], vectors.shape[1]), dtype=np.float32)
+            for strip in _strips(self._blocks[index]):
+                total += strip.T @ vectors[start : start + len(strip)]
+                start += len(strip)
+            return total
 
-        return _sum(in_threads(product, range(len(self._blocks)))) / np.float32(_ONE)
+        return _sum(in_threads(product, range(len(self._blocks))), _ONE)
 
 
-def _sum(parts: list[np.ndarray]) -> np.ndarray:
+def _sum(parts: list[NDArray[np.float32]], divisor: float) -> NDArray[np.float32]:
+    """Add up in the order of the parts, into the first one."""
     total = parts[0]
     for part in parts[1:]:
         total += part
+    total /= np.float32(divisor)
     return total
 
 
@@ -125,20 +132,21 @@ def _stored(a: Points, b: Points) -> NDArray[np.uint16]:
     return block
 
 
-def _strips(block: NDArray[np.uint16]) -> list[NDArray[np.float32]]:
+def _strips(block: NDArray[np.uint16]) -> Iterator[NDArray[np.float32]]:
     """Split a block into float32 strips, one at a time."""
     return (block[i : i + STRIP].astype(np.float32) for i in range(0, len(block), STRIP))
 
 
 def _products(
-    block: NDArray[np.uint16], left: np.ndarray | None, right: np.ndarray | None
-) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Block times ``left`` and transposed block times ``right``, where given."""
-    below, above = [], None
-    for index, strip in enumerate(_strips(block)):
-        if left is not None:
-            below.append(strip @ left)
-        if right is not None:
-            part = strip.T @ right[index * STRIP : (index + 1) * STRIP]
-            above = part if above is None else above + part
-    return (np.concatenate(below) if below else None), above
+    block: NDArray[np.uint16], left: np.ndarray, right: np.ndarray
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Block times ``left``, and transposed block times ``right``."""
+    below = np.empty((block.shape[0], left.shape[1]), dtype=np.float32)
+    above = np.zeros((block.shape[1], left.shape[1]), dtype=np.float32)
+    start = 0
+    for strip in _strips(block):
+        stop = start + len(strip)
+        below[start:stop] = strip @ left
+        above += strip.T @ right[start:stop]
+        start = stop
+    return below, above

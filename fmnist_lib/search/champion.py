@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING, Any
 
+from fmnist_lib.config import EnsembleCandidate
 from fmnist_lib.search.columns import ColumnStore
 from fmnist_lib.search.ensemble import ENGINE as ENSEMBLE
 from fmnist_lib.search.ensemble import ensemble, vote
@@ -34,7 +35,7 @@ def with_ensembles(
     votes = [
         ensemble(candidate, results, labels, settings.seed, confidence)
         for candidate in settings.search.candidates
-        if candidate.engine == ENSEMBLE
+        if isinstance(candidate, EnsembleCandidate)
     ]
     return [*results, *votes]
 

@@ -60,7 +60,7 @@ def ensemble(
         return CandidateResult(
             candidate.id, ENGINE, error=f"a vote needs two candidates, {len(voters)} finished"
         )
-    votes = np.stack([result.validation_probabilities for result in voters])
+    votes = np.stack([np.asarray(result.validation_probabilities) for result in voters])
     predicted = np.empty((len(labels), votes.shape[2]))
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
     for chosen_on, scored_on in folds.split(votes[0], labels):
