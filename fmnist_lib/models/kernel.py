@@ -101,7 +101,9 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < _BINARY:
-            raise ValueError(f"KernelClassifier: expected two classes, got {self.classes_}.")
+            raise ValueError(
+                f"labels: expected two classes or more, got 1 class: {self.classes_[0]}."
+            )
         self._antisymmetric = self._parity(X.shape[1])
         random = check_random_state(self.random_state)
         order = random.permutation(len(X))
