@@ -265,12 +265,14 @@ def _refit_time(trial: FrozenTrial) -> RefitTime | None:
 
 
 def _best_trial(study: Study) -> FrozenTrial | None:
-    """Return the most accurate of those fitted on most rows; None when none can be refitted."""
-    scored = [
-        trial
-        for trial in study.get_trials(deepcopy=False)
-        if trial.intermediate_values and not trial.user_attrs.get("too_long")
-    ]
+    """Return the most accurate of those fitted on most rows.
+
+    Only trials whose refit is known to fit the time count, as long as any refit is known: one that
+    fell behind on few rows is no better than others only because nobody timed it.
+    """
+    scored = [trial for trial in study.get_trials(deepcopy=False) if trial.intermediate_values]
+    timed = [trial for trial in scored if _refit_time(trial)]
+    scored = [trial for trial in timed or scored if not trial.user_attrs.get("too_long")]
     return max(
         scored,
         key=lambda trial: (max(trial.intermediate_values), _last_report(trial)),

@@ -52,7 +52,12 @@ def suggest(
         params["second_weight"] = trial.suggest_float("second_weight", 0.1, 0.9)
     params["antisymmetric_share"] = trial.suggest_float("antisymmetric_share", 0.2, 0.45)
     params["whitening"] = trial.suggest_float("whitening", 0.0, 1.0)
-    explore = candidate.explore and trial.suggest_categorical("explore", [False, True])
+    # Other extractors cost more than a short search has: those have one patch size to choose from.
+    explore = (
+        candidate.explore
+        and len(patch_sizes) > 1
+        and trial.suggest_categorical("explore", [False, True])
+    )
     if "patches" in kinds:
         params["patch_sizes"] = _choice(trial, "patch_sizes", patch_sizes)
         params |= _explored_patches(trial) if explore else SHARED_PATCHES
