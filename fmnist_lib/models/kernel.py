@@ -11,16 +11,21 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
 
-from fmnist_lib.features.chunks import in_chunks
+from fmnist_lib.features.chunks import in_threads
 from fmnist_lib.models.gaussian import Points, gaussian
 from fmnist_lib.models.solve import solve_all, solve_landmarks
 from fmnist_lib.models.stored_kernel import LandmarkKernel, SymmetricKernel
 
-#: Rows predicted at once by one thread, and kept rows they meet at once.
-_BATCH, _MET = 256, 2048
+#: Rows predicted at once by one thread, kept rows they meet at once, and in one go: a single row is
+#: shared out among the threads as well.
+_BATCH, _MET, _SEGMENT = 512, 1024, 8192
+#: Rows that are scaled at once.
+_SCALED = 4096
+_FLOAT16_MAX = 65504
 #: Landmarks where the memory bound would allow more: their own matrices grow with the square.
-_MOST_LANDMARKS = 20_000
+_MOST_LANDMARKS = 10_000
 #: Rows to find a temperature: fitted on, and scored.
 _TEMPERATURE_FIT, _TEMPERATURE_SCORED = 3000, 1500
 _BINARY = 2
@@ -43,8 +48,10 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         bound allows.
     memory_gib : float, default=4.0
         Bound of the kernel's storage in GiB; all of 60,000 rows take 3.5.
-    iterations : int, default=12
-        Steps of conjugate gradients.
+    iterations : int, default=20
+        Most steps of conjugate gradients.
+    tolerance : float, default=0.02
+        They end when the residual is this small, relative to the targets.
     temperature : float or None, default=None
         Probabilities are softmax(scores / temperature). None: the one with the lowest log loss on
         rows held out of a fit on a sub-sample.
@@ -55,8 +62,10 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
     classes_ : ndarray
     rows_ : ndarray of float16, shape (n_kept, n_columns)
         Scaled rows that carry the solution.
+    center_ : ndarray of float32, shape (n_columns,)
+        Taken away from new rows.
     scale_ : float
-        Factor of new rows.
+        Factor of new rows after that.
     coefficients_ : ndarray of float32, shape (n_kept, n_classes)
     temperature_ : float
     description_ : str
@@ -76,7 +85,8 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         antisymmetric: Any = None,
         landmarks: int | None = None,
         memory_gib: float = 4.0,
-        iterations: int = 12,
+        iterations: int = 20,
+        tolerance: float = 0.02,
         temperature: float | None = None,
         random_state: Any = None,
     ) -> None:
@@ -86,6 +96,7 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         self.landmarks = landmarks
         self.memory_gib = memory_gib
         self.iterations = iterations
+        self.tolerance = tolerance
         self.temperature = temperature
         self.random_state = random_state
 
@@ -110,21 +121,31 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         self.temperature_ = self.temperature
         if self.temperature is None:
             self.temperature_ = self._find_temperature(X, y, order)
-        mean_square = 2 * float(np.var(X, axis=0, dtype=np.float64).sum())
+        # Distances stay the same, and numbers become small: float16 and float32 lose less. Columns
+        # that change sign in the mirror have no mean to take away.
+        self.center_ = np.where(self._antisymmetric, 0, X.mean(axis=0, dtype=np.float64))
+        self.center_ = self.center_.astype(np.float32)
+        squares = [
+            np.square(X[part] - self.center_, dtype=np.float64).sum() for part in _slices(len(X))
+        ]
+        mean_square = 2 * float(np.sum(squares)) / len(X)
         self.scale_ = float(np.sqrt(2 / (self.width * (mean_square or 1.0))))
         # Rounded before the solution is found, so that what is kept is what was solved for.
-        rows = (X[order] * np.float32(self.scale_)).astype(np.float16)
+        rows = np.empty(X.shape, dtype=np.float16)
+        for part in _slices(len(X)):
+            rows[part] = self._scaled(X[order[part]])
         targets = np.eye(len(self.classes_), dtype=np.float32)[labels[order]]
         targets -= targets.mean(axis=0)
         self.offset_ = np.bincount(labels).astype(np.float32) / len(labels)
         points = Points.from_rows(rows, self._antisymmetric)
         kept, self.description_ = self._number_kept(len(rows))
-        if kept == len(rows):
-            self.coefficients_ = solve_all(points, targets, self.ridge, self.iterations)
-        else:
-            self.coefficients_ = solve_landmarks(
-                points, points[:kept], targets, self.ridge, self.iterations
-            )
+        # BLAS's own threads would let the last bit depend on their number.
+        with threadpool_limits(1, user_api="blas"):
+            settings = targets, self.ridge, self.iterations, self.tolerance
+            if kept == len(rows):
+                self.coefficients_ = solve_all(points, *settings)
+            else:
+                self.coefficients_ = solve_landmarks(points, points[:kept], *settings)
         self.rows_ = rows[:kept]
         self._kept = points[:kept]
         return self
@@ -148,19 +169,34 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
         kept = self._kept
+        places = [
+            (start, first)
+            for start in range(0, len(X), _BATCH)
+            for first in range(0, len(kept), _SEGMENT)
+        ]
 
-        def scores(chunk: np.ndarray) -> np.ndarray:
-            rows = (chunk * np.float32(self.scale_)).astype(np.float16)
+        def part(place: tuple[int, int]) -> np.ndarray:
+            start, first = place
+            rows = self._scaled(X[start : start + _BATCH])
             points = Points.from_rows(rows, self._antisymmetric)
-            total = np.repeat(self.offset_[None], len(points), axis=0)
-            for start in range(0, len(kept), _MET):
-                total += (
-                    gaussian(points, kept[start : start + _MET])
-                    @ (self.coefficients_[start : start + _MET])
-                )
+            total = np.zeros((len(points), len(self.classes_)), dtype=np.float32)
+            for i in range(first, min(first + _SEGMENT, len(kept)), _MET):
+                met = slice(i, i + _MET)
+                total += gaussian(points, kept[met]) @ self.coefficients_[met]
             return total
 
-        return in_chunks(scores, X, len(self.classes_), _BATCH)
+        scores = np.repeat(self.offset_[None], len(X), axis=0)
+        # Added up in the order of the places, whichever thread was first.
+        for (start, _), found in zip(places, in_threads(part, places), strict=True):
+            scores[start : start + _BATCH] += found
+        return scores
+
+    def _scaled(self, rows: np.ndarray) -> np.ndarray:
+        """Rows as float16, in units in which the kernel is exp(-|x - z|^2 / 2)."""
+        scaled = rows.astype(np.float32)
+        scaled -= self.center_
+        scaled *= np.float32(self.scale_)
+        return np.clip(scaled, -_FLOAT16_MAX, _FLOAT16_MAX, out=scaled).astype(np.float16)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is computed from the rest."""
@@ -188,11 +224,8 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
             return self.landmarks, f"{self.landmarks:,} landmarks of {n:,} rows"
         if SymmetricKernel.gibibytes(n) <= self.memory_gib:
             return n, f"all {n:,} rows"
-        most = 1
-        while most < min(n, _MOST_LANDMARKS) and (
-            LandmarkKernel.gibibytes(n, most + 500) <= self.memory_gib
-        ):
-            most += 500
+        most = LandmarkKernel.most_landmarks(n, self.memory_gib)
+        most = min(most, _MOST_LANDMARKS, n)
         return most, f"{most:,} landmarks of {n:,} rows (memory bound {self.memory_gib:g} GiB)"
 
     def _find_temperature(self, X: np.ndarray, y: np.ndarray, order: np.ndarray) -> float:
@@ -206,6 +239,10 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         # The logarithms of softmax(scores) are scores again, for two classes as well.
         scores = np.log(np.maximum(learner.predict_proba(X[scored]), 1e-30))
         return fit_temperature(scores, np.searchsorted(self.classes_, y[scored]))
+
+
+def _slices(n: int) -> list[slice]:
+    return [slice(start, start + _SCALED) for start in range(0, n, _SCALED)]
 
 
 def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float:

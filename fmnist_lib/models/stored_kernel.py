@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmnist_lib.features.chunks import in_threads
-from fmnist_lib.models.gaussian import STRIP, gaussian
+from fmnist_lib.models.gaussian import ONE, gaussian
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
     from fmnist_lib.models.gaussian import Points
 
-#: Rows and columns of a block.
-_BLOCK = 2048
-#: A kernel value of 1. Eight bits would disturb the solution as much as the ridge does, and NumPy
-#: converts float16 ten times slower.
-_ONE = 65535
+    Vectors = NDArray[np.float32]
+
+#: Rows of a block; the whole kernel's blocks are square.
+_BLOCK = 1024
+#: Rows of a block that are converted to float32 at once: they stay in the processor's cache.
+_STRIP = 64
+#: Sums that the blocks are added to, each by one thread, before these are added up. Their number
+#: is fixed, so that the order of the additions does not depend on the number of threads.
+_SUMS = 16
 
 
 class SymmetricKernel:
@@ -32,37 +36,31 @@ class SymmetricKernel:
     """
 
     def __init__(self, points: Points) -> None:
-        self._starts = range(0, len(points), _BLOCK)
-        n = len(self._starts)
-        self._pairs = [(i, j) for i in range(n) for j in range(i + 1)]
-        parts = [points[start : start + _BLOCK] for start in self._starts]
-        self._blocks = in_threads(lambda pair: _stored(parts[pair[0]], parts[pair[1]]), self._pairs)
-        self._n = len(points)
+        slices = _slices(len(points))
+        self._places = [(slices[i], slices[j]) for i in range(len(slices)) for j in range(i + 1)]
+        self._blocks = in_threads(
+            lambda place: gaussian(points[place[0]], points[place[1]], np.uint16), self._places
+        )
 
     @staticmethod
     def gibibytes(n: int) -> float:
         """Memory of the kernel of n rows."""
-        return (n * n + n * _BLOCK) / 2**30
+        return n * (n + _BLOCK) / 2**30
 
-    def __matmul__(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    def __matmul__(self, vectors: Vectors) -> Vectors:
         """Multiply with vectors of shape (n, k)."""
 
-        def product(index: int) -> tuple[np.ndarray, np.ndarray]:
-            row, column = (self._starts[i] for i in self._pairs[index])
-            left, right = vectors[column : column + _BLOCK], vectors[row : row + _BLOCK]
-            return _products(self._blocks[index], left, right)
+        def part(first: int) -> Vectors:
+            output = np.zeros_like(vectors)
+            for index in range(first, len(self._blocks), _SUMS):
+                rows, columns = self._places[index]
+                below, above = _products(self._blocks[index], vectors[columns], vectors[rows])
+                output[rows] += below
+                if rows != columns:
+                    output[columns] += above
+            return output
 
-        output = np.zeros((self._n, vectors.shape[1]), dtype=np.float32)
-        # Added up in the order of the blocks, whichever thread was first.
-        for (i, j), (below, above) in zip(
-            self._pairs, in_threads(product, range(len(self._pairs))), strict=True
-        ):
-            row, column = self._starts[i], self._starts[j]
-            output[row : row + _BLOCK] += below
-            if i != j:
-                output[column : column + _BLOCK] += above
-        output /= _ONE
-        return output
+        return _total(in_threads(part, range(min(_SUMS, len(self._blocks))))) / np.float32(ONE)
 
 
 class LandmarkKernel:
@@ -75,78 +73,72 @@ class LandmarkKernel:
     """
 
     def __init__(self, points: Points, landmarks: Points) -> None:
-        self._starts = range(0, len(points), _BLOCK)
-        self._blocks = in_threads(
-            lambda start: _stored(points[start : start + _BLOCK], landmarks), self._starts
-        )
+        self._rows = _slices(len(points))
+        self._blocks = in_threads(lambda rows: _wide_block(points[rows], landmarks), self._rows)
 
     @staticmethod
-    def gibibytes(n: int, m: int) -> float:
-        """Memory of the kernel of n rows with m landmarks, and of the landmarks' own matrices."""
-        return (2 * n * m + 12 * m * m) / 2**30
+    def most_landmarks(n: int, gibibytes: float) -> int:
+        """Landmarks, at least one, whose kernel with n rows and two factors fit the memory."""
+        # 2 n m bytes for the kernel, 8 m^2 for each factor.
+        return max(1, int((np.sqrt(n * n + 16 * gibibytes * 2**30) - n) / 16))
 
-    def normal_product(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    def normal_product(self, vectors: Vectors) -> Vectors:
         """Multiply vectors of shape (m, k) with the kernel, and the result with its transpose."""
 
-        def product(block: np.ndarray) -> np.ndarray:
-            total = np.zeros_like(vectors)
-            for strip in _strips(block):
-                total += strip.T @ (strip @ vectors)
-            return total
+        def part(first: int) -> Vectors:
+            output = np.zeros_like(vectors.T)
+            for block in self._blocks[first::_SUMS]:
+                for _, strip in _strips(block):
+                    output += (strip @ vectors).T @ strip
+            return output.T
 
-        return _sum(in_threads(product, self._blocks), _ONE**2)
+        return _total(in_threads(part, range(min(_SUMS, len(self._blocks))))) / np.float32(ONE) ** 2
 
-    def transposed_product(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    def transposed_product(self, vectors: Vectors) -> Vectors:
         """Multiply vectors of shape (n, k) with the transposed kernel."""
 
-        def product(index: int) -> np.ndarray:
-            start = self._starts[index]
-            total = np.zeros((self._blocks[index].shape[1], vectors.shape[1]), dtype=np.float32)
-            for strip in _strips(self._blocks[index]):
-                total += strip.T @ vectors[start : start + len(strip)]
-                start += len(strip)
-            return total
+        def part(first: int) -> Vectors:
+            output = np.zeros((vectors.shape[1], self._blocks[0].shape[1]), dtype=np.float32)
+            for index in range(first, len(self._blocks), _SUMS):
+                own = vectors[self._rows[index]]
+                for rows, strip in _strips(self._blocks[index]):
+                    output += own[rows].T @ strip
+            return output.T
 
-        return _sum(in_threads(product, range(len(self._blocks))), _ONE)
+        return _total(in_threads(part, range(min(_SUMS, len(self._blocks))))) / np.float32(ONE)
 
 
-def _sum(parts: list[NDArray[np.float32]], divisor: float) -> NDArray[np.float32]:
-    """Add up in the order of the parts, into the first one."""
+def _slices(n: int) -> list[slice]:
+    return [slice(start, start + _BLOCK) for start in range(0, n, _BLOCK)]
+
+
+def _wide_block(points: Points, landmarks: Points) -> NDArray[np.uint16]:
+    parts = [gaussian(points, landmarks[columns], np.uint16) for columns in _slices(len(landmarks))]
+    return np.hstack(parts)
+
+
+def _total(parts: list[Vectors]) -> Vectors:
     total = parts[0]
     for part in parts[1:]:
         total += part
-    total /= np.float32(divisor)
     return total
 
 
-def _stored(a: Points, b: Points) -> NDArray[np.uint16]:
-    """Compute a block strip by strip."""
-    block = np.empty((len(a), len(b)), dtype=np.uint16)
-    for start in range(0, len(a), STRIP):
-        for column in range(0, len(b), _BLOCK):
-            values = gaussian(a[start : start + STRIP], b[column : column + _BLOCK], _ONE)
-            values += np.float32(0.5)
-            # Rounding in the exponent may lift a value over 1 by a trifle.
-            np.minimum(values, _ONE, out=values)
-            block[start : start + STRIP, column : column + _BLOCK] = values
-    return block
+def _strips(block: NDArray[np.uint16]) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Yield the rows of a block as float32; the same memory is used for all of them."""
+    memory = np.empty((min(_STRIP, len(block)), block.shape[1]), dtype=np.float32)
+    for start in range(0, len(block), _STRIP):
+        rows = slice(start, start + _STRIP)
+        strip = memory[: len(block[rows])]
+        strip[:] = block[rows]
+        yield rows, strip
 
 
-def _strips(block: NDArray[np.uint16]) -> Iterator[NDArray[np.float32]]:
-    """Split a block into float32 strips, one at a time."""
-    return (block[i : i + STRIP].astype(np.float32) for i in range(0, len(block), STRIP))
-
-
-def _products(
-    block: NDArray[np.uint16], left: np.ndarray, right: np.ndarray
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _products(block: NDArray[np.uint16], left: Vectors, right: Vectors) -> tuple[Vectors, Vectors]:
     """Block times ``left``, and transposed block times ``right``."""
     below = np.empty((block.shape[0], left.shape[1]), dtype=np.float32)
-    above = np.zeros((block.shape[1], left.shape[1]), dtype=np.float32)
-    start = 0
-    for strip in _strips(block):
-        stop = start + len(strip)
-        below[start:stop] = strip @ left
-        above += strip.T @ right[start:stop]
-        start = stop
-    return below, above
+    above = np.zeros((left.shape[1], block.shape[1]), dtype=np.float32)
+    for rows, strip in _strips(block):
+        below[rows] = strip @ left
+        above += right[rows].T @ strip
+    return below, above.T

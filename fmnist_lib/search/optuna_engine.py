@@ -34,6 +34,8 @@ REDUCTION = 4
 RUNGS = 3
 
 _FEWEST_FOR_IMPORTANCES = 8
+#: Kept for the parameter importances, which are computed when the search has ended.
+_IMPORTANCES_SECONDS = 1.0
 
 #: A point of the space that breaks numerically is a failed trial, not a failed candidate.
 BREAKDOWNS = (ValueError, ArithmeticError, np.linalg.LinAlgError)
@@ -152,7 +154,7 @@ class _Objective:
             timed = [_refit_time(one) for one in study.get_trials(deepcopy=False)]
             seconds = min((one.train for one in timed if one), default=math.inf)
             refit = RefitTime(min(seconds, 0.5 * self._clock.limit), 0.0)
-        if not self._clock.allows(refit):
+        if not self._clock.allows(refit, _IMPORTANCES_SECONDS):
             study.stop()
 
     def found(self, study: Study) -> Found:
