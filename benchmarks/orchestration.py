@@ -106,7 +106,7 @@ def run_as_script(config: Path) -> None:
         results = list(pool.map(lambda job: supervise(job, budget.threads), jobs))
     table = leaderboard(results, settings.search)
     winner = pick_champion(results, settings.search)
-    champion = refit(winner, results, data, settings, cache)
+    champion, _ = refit(winner, results, data, settings, cache)
     probabilities = champion.predict_proba(test.images)
     evaluation = evaluate(test.labels, probabilities, settings.evaluation, seed)
     pictures = evaluation_pictures(table, evaluation, test.images)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fmnist_lib.data.version import DataVersion
     from fmnist_lib.evaluation.metrics import Evaluation
     from fmnist_lib.plotting import Picture
+    from fmnist_lib.search.budget import Spent
     from fmnist_lib.statistics import Estimate
 
 
@@ -27,6 +28,8 @@ def leaderboard_card(
     figures: Iterable[Picture],
     version: DataVersion,
     corrected: Estimate,
+    *,
+    spent: Spent,
 ) -> list[MetaflowCardComponent]:
     """Build the card.
 
@@ -40,11 +43,13 @@ def leaderboard_card(
     version : DataVersion
     corrected : Estimate
         Validation accuracy without the luck of choosing the best of several.
+    spent : Spent
+        Time and images of search and refit.
     """
     champion = leaderboard.loc[leaderboard["status"] == "champion"].iloc[0]
     return [
         *header(f"Champion: {champion['candidate']}", version),
-        Markdown(f"{champion['description']}."),
+        Markdown(f"{champion['description']}. {_spent(spent)}"),
         Markdown(
             f"## {percent(evaluation.accuracy.value, 2)} of the test images right\n\n"
             f"{evaluation.accuracy.confidence:.0%} interval "
@@ -59,7 +64,8 @@ def leaderboard_card(
             f"(bootstrap) it comes to {percent(corrected.value, 2)}. *Trial* is the best trial on "
             "held-out training images, the best of many and so more optimistic still. *p* is "
             "McNemar's test against the champion. A star marks those that no other beats in "
-            "accuracy, speed and size together."
+            "accuracy, speed and size together. *Rows* are the training images of the fit that was "
+            "validated: all, or as many as the time allowed."
         ),
         table(_HEADERS, (_row(row) for _, row in leaderboard.iterrows())),
         table(
@@ -85,10 +91,19 @@ _HEADERS = [
     "log loss",
     "search s",
     "refit s",
+    "rows",
     "ms / image",
     "MB",
     "tried",
 ]
+
+
+def _spent(spent: Spent) -> str:
+    images = "all" if spent.rows == spent.most_rows else f"{spent.rows:,} of"
+    return (
+        f"Search and refit took {spent.seconds:.0f} of {spent.total_seconds:.0f} seconds; the "
+        f"champion was fitted on {images} {spent.most_rows:,} training and validation images."
+    )
 
 
 def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
@@ -117,6 +132,7 @@ def _row(row: Any) -> list[str]:
         f"{row['validation_log_loss']:.3f}",
         f"{row['search_seconds']:.0f}",
         f"{row['fit_seconds']:.1f}",
+        f"{row['fit_rows']:,}",
         f"{row['predict_ms_per_image']:.3f}",
         f"{row['model_mb']:.1f}",
         str(row["trials"]),

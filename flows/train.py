@@ -110,13 +110,13 @@ class FashionMnistTrain(FlowSpec):
         """Compute the features that candidates share, and divide the time among them."""
         import time
 
-        from fmnist_lib.search.budget import plan_budget
+        from fmnist_lib.search.budget import patch_sizes, plan_budget
         from fmnist_lib.search.job import prepare_columns
 
-        start = time.monotonic()
-        patch_sizes = plan_budget(self.settings.search).patch_sizes
-        prepare_columns(self.search_data(), patch_sizes, self.settings.seed, self.cache)
-        self.budget = plan_budget(self.settings.search, time.monotonic() - start)
+        started = time.time()
+        sizes = patch_sizes(self.settings.search)
+        prepare_columns(self.search_data(), sizes, self.settings.seed, self.cache)
+        self.budget = plan_budget(self.settings.search, started)
         self.candidates = list(self.budget.order)
         self.next(self.search, foreach="candidates")
 
@@ -170,7 +170,15 @@ class FashionMnistTrain(FlowSpec):
             self.settings.evaluation.bootstrap_samples,
             self.settings.seed,
         )
-        self.champion = refit(winner, self.results, data, self.settings, self.cache)
+        self.champion, rows = refit(
+            winner,
+            self.results,
+            data,
+            self.settings,
+            self.cache,
+            seconds=self.budget.refit_seconds_left(),
+        )
+        self.spent = self.budget.spent(rows, len(data.labels))
         # Every candidate's pipeline stays in the task that found it.
         self.results = [result.without_pipeline() for result in self.results]
         test = self.dataset.test
@@ -190,6 +198,7 @@ class FashionMnistTrain(FlowSpec):
                 self.pictures,
                 self.data_version,
                 self.corrected_accuracy,
+                spent=self.spent,
             )
         )
         self.next(self.examine)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from fmnist_lib.statistics import Estimate
 
 
+#: p-value below which an ensemble counts as better than the best single candidate.
+_SIGNIFICANT = 0.05
+
+
 class Entry(Protocol):
     """What the leaderboard needs to know of a candidate; `search.CandidateResult` has it."""
 
@@ -29,6 +33,7 @@ class Entry(Protocol):
     trials: pd.DataFrame | None
     search_seconds: float
     fit_seconds: float
+    fit_rows: int
     predict_ms_per_image: float
     model_mb: float
     error: str | None
@@ -50,7 +55,8 @@ def pick_champion(entries: Sequence[Entry], limits: Limits | None = None) -> Any
     """Return the candidate with the highest validation accuracy; baselines do not compete.
 
     Candidates over the limits compete only when all of them are. Equal accuracies go to the lower
-    log loss, then to the smaller model.
+    log loss, then to the smaller model. An ensemble costs what its members cost together: it wins
+    only when it is significantly better than the best single candidate (McNemar's test).
 
     Raises
     ------
@@ -65,8 +71,14 @@ def pick_champion(entries: Sequence[Entry], limits: Limits | None = None) -> Any
             f"all {len(competing)} candidates failed, expected at least one to finish. {reasons}. "
             "Mend the cause and run `python flows/train.py resume`, or give the search more time."
         )
-    within = [entry for entry in finished if _within(entry, limits)]
-    return min(within or finished, key=_rank)
+    within = [entry for entry in finished if _within(entry, limits)] or finished
+    best = min(within, key=_rank)
+    singles = [entry for entry in within if entry.engine != "ensemble"]
+    if best.engine == "ensemble" and singles:
+        single = min(singles, key=_rank)
+        p_value = _p_value(single, best)
+        return best if p_value is not None and p_value < _SIGNIFICANT else single
+    return best
 
 
 def leaderboard(entries: Sequence[Entry], limits: Limits | None = None) -> pd.DataFrame:
@@ -79,7 +91,7 @@ def leaderboard(entries: Sequence[Entry], limits: Limits | None = None) -> pd.Da
         "failed: why"), ``trial_accuracy``, ``validation_accuracy``, ``accuracy_low``,
         ``accuracy_high``, ``p_value`` (McNemar against the champion), ``pareto`` (no other is at
         least as accurate, fast and small), ``validation_log_loss``, ``search_seconds``,
-        ``fit_seconds``,
+        ``fit_seconds``, ``fit_rows`` (training images of the fit that was validated),
         ``predict_ms_per_image``, ``model_mb``, ``trials``, ``description``.
     """
     import pandas as pd
@@ -132,6 +144,7 @@ def _row(entry: Entry, champion: Entry, limits: Limits | None) -> dict[str, Any]
         "validation_log_loss": entry.validation_log_loss,
         "search_seconds": entry.search_seconds,
         "fit_seconds": entry.fit_seconds,
+        "fit_rows": entry.fit_rows,
         "predict_ms_per_image": entry.predict_ms_per_image,
         "model_mb": entry.model_mb,
         "trials": 0 if entry.trials is None else len(entry.trials),

@@ -201,14 +201,21 @@ def _components(
     partner = mirrored[first]
     # A pair's common part has the length (a + b) / sqrt(2); that of a column that stays is itself.
     share = np.where(position[first] == partner, 0.5, np.sqrt(0.5)).astype(np.float32)
-    part = columns[:, first]
-    part += sign * columns[:, partner]
-    part *= share
+
+    def shared(rows: np.ndarray) -> np.ndarray:
+        part = rows[:, first]
+        part += sign * rows[:, partner]
+        part *= share
+        return part
+
+    part = in_chunks(shared, columns, len(partner), _PROJECTED)
     number = min(number, *part.shape)
     components = np.zeros((len(mirrored), number), dtype=np.float32)
     if not number:
         return components, np.zeros(0, dtype=np.float32)
-    _, lengths, axes = randomized_svd(part, number, n_iter=4, random_state=seed)
+    _, lengths, axes = randomized_svd(
+        part, number, n_iter=2, power_iteration_normalizer="QR", random_state=seed
+    )
     components[first] = axes.T * share[:, None]
     components[partner] += sign * axes.T * share[:, None]
     return components, (lengths / np.sqrt(len(columns))).astype(np.float32)

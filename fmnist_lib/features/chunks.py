@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,7 +12,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 Result = TypeVar("Result")
 
@@ -90,6 +91,20 @@ def available_threads() -> int:
         cores = os.cpu_count() or 1
     limit = os.environ.get(THREADS, "")
     return min(cores, int(limit)) if limit.isdigit() and int(limit) > 0 else cores
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Bound our own threads to one, in this process and in those it starts meanwhile."""
+    before = os.environ.get(THREADS)
+    os.environ[THREADS] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[THREADS]
+        else:
+            os.environ[THREADS] = before
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Self
 
 import numpy as np
@@ -140,7 +141,7 @@ class PatchDictionary(TransformerMixin, BaseEstimator):
     def _sample(self, images: np.ndarray, random: np.random.RandomState) -> np.ndarray:
         """Draw contrast-normalised patches that show something, float64, one a row."""
         chosen = random.permutation(len(images))[:_FIT_IMAGES]
-        patches = self._patches(images[chosen])
+        patches = self._patches(images[chosen])[:-1].T
         patches = patches[random.permutation(len(patches))[:_FIT_PATCHES]].astype(np.float64)
         structured = patches.std(axis=1) > _FLAT
         # Images without any structure are no reason to fail.
@@ -151,15 +152,13 @@ class PatchDictionary(TransformerMixin, BaseEstimator):
     def _columns(self, images: np.ndarray) -> np.ndarray:
         """Columns of one chunk."""
         patches = self._patches(images)
-        mean_square = np.einsum("ij,ij->i", patches, patches) / np.float32(patches.shape[1])
-        variance = np.maximum(mean_square - np.square(patches.mean(axis=1)), 0)
-        patches /= np.sqrt(variance + np.float32(self.contrast))[:, None]
-        similar = patches @ self.filters_
-        signed = np.empty((len(patches), 2 * self.atoms), dtype=np.float32)
-        threshold = np.float32(self.threshold)
-        np.subtract(similar, self.offset_ + threshold, out=signed[:, : self.atoms])
-        np.subtract(self.offset_ - threshold, similar, out=signed[:, self.atoms :])
-        np.maximum(signed, 0, out=signed)
+        pixels = patches[:-1]
+        mean_square = np.einsum("ij,ij->j", pixels, pixels) / np.float32(len(pixels))
+        variance = np.maximum(mean_square - np.square(pixels.mean(axis=0)), 0)
+        pixels /= np.sqrt(variance + np.float32(self.contrast))
+        signed = patches.T @ self._signed_filters()
+        # A comparison with an array of zeros takes a quarter of the time of one with a number.
+        np.maximum(signed, _zeros(signed.shape), out=signed)
         side = IMAGE_SHAPE[0]
         pooling = triangular_pooling(self.cells)
         # First over the rows of the image, then over its columns.
@@ -167,17 +166,38 @@ class PatchDictionary(TransformerMixin, BaseEstimator):
         pooled = pooling @ pooled.reshape(len(images), self.cells, side, -1)
         return np.sqrt(pooled, out=pooled).reshape(len(images), -1)
 
+    def _signed_filters(self) -> np.ndarray:
+        """Both signs of the filters side by side; the last row takes mean and threshold off."""
+        threshold = np.float32(self.threshold)
+        return np.vstack(
+            [
+                np.hstack([self.filters_, -self.filters_]),
+                np.concatenate([-self.offset_ - threshold, self.offset_ - threshold]),
+            ]
+        )
+
     def _patches(self, images: np.ndarray) -> np.ndarray:
-        """Patches around every pixel, float32 in 0..1, shape (n * 784, size * size)."""
+        """Patches around every pixel, float32 in 0..1, one a column, above a row of ones.
+
+        The shape is (size * size + 1, n * 784): a row of it is a shifted copy of the images.
+        """
         padding, side = self.size // 2, IMAGE_SHAPE[0]
         padded = np.zeros((len(images), side + 2 * padding, side + 2 * padding), dtype=np.float32)
         padded[:, padding : padding + side, padding : padding + side] = images
         padded *= np.float32(1 / 255)
-        windows = np.lib.stride_tricks.sliding_window_view(
-            padded, (self.size, self.size), axis=(1, 2)
-        )
-        return windows.reshape(-1, self.size**2)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(1, 2))
+        patches = np.ones((self.size**2 + 1, *images.shape), dtype=np.float32)
+        shifted = patches[:-1].reshape(self.size, self.size, *images.shape)
+        shifted[...] = np.moveaxis(windows, 0, 2)
+        return patches.reshape(len(patches), -1)
 
     def _mirror_pixels(self) -> np.ndarray:
         """Positions of a mirrored patch's pixels."""
         return np.arange(self.size**2).reshape(self.size, self.size)[:, ::-1].ravel()
+
+
+@cache
+def _zeros(shape: tuple[int, int]) -> np.ndarray:
+    zeros = np.zeros(shape, dtype=np.float32)
+    zeros.setflags(write=False)
+    return zeros

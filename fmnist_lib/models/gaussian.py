@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: A kernel value of 1 in fixed point. Eight bits would disturb the solution as much as the ridge
-#: does, and NumPy converts float16 ten times slower.
-ONE = 65535
+#: does, and NumPy converts float16 ten times slower. Rounding in the exponent may lift a value a
+#: trifle over 1, which must still fit 16 bits.
+ONE = 65000
 #: Rows that are worked on at once after the matrix products: they stay in the processor's cache.
 _STRIP = 64
 
@@ -110,6 +111,5 @@ def gaussian(
             values += np.exp(mirrored, out=mirrored)
         if fixed:
             values += np.float32(0.5)
-            # Rounding in the exponent may lift a value over 1 by a trifle.
-            output[strip] = np.minimum(values, ONE, out=values)
+            output[strip] = values
     return output

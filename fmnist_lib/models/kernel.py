@@ -50,7 +50,7 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         Bound of the kernel's storage in GiB; all of 60,000 rows take 3.5.
     iterations : int, default=20
         Most steps of conjugate gradients.
-    tolerance : float, default=0.02
+    tolerance : float, default=0.05
         They end when the residual is this small, relative to the targets.
     temperature : float or None, default=None
         Probabilities are softmax(scores / temperature). None: the one with the lowest log loss on
@@ -86,7 +86,7 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         landmarks: int | None = None,
         memory_gib: float = 4.0,
         iterations: int = 20,
-        tolerance: float = 0.02,
+        tolerance: float = 0.05,
         temperature: float | None = None,
         random_state: Any = None,
     ) -> None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pickle
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from scipy.special import softmax
+
+from fmnist_lib.errors import SearchError
 from fmnist_lib.models.kernel import KernelClassifier, fit_temperature
-from fmnist_lib.search.clock import Clock
+from fmnist_lib.search.clock import MARGIN, Clock
 from fmnist_lib.search.result import CandidateResult, Found
 from fmnist_lib.statistics import wilson
 
@@ -18,13 +23,19 @@ if TYPE_CHECKING:
     from fmnist_lib.search.result import Progress
 
 
+#: With less time a candidate does not start its search.
+_LEAST_SECONDS = 8.0
+
+
 def run(
     job: Job,
     report: Callable[[Progress], None],
     keep: Callable[[Found], None],
     found: Found | None = None,
 ) -> CandidateResult:
-    """Search, refit on all training images, and score on the validation images once.
+    """Search, refit on the training images, and score on the validation images once.
+
+    Where the time does not allow all training images, the refit takes as many as it does.
 
     Parameters
     ----------
@@ -38,13 +49,18 @@ def run(
     """
     race = job.race()
     limit = race.start() if race else job.seconds
-    clock = Clock(limit, job.refit_seconds, report, race, job.data.n_holdout)
+    clock = Clock(limit, report, race, job.data.n_holdout)
     clock.report("starting")
+    if race and limit < _LEAST_SECONDS and job.candidate.engine != "baseline":
+        raise SearchError(
+            f"{max(limit, 0):.0f} s of the search were left when its turn came, expected at least "
+            f"{_LEAST_SECONDS:.0f}. Give the search more minutes or fewer candidates."
+        )
     found = found or _find(job, clock, keep)
     n_trials, search_seconds = len(found.trials), clock.seconds
     clock.report("refitting", n_trials, found.score)
     try:
-        return _validated(job, found, search_seconds)
+        return _validated(job, found, search_seconds, _rows(job, found, clock))
     finally:
         if race:
             race.end()
@@ -68,18 +84,24 @@ def _find(job: Job, clock: Clock, keep: Callable[[Found], None]) -> Found:
     raise ValueError(f"no engine searches a candidate of the engine {candidate.engine!r}")
 
 
-def _validated(job: Job, found: Found, search_seconds: float) -> CandidateResult:
-    """Fit on all training images and score on the validation images."""
+def _rows(job: Job, found: Found, clock: Clock) -> int:
+    """Training images that there is time to fit on."""
+    if found.fit_time is None:
+        return job.data.n_train
+    return found.fit_time.rows_in(clock.train_limit / MARGIN, job.data.n_train)
+
+
+def _validated(job: Job, found: Found, search_seconds: float, n_rows: int) -> CandidateResult:
+    """Fit on training images and score on the validation images."""
     from sklearn.metrics import log_loss
 
     data, store, recipe = job.data, job.store(), found.recipe
     start = time.monotonic()
-    learner = recipe.fit_learner(store, data, data.train_rows)
+    learner = recipe.fit_learner(store, data, slice(0, n_rows))
     fit_seconds = time.monotonic() - start
     columns = recipe.columns(store, data, data.validation_rows)
     labels = data.labels[data.validation_rows]
-    learner, recipe = _calibrated(learner, recipe, columns, labels)
-    probabilities = learner.predict_proba(columns)
+    learner, recipe, probabilities = _calibrated(learner, recipe, columns, labels)
     correct = learner.classes_[probabilities.argmax(axis=1)] == labels
     pipeline = recipe.pipeline(store, learner)
     return CandidateResult(
@@ -101,19 +123,24 @@ def _validated(job: Job, found: Found, search_seconds: float) -> CandidateResult
         model_mb=len(pickle.dumps(pipeline)) / 1e6,
         search_seconds=search_seconds,
         fit_seconds=fit_seconds,
+        fit_rows=n_rows,
+        fit_time=found.fit_time
+        and replace(found.fit_time, rows=n_rows, seconds=max(fit_seconds, 1e-3)),
     )
 
 
-def _calibrated(learner: Any, recipe: Any, columns: Any, labels: Any) -> tuple[Any, Any]:
+def _calibrated(learner: Any, recipe: Any, columns: Any, labels: Any) -> tuple[Any, Any, Any]:
     """Set a kernel's temperature by the validation images, for the champion's refit as well.
 
-    One number: what it gains on the images it was set on is beyond measuring.
+    One number: what it gains on the images it was set on is beyond measuring. Also returns the
+    probabilities of the validation images.
     """
     if not isinstance(learner, KernelClassifier):
-        return learner, recipe
-    temperature = fit_temperature(learner.decision_function(columns), labels)
-    learner.temperature_ = temperature
-    return learner, recipe.with_learner(temperature=temperature)
+        return learner, recipe, learner.predict_proba(columns)
+    scores = learner.decision_function(columns)
+    learner.temperature_ = fit_temperature(scores, labels)
+    probabilities = softmax(scores / np.float32(learner.temperature_), axis=1)
+    return learner, recipe.with_learner(temperature=learner.temperature_), probabilities
 
 
 def _milliseconds(pipeline: Any, images: Any, n: int = 1000) -> float:

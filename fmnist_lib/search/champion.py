@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.config import EnsembleCandidate
+from fmnist_lib.features.chunks import available_threads
+from fmnist_lib.search.clock import MARGIN
 from fmnist_lib.search.columns import ColumnStore
 from fmnist_lib.search.ensemble import ENGINE as ENSEMBLE
 from fmnist_lib.search.ensemble import ensemble, vote
@@ -46,8 +49,12 @@ def refit(
     data: SearchData,
     settings: Settings,
     cache: Path,
-) -> Any:
-    """Return the winner's pipeline fitted on training and validation images together.
+    *,
+    seconds: float = math.inf,
+) -> tuple[Any, int]:
+    """Fit the winner's pipeline on training and validation images together.
+
+    Where the time does not allow all images, the fit takes as many as it does.
 
     The features stay those of the training images. What is returned went through a pickle, as
     everything that is shipped does: array layouts change on the way, and with them the last
@@ -61,28 +68,59 @@ def refit(
     data : SearchData
     settings : Settings
     cache : path
+    seconds : float
+        Time for the refit; a winner whose search was bounded by trials takes all images anyway.
+
+    Returns
+    -------
+    pipeline, int
+        The fitted pipeline, and the number of images it was fitted on.
     """
     store = ColumnStore(cache / "features", data, settings.seed)
     if winner.engine == ENSEMBLE:
         by_id = {result.id: result for result in results}
+        chosen = [by_id[name] for name in winner.params]
+        # Of the time each gets as much as it needs beside the others.
+        total = sum(_whole_refit(result, data) for result in chosen)
+        n_rows = min(
+            _affordable(result, data, seconds * _whole_refit(result, data) / max(total, 1e-9))
+            for result in chosen
+        )
         members = [
-            (name, _refitted(by_id[name], data, store), weight)
+            (name, _refitted(by_id[name], data, store, n_rows), weight)
             for name, weight in winner.params.items()
         ]
         champion = vote(members)
     else:
-        champion = _refitted(winner, data, store)
-    return pickle.loads(pickle.dumps(champion))  # noqa: S301 (our own)
+        n_rows = _affordable(winner, data, seconds)
+        champion = _refitted(winner, data, store, n_rows)
+    return pickle.loads(pickle.dumps(champion)), n_rows  # noqa: S301 (our own)
 
 
-def _refitted(result: CandidateResult, data: SearchData, store: ColumnStore) -> Any:
+def _affordable(result: CandidateResult, data: SearchData, seconds: float) -> int:
+    """Images that there is time to fit on."""
+    most = len(data.labels)
+    if result.fit_time is None or math.isinf(seconds):
+        return most
+    return result.fit_time.rows_in(seconds / MARGIN, most, available_threads())
+
+
+def _whole_refit(result: CandidateResult, data: SearchData) -> float:
+    """Estimated seconds of a refit on all images."""
+    fit_time = result.fit_time
+    return fit_time.at(len(data.labels), available_threads()) if fit_time else 0.0
+
+
+def _refitted(result: CandidateResult, data: SearchData, store: ColumnStore, n_rows: int) -> Any:
     from threadpoolctl import threadpool_limits
 
     assert result.recipe is not None  # noqa: S101 (a candidate without an error has one)
+    # From the end, where the validation images are: they are new to the recipe.
+    rows = slice(len(data.labels) - n_rows, len(data.labels))
     # One BLAS thread, as in the search: more could give other digits. A kernel uses all
     # processors with the same result.
     with threadpool_limits(1):
-        learner = result.recipe.fit_learner(store, data, data.all_rows)
+        learner = result.recipe.fit_learner(store, data, rows)
     return result.recipe.pipeline(store, learner)
 
 

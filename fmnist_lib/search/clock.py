@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 #: Estimates of the time of a longer fit are taken times this margin.
 MARGIN = 1.15
-#: Between the end of the race and the champion's refit: saving, loading, starting a process.
-_HANDOVER_SECONDS = 6.0
+#: Part of a candidate's time that fitting on the training images may take at the most.
+TRAIN_SHARE = 0.35
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class RefitTime:
     Attributes
     ----------
     train : float
-        Seconds on all training images, features of other images included.
+        Seconds on the training images, features of other images included.
     champion : float
         Seconds on training and validation images, should the candidate win.
     """
@@ -41,9 +41,7 @@ class Clock:
     Parameters
     ----------
     limit : float
-        Seconds for search and refit together.
-    refit_limit : float
-        Seconds the refit alone may take; at most two thirds of ``limit`` are allowed.
+        Seconds for search and fit on the training images together.
     report : callable
         Called with a `Progress`.
     race : Race, optional
@@ -55,13 +53,11 @@ class Clock:
     def __init__(
         self,
         limit: float,
-        refit_limit: float,
         report: Callable[[Progress], None],
         race: Race | None = None,
         n_scored: int = 1,
     ) -> None:
         self.limit = limit
-        self.refit_limit = min(refit_limit, 2 / 3 * limit)
         self._report = report
         self._race = race
         self._n_scored = n_scored
@@ -77,8 +73,18 @@ class Clock:
         """Seconds until the candidate's own limit; negative when it has passed."""
         return self.limit - self.seconds
 
+    @property
+    def train_limit(self) -> float:
+        """Seconds that fitting on the training images may take; with fewer images if need be."""
+        return TRAIN_SHARE * self.limit
+
+    @property
+    def champion_limit(self) -> float:
+        """Seconds that the champion's refit may take."""
+        return self._race.champion_limit if self._race else float("inf")
+
     def allows(self, refit: RefitTime, more: float = 0.0) -> bool:
-        """Whether there is time for a refit after some more seconds of search.
+        """Whether there is time for a fit on the training images after some more search.
 
         Parameters
         ----------
@@ -86,23 +92,29 @@ class Clock:
         more : float
             Seconds of search still wanted.
         """
-        if self._race is not None and self._race.is_beaten(
-            self.seconds / max(self.limit, 1e-9), self._n_scored
-        ):
+        if self._race is None:
+            return self.remaining >= more + refit.train
+        if self._race.is_beaten(self.seconds / max(self.limit, 1e-9), self._n_scored):
+            return False
+        left = self._race.remaining
+        if left < more + refit.train:
             return False
         if self.remaining >= more + refit.train:
             return True
-        if self._race is None or not self._race.may_go_on():
-            return False
-        left = self._race.remaining - _HANDOVER_SECONDS
-        if left < more + refit.train + refit.champion:
+        if not self._race.may_go_on():
             return False
         # Whoever watches the limit from outside must know that it has moved.
-        self.limit = max(self.limit, self.seconds + left - refit.champion)
+        self.limit = max(self.limit, self.seconds + left)
         return True
 
-    def report(self, phase: str, trials: int = 0, best: float | None = None) -> None:
+    def report(
+        self,
+        phase: str,
+        trials: int = 0,
+        best: float | None = None,
+        refit: RefitTime | None = None,
+    ) -> None:
         """Tell the outside, and the other candidates, how far this one has come."""
         if self._race is not None and best is not None:
-            self._race.post(best)
+            self._race.post(best, refit.champion if refit else None)
         self._report(Progress(phase, self.seconds, trials, best, limit=self.limit))

@@ -6,7 +6,7 @@ import hashlib
 import pickle
 import shutil
 import tempfile
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,11 @@ import numpy as np
 from sklearn.base import clone
 
 from fmnist_lib.features.block import FeatureBlock
+from fmnist_lib.features.chunks import one_thread
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fmnist_lib.search.data import SearchData
 
 #: Components kept of every extractor; a pipeline takes the leading ones.
@@ -58,19 +61,37 @@ class ColumnStore:
         """
         key = self._key(extractor)
         if key not in self._blocks:
-            path = self._directory / key / "block.pickle"
+            path = self._block_path(extractor)
             if not path.exists():
-                images = self._data.images[self._data.fit_rows()]
-                block = FeatureBlock(
-                    clone(extractor),
-                    MAX_SYMMETRIC,
-                    MAX_ANTISYMMETRIC,
-                    whitening=0.0,
-                    random_state=self._seed,
-                ).fit(images)
-                _write(path, pickle.dumps(block))
+                _fit(extractor, self._data.images[self._data.fit_rows()], self._seed, path)
             self._blocks[key] = pickle.loads(path.read_bytes())  # noqa: S301 (written by us)
         return self._blocks[key]
+
+    def prepare(self, extractors: Sequence[Any], processes: int) -> None:
+        """Compute the blocks and the columns of all images, in processes of one thread each.
+
+        Parameters
+        ----------
+        extractors : sequence of transformer
+        processes : int
+        """
+        from joblib import Parallel, delayed, parallel_config
+
+        images = self._data.images
+        new = [extractor for extractor in extractors if not self._block_path(extractor).exists()]
+        # The extraction lets go of the interpreter too often for threads to be of much use.
+        config = parallel_config("loky", inner_max_num_threads=1)
+        with one_thread(), config, Parallel(n_jobs=processes) as parallel:
+            fitted_on = images[self._data.fit_rows()]
+            parallel(
+                delayed(_fit)(extractor, fitted_on, self._seed, self._block_path(extractor))
+                for extractor in new
+            )
+            parallel(
+                delayed(_transform)(self._block_path(extractor), images[rows], path)
+                for extractor in extractors
+                for rows, path in self._missing(extractor, range(-(-len(images) // _CHUNK)))
+            )
 
     def columns(self, extractor: Any, rows: slice) -> np.ndarray:
         """Return the components of some images, not whitened.
@@ -96,16 +117,20 @@ class ColumnStore:
     def missing(self, extractor: Any, rows: slice) -> int:
         """Count the rows that would have to be computed."""
         chunks = range(rows.start // _CHUNK, -(-rows.stop // _CHUNK))
-        return _CHUNK * sum(not self._path(extractor, chunk).exists() for chunk in chunks)
+        return _CHUNK * len(self._missing(extractor, chunks))
+
+    def _missing(self, extractor: Any, chunks: range) -> list[tuple[slice, Path]]:
+        """Rows and files that are not there."""
+        files = [(chunk * _CHUNK, self._path(extractor, chunk)) for chunk in chunks]
+        return [(slice(first, first + _CHUNK), path) for first, path in files if not path.exists()]
 
     def _complete(self, extractor: Any, chunks: range) -> None:
-        """Compute the files that are missing, one run of neighbouring ones at a time."""
         block = self.block(extractor)
-        for chunk in chunks:
-            path = self._path(extractor, chunk)
-            if not path.exists():
-                images = self._data.images[chunk * _CHUNK : (chunk + 1) * _CHUNK]
-                _write_array(path, block.transform(images))
+        for rows, path in self._missing(extractor, chunks):
+            _write_array(path, block.transform(self._data.images[rows]))
+
+    def _block_path(self, extractor: Any) -> Path:
+        return self._directory / self._key(extractor) / "block.pickle"
 
     def _path(self, extractor: Any, chunk: int) -> Path:
         return self._directory / self._key(extractor) / f"{chunk:05d}.npy"
@@ -150,6 +175,22 @@ def _code() -> str:
     for path in sorted(Path(directory).glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _fit(extractor: Any, images: np.ndarray, seed: int, path: Path) -> None:
+    block = FeatureBlock(
+        clone(extractor), MAX_SYMMETRIC, MAX_ANTISYMMETRIC, whitening=0.0, random_state=seed
+    )
+    _write(path, pickle.dumps(block.fit(images)))
+
+
+def _transform(block_path: Path, images: np.ndarray, path: Path) -> None:
+    _write_array(path, _read_block(block_path).transform(images))
+
+
+@lru_cache(maxsize=1)
+def _read_block(path: Path) -> FeatureBlock:
+    return pickle.loads(path.read_bytes())  # noqa: S301 (written by us)
 
 
 def _write_array(path: Path, array: np.ndarray) -> None:

@@ -90,6 +90,7 @@ def ensemble(
         params=chosen,
         search_seconds=time.monotonic() - start,
         fit_seconds=sum(result.fit_seconds for result in members),
+        fit_rows=min(result.fit_rows for result in members),
         predict_ms_per_image=sum(result.predict_ms_per_image for result in members),
         model_mb=sum(result.model_mb for result in members),
     )

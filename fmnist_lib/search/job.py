@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from fmnist_lib.search.budget import Budget
     from fmnist_lib.search.data import SearchData
 
-#: Most that one candidate's fit on all training images may take of the race.
-_REFIT_SHARE = 0.5
 #: Feature columns kept from run to run.
 CACHE_GIBIBYTES = 4.0
 
@@ -29,8 +27,8 @@ class Job:
     ----------
     candidate : AnyCandidate
     data : SearchData
-    seconds, refit_seconds : float
-        Wall time of search and refit together, and of the refit alone.
+    seconds : float
+        Wall time of search and refit together, where there is no race.
     seed : int
     cache : path
         Where feature columns and studies are kept; shared by all candidates.
@@ -54,7 +52,6 @@ class Job:
     candidate: AnyCandidate
     data: SearchData
     seconds: float
-    refit_seconds: float
     seed: int
     cache: Path
     patch_sizes: tuple[str, ...] = ("5",)
@@ -109,7 +106,6 @@ def make_job(  # noqa: PLR0917 (what a run knows)
         candidate=search.candidate(candidate_id),
         data=data,
         seconds=budget.seconds[candidate_id],
-        refit_seconds=_REFIT_SHARE * budget.race_seconds,
         seed=settings.seed,
         cache=cache,
         patch_sizes=budget.patch_sizes,
@@ -138,16 +134,11 @@ def prepare_columns(data: SearchData, patch_sizes: tuple[str, ...], seed: int, c
     -------
     ColumnStore
     """
-    from threadpoolctl import threadpool_limits
-
     from fmnist_lib.features.chunks import available_threads
     from fmnist_lib.search.columns import prune
     from fmnist_lib.search.pipelines import shared_extractors
 
     prune(cache / "features", CACHE_GIBIBYTES)
     store = ColumnStore(cache / "features", data, seed)
-    with threadpool_limits(available_threads()):
-        for extractor in shared_extractors(patch_sizes):
-            store.block(extractor)
-            store.columns(extractor, data.all_rows)
+    store.prepare(shared_extractors(patch_sizes), available_threads())
     return store

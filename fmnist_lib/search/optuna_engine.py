@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,7 @@ import pandas as pd
 from fmnist_lib.errors import SearchError
 from fmnist_lib.search import pipelines
 from fmnist_lib.search.clock import MARGIN, RefitTime
-from fmnist_lib.search.result import Found
+from fmnist_lib.search.result import FitTime, Found
 from fmnist_lib.search.space import starting_points, suggest
 from fmnist_lib.search.studies import StudyFolder
 
@@ -54,10 +53,9 @@ def search(
 
     Trials are fitted on a sixteenth, a quarter and all of the rows, and scored on the held-out
     ones (on a quarter of them at first); the pruner (Li et al., "A System for Massively Parallel
-    Hyperparameter Tuning", MLSys 2020) ends those that fall behind, and those whose refit would
-    take too long are ended, too. A recipe that was scored on more rows beats every one that was
-    scored on fewer. The search stops when the refit of the best recipe would no longer fit the
-    clock, or after ``candidate.trials``.
+    Hyperparameter Tuning", MLSys 2020) ends those that fall behind. A recipe that was scored on
+    more rows beats every one that was scored on fewer. The search stops when the refit of the best
+    recipe would no longer fit the clock, or after ``candidate.trials``.
 
     Parameters
     ----------
@@ -133,7 +131,8 @@ class _Objective:
             trial.report(score, step=REDUCTION**rung)
             # On few rows a kernel spends its time on what does not grow with their square.
             if rung or growth <= 1:
-                self._check_refit(trial, recipe, params, fit_seconds, n_fit, row_seconds)
+                fit_time = FitTime(n_fit, fit_seconds, growth, params["family"] == "kernel")
+                self._note_refit(trial, recipe, fit_time, row_seconds)
             if rung < RUNGS - 1 and trial.should_prune():
                 raise optuna.TrialPruned
         return score
@@ -142,24 +141,25 @@ class _Objective:
         """Report progress, and stop when the time left is needed for the refit."""
         best = _best_trial(study)
         score = _last_report(best) if best else None
-        self._clock.report("searching", trial.number + 1, score)
+        self._clock.report(
+            "searching", trial.number + 1, score, _refit_time(best) if best else None
+        )
         if best and best.number != self._kept:
             self._kept = best.number
             self._keep(self.found(study))
         if self._candidate.trials is not None:
             return
-        refit = _refit_time(best) if best else None
-        if refit is None:
-            # Until half the time is gone, a trial with a quicker refit may still turn up.
-            timed = [_refit_time(one) for one in study.get_trials(deepcopy=False)]
-            seconds = min((one.train for one in timed if one), default=math.inf)
-            refit = RefitTime(min(seconds, 0.5 * self._clock.limit), 0.0)
+        # Until one is timed, the longest there may be.
+        unknown = RefitTime(self._clock.train_limit, 0.0)
+        refit = (_refit_time(best) if best else None) or unknown
         if not self._clock.allows(refit, _IMPORTANCES_SECONDS):
             study.stop()
 
     def found(self, study: Study) -> Found:
         """Return the best recipe of the study."""
-        best = _best_trial(study) or _quickest(study)
+        best = _best_trial(study)
+        if best is None:
+            raise SearchError(_no_pipeline(study))
         params = best.user_attrs["params"]
         return Found(
             recipe=pipelines.make_recipe(params, self._job.seed, self._job.memory_gib),
@@ -167,6 +167,7 @@ class _Objective:
             trials=trials_frame(study),
             score=_last_report(best),
             description=pipelines.describe(params),
+            fit_time=None if self._candidate.trials else _fit_time(best),
         )
 
     def _check_time(self, trial: Trial, fit_seconds: float) -> None:
@@ -179,36 +180,23 @@ class _Objective:
             trial.set_user_attr("reason", "the time was up")
             raise optuna.TrialPruned
 
-    def _check_refit(  # noqa: PLR0917 (private, called once)
-        self,
-        trial: Trial,
-        recipe: Recipe,
-        params: dict[str, Any],
-        fit_seconds: float,
-        n_fit: int,
-        row_seconds: float,
+    def _note_refit(
+        self, trial: Trial, recipe: Recipe, fit_time: FitTime, row_seconds: float
     ) -> None:
-        """Note how long the refits would take; drop a recipe where it is too long."""
-        data, growth = self._job.data, pipelines.GROWTH[params["family"]]
+        """Note how long the refits would take; what is too long will be done on fewer rows."""
+        data = self._job.data
         missing = sum(
             self._store.missing(block.extractor, data.all_rows)
             * self._extraction.get(block.name, 0)
             for block in recipe.blocks
         )
-        train = fit_seconds * (data.n_train / n_fit) ** growth
-        predict = row_seconds * (len(data.labels) - data.n_train) * data.n_train / n_fit
-        # Only the kernel works on all cores by itself.
-        threads = self._job.champion_threads if params["family"] == "kernel" else 1
-        champion = fit_seconds * (len(data.labels) / n_fit) ** growth / threads
-        trial.set_user_attr("train_seconds", MARGIN * (train + missing + predict))
-        trial.set_user_attr("champion_seconds", MARGIN * champion)
-        # A search bounded by trials must not depend on how fast the machine is.
-        if self._candidate.trials is None and (
-            MARGIN * (train + missing + predict) > self._clock.refit_limit
-        ):
-            trial.set_user_attr("reason", f"the refit would take about {train + missing:.0f} s")
-            trial.set_user_attr("too_long", True)  # noqa: FBT003 (Optuna's signature)
-            raise optuna.TrialPruned
+        n_validation = len(data.labels) - data.n_train
+        predict = row_seconds * n_validation * data.n_train / fit_time.rows
+        train = min(MARGIN * fit_time.at(data.n_train), self._clock.train_limit)
+        champion = MARGIN * fit_time.at(len(data.labels), self._job.champion_threads)
+        trial.set_user_attr("train_seconds", train + MARGIN * (missing + predict))
+        trial.set_user_attr("champion_seconds", min(champion, self._clock.champion_limit))
+        trial.set_user_attr("fit_time", asdict(fit_time))
 
     def _fit_and_score(
         self, recipe: Recipe, n_fit: int, n_holdout: int
@@ -266,29 +254,29 @@ def _refit_time(trial: FrozenTrial) -> RefitTime | None:
     return RefitTime(trial.user_attrs["train_seconds"], trial.user_attrs["champion_seconds"])
 
 
+def _fit_time(trial: FrozenTrial) -> FitTime | None:
+    """Time of the last fit that says something about longer ones."""
+    values = trial.user_attrs.get("fit_time")
+    return FitTime(**values) if values else None
+
+
 def _best_trial(study: Study) -> FrozenTrial | None:
     """Return the most accurate of those fitted on most rows.
 
-    Only trials whose refit is known to fit the time count, as long as any refit is known: one that
-    fell behind on few rows is no better than others only because nobody timed it.
+    Only trials whose refit is known count, as long as any refit is known: one that fell behind on
+    few rows is no better than others only because nobody timed it.
     """
     scored = [trial for trial in study.get_trials(deepcopy=False) if trial.intermediate_values]
-    timed = [trial for trial in scored if _refit_time(trial)]
-    scored = [trial for trial in timed or scored if not trial.user_attrs.get("too_long")]
     return max(
-        scored,
+        [trial for trial in scored if _refit_time(trial)] or scored,
         key=lambda trial: (max(trial.intermediate_values), _last_report(trial)),
         default=None,
     )
 
 
-def _quickest(study: Study) -> FrozenTrial:
-    """Return the trial with the quickest refit when all of them are too long."""
-    timed = [trial for trial in study.trials if _refit_time(trial)]
-    if timed:
-        return min(timed, key=lambda trial: trial.user_attrs["train_seconds"])
+def _no_pipeline(study: Study) -> str:
     reasons = sorted({_reason(trial) or "unknown" for trial in study.trials})
-    raise SearchError(
+    return (
         f"none of {len(study.trials)} trials gave a pipeline: {'; '.join(reasons)}. "
         "Give the candidate more time or a smaller space."
     )

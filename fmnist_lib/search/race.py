@@ -10,7 +10,7 @@ import json
 import math
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,10 @@ _TRIAL_SHARE = 1 / 3
 #: Standard errors of the difference that count as clearly. Both were scored on the same images,
 #: so the true standard error is smaller.
 _CLEARLY = 3.0
+#: Part of the race kept for the champion's refit: as long as nobody knows more, and at the most.
+_REFIT_SHARE, _MOST_REFIT_SHARE = 0.2, 0.5
+#: Between the end of the search and the champion's refit: saving, loading, starting a process.
+_HANDOVER_SECONDS = 8.0
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,14 @@ class Standing:
         Seconds since 1970.
     best : float or None
         Accuracy of its best trial so far.
+    refit : float or None
+        Seconds it would need as the champion; None: not known.
     """
 
     started: float
     ended: float | None = None
     best: float | None = None
+    refit: float | None = None
 
 
 class Race:
@@ -53,7 +60,8 @@ class Race:
     shares : mapping of str to float
         Part of the time of every candidate of the race, relative to the others.
     seconds : float
-        Wall time of the whole race. It starts with the first candidate.
+        Wall time of the whole race, the champion's refit included. It starts with the first
+        candidate.
     workers : int
         Candidates that run side by side.
     """
@@ -90,25 +98,41 @@ class Race:
         first = min((standing.started for standing in standings.values()), default=now)
         self._deadline = first + self._seconds
         self._write(Standing(started=now))
-        left = max(self._deadline - now, 0.0)
+        left = max(self.remaining, 0.0)
         own = self._shares[self._identifier]
         # The last worker to be free must not wait for shares that the others take meanwhile.
         return left * min(1.0, own / waiting * (self._workers if not standings else 1))
 
     @property
     def remaining(self) -> float:
-        """Seconds until the race ends."""
-        return self._deadline - time.time()
+        """Seconds until the refit of whoever leads must begin."""
+        leader = max(self._standings().values(), key=lambda standing: standing.best or 0.0)
+        refit = _REFIT_SHARE * self._seconds if leader.refit is None else leader.refit
+        kept = min(refit, self.champion_limit) + _HANDOVER_SECONDS
+        return self._deadline - time.time() - kept
 
-    def post(self, best: float | None) -> None:
-        """Tell the others the accuracy of the best trial so far."""
+    @property
+    def champion_limit(self) -> float:
+        """Seconds that the champion's refit may take; with fewer images if need be."""
+        return _MOST_REFIT_SHARE * self._seconds
+
+    def post(self, best: float | None, refit: float | None = None) -> None:
+        """Tell the others the accuracy of the best trial so far.
+
+        Parameters
+        ----------
+        best : float or None
+        refit : float, optional
+            Seconds the refit would take should this candidate win; default: as posted before.
+        """
         assert self._own is not None  # noqa: S101 (start comes first)
-        self._write(Standing(self._own.started, None, best))
+        refit = self._own.refit if refit is None else refit
+        self._write(Standing(self._own.started, None, best, refit))
 
     def end(self) -> None:
         """Tell the others that this candidate has ended."""
         if self._own is not None:
-            self._write(Standing(self._own.started, time.time(), self._own.best))
+            self._write(replace(self._own, ended=time.time()))
 
     def may_go_on(self) -> bool:
         """Whether this candidate leads and nobody has to wait for its place."""

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from fmnist_lib.statistics import Estimate
 
 
+#: What a second thread adds to the speed of a fit: memory and caches are shared.
+_THREAD_GAIN = 0.6
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a candidate has come.
@@ -39,6 +43,41 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class FitTime:
+    """Wall time of one fit on one thread, and how it grows with the rows.
+
+    Attributes
+    ----------
+    rows : int
+    seconds : float
+    growth : float
+        The time grows with the rows to this power.
+    parallel : bool
+        Whether more threads make it quicker.
+    """
+
+    rows: int
+    seconds: float
+    growth: float
+    parallel: bool = False
+
+    def at(self, rows: int, threads: int = 1) -> float:
+        """Estimate the seconds of a fit on other rows."""
+        return self.seconds * (rows / self.rows) ** self.growth / self._speed(threads)
+
+    def rows_in(self, seconds: float, most: int, threads: int = 1) -> int:
+        """Estimate how many rows can be fitted in so many seconds, ``most`` at the most.
+
+        Never fewer than were measured, as long as there are so many.
+        """
+        share = max(seconds, 0.0) * self._speed(threads) / max(self.seconds, 1e-9)
+        return int(min(most, max(self.rows * share ** (1 / self.growth), self.rows)))
+
+    def _speed(self, threads: int) -> float:
+        return 1 + _THREAD_GAIN * (threads - 1) if self.parallel else 1.0
+
+
+@dataclass(frozen=True)
 class Found:
     """What an engine found, and how it came to it.
 
@@ -59,6 +98,8 @@ class Found:
         Pareto front of accuracy and complexity, where the engine keeps one.
     importances : dict of str to float
         Share of the variance of the trials' accuracy that a parameter explains.
+    fit_time : FitTime or None
+        Of the best trial's last fit; None when it does not matter, as nothing is bounded by time.
     """
 
     recipe: Recipe
@@ -68,11 +109,12 @@ class Found:
     score: float | None = None
     front: pd.DataFrame | None = None
     importances: dict[str, float] = field(default_factory=dict)
+    fit_time: FitTime | None = None
 
 
 @dataclass(frozen=True)
 class CandidateResult:
-    """One candidate after its search and its refit on all training images.
+    """One candidate after its search and its refit on the training images.
 
     Attributes
     ----------
@@ -96,7 +138,11 @@ class CandidateResult:
     importances : dict of str to float
         See `Found`.
     search_seconds, fit_seconds : float
-        Wall time of the search, and of the refit on all training images.
+        Wall time of the search, and of the refit on the training images.
+    fit_rows : int
+        Training images of the refit: all, or as many as the time allowed.
+    fit_time : FitTime or None
+        Of the refit; None when nothing is bounded by time.
     predict_ms_per_image : float
     model_mb : float
         Size of the pickled pipeline in 10**6 bytes.
@@ -120,6 +166,8 @@ class CandidateResult:
     importances: dict[str, float] = field(default_factory=dict)
     search_seconds: float = 0.0
     fit_seconds: float = 0.0
+    fit_rows: int = 0
+    fit_time: FitTime | None = None
     predict_ms_per_image: float = 0.0
     model_mb: float = 0.0
     error: str | None = None

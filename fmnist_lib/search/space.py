@@ -38,7 +38,7 @@ def suggest(
         Plain values, as `fmnist_lib.search.pipelines.make_recipe` takes them.
     """
     family = _choice(trial, "family", candidate.families)
-    features = _choice(trial, "features", candidate.features)
+    features = available(_choice(trial, "features", candidate.features), patch_sizes)
     params = {"family": family, "features": features}
     # Gradient boosting sorts every column: it gets fewer of them.
     few = family == "boosting" or candidate.compact
@@ -68,6 +68,19 @@ def suggest(
     return params | _FAMILIES[family](trial, candidate)
 
 
+def available(features: str, patch_sizes: tuple[str, ...]) -> str:
+    """Leave out patches where there was no time to compute them.
+
+    Parameters
+    ----------
+    features : str
+        Kinds of features such as "patches+gradients".
+    patch_sizes : tuple of str
+    """
+    kinds = [kind for kind in features.split("+") if kind != "patches" or patch_sizes]
+    return "+".join(kinds) or "gradients"
+
+
 def starting_points(
     candidate: OptunaCandidate, patch_sizes: tuple[str, ...]
 ) -> list[dict[str, Any]]:
@@ -80,13 +93,13 @@ def starting_points(
     """
     point = {
         "explore": False,
-        "second_weight": 0.35,
-        "patches_components": MAX_COMPONENTS,
-        "gradients_components": 250,
+        "second_weight": 0.45,
+        "patches_components": 350,
+        "gradients_components": 200,
         "antisymmetric_share": 0.36,
-        "whitening": 0.5,
+        "whitening": 0.65,
         "width": 1.0,
-        "ridge": 0.07,
+        "ridge": 0.05,
         "mirror": True,
         "exact": True,
     }
@@ -95,7 +108,7 @@ def starting_points(
     return [
         {**point, "family": "kernel", "features": features, "patch_sizes": sizes}
         for features in candidate.features[-1:]
-        for sizes in reversed(patch_sizes)
+        for sizes in reversed(patch_sizes or ("",))
     ]
 
 

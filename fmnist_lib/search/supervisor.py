@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING
 
 from fmnist_lib.features.chunks import THREADS
 from fmnist_lib.search import worker
+from fmnist_lib.search.clock import TRAIN_SHARE
 from fmnist_lib.search.result import CandidateResult, Progress
 
 if TYPE_CHECKING:
@@ -64,10 +65,10 @@ def supervise(
     with tempfile.TemporaryDirectory(prefix="candidate-") as name:
         directory = Path(name)
         (directory / worker.JOB).write_bytes(pickle.dumps(job))
-        reason = _run(directory, threads, job.seconds, job.refit_seconds, on_progress)
+        reason = _run(directory, threads, job.seconds, on_progress)
         if not (directory / worker.RESULT).exists() and (directory / worker.FOUND).exists():
             (directory / worker.ERROR).unlink(missing_ok=True)
-            again = _run(directory, threads, job.refit_seconds, job.refit_seconds, on_progress)
+            again = _run(directory, threads, 2 * TRAIN_SHARE * job.seconds, on_progress)
             reason = f"{reason}, then {again}"
         result = directory / worker.RESULT
         if result.exists():
@@ -84,14 +85,13 @@ def _run(
     directory: Path,
     threads: int,
     seconds: float,
-    refit_seconds: float,
     on_progress: Callable[[Progress], None] | None,
 ) -> str:
     """Start a worker and wait for its end; say why it left no result, if it left none."""
     with (directory / _LOG).open("wb") as log:
         process = _start(directory, threads, log)
         try:
-            limit, phase = _watch(process, directory, seconds, refit_seconds, on_progress)
+            limit, phase = _watch(process, directory, seconds, on_progress)
         finally:
             _end(process)
     if limit is not None:
@@ -119,7 +119,6 @@ def _watch(
     process: subprocess.Popen[bytes],
     directory: Path,
     seconds: float,
-    refit_seconds: float,
     on_progress: Callable[[Progress], None] | None,
 ) -> tuple[float | None, str]:
     """Wait for the end, passing progress on: the limit if it was reached, and the last phase."""
@@ -137,7 +136,7 @@ def _watch(
         limit = seconds * GRACE_FACTOR + GRACE_SECONDS
         if phase == "refitting":
             # What was found is not thrown away for an estimate that was too low.
-            limit += 0.25 * refit_seconds
+            limit += TRAIN_SHARE * seconds
         if time.monotonic() > start + limit:
             return limit, phase
         time.sleep(_POLL_SECONDS)

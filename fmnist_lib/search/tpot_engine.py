@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
+import os
+import sys
+import threading
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,13 +18,13 @@ from sklearn.model_selection import PredefinedSplit
 
 from fmnist_lib.errors import SearchError
 from fmnist_lib.models.kernel import KernelClassifier
-from fmnist_lib.search.clock import MARGIN
 from fmnist_lib.search.pipelines import SHARED_GRADIENTS, SHARED_PATCHES, feature_blocks
 from fmnist_lib.search.recipe import Recipe
-from fmnist_lib.search.result import Found
+from fmnist_lib.search.result import FitTime, Found
+from fmnist_lib.search.space import available
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from fmnist_lib.config import TpotCandidate
     from fmnist_lib.search.clock import Clock
@@ -42,7 +47,10 @@ TRANSFORMERS = ("Nystroem", "PCA", "Passthrough")
 SEARCH_SHARE = 0.6
 #: Longest evaluation of one pipeline, as a part of the search time.
 EVALUATION_SHARE = 0.2
-_NO_TRIALS = pd.DataFrame(columns=["number", "state", "value", "seconds", "reason"])
+#: Rows of a sub-sample by the time for the search, and at least.
+_ROWS_PER_SECOND, _FEWEST_ROWS = 50, 500
+#: An evolution that takes longer than its time by this factor is ended, with this exit code.
+_OVERRUN, _OVERRUN_STATUS = 1.15, 75
 #: Used where no time limit is wanted: TPOT cannot do without a number.
 NO_LIMIT_MINUTES = 24 * 60.0
 
@@ -74,49 +82,60 @@ def search(
     Olson and Moore, "TPOT: A Tree-based Pipeline Optimization Tool", 2016.
     """
     data = job.data
-    rows = slice(0, data.fit_rows(candidate.rows).stop)
+    rows = slice(0, data.fit_rows(_rows(candidate, clock)).stop)
     n_fit = rows.stop - data.n_holdout
-    params = block_params(candidate)
+    params = block_params(candidate, job.patch_sizes)
     recipe = Recipe(feature_blocks(params), None)
     X, y = recipe.columns(job.store(), data, rows), data.labels[rows]
     # The held-out rows come first: they are fold 0, and the rest is fitted on.
     split = PredefinedSplit(np.repeat([0, -1], [data.n_holdout, n_fit]))
     estimator = _estimator(candidate, clock, job.seed, split, n_fit, X.shape[1])
 
-    def found(learner: Any, trials: pd.DataFrame, score: float) -> Found:
+    def found(learner: Any, trials: pd.DataFrame, number: int) -> Found:
         return Found(
             recipe=Recipe(recipe.blocks, learner),
             params=params | plain_params(learner),
             trials=trials,
-            score=score,
+            score=float(trials["value"].iloc[number]),
             description=f"{X.shape[1]} components, {_step_names(learner)}",
-            front=None if trials.empty else trials[trials["on_front"]],
+            front=trials[trials["on_front"]],
+            fit_time=None if candidate.generations else _fit_time(trials, number, n_fit),
         )
 
-    _Evaluations.begin(clock, lambda learner, score: keep(found(learner, _NO_TRIALS, score)))
-    with warnings.catch_warnings():
+    def keep_best(learner: Any, evaluated: pd.DataFrame) -> None:
+        keep(found(learner, evaluated, int(evaluated["value"].idxmax())))
+
+    _Evaluations.begin(clock, keep_best)
+    seconds = math.inf if candidate.generations else clock.remaining * SEARCH_SHARE
+    with warnings.catch_warnings(), _hard_limit(_OVERRUN * seconds):
         warnings.simplefilter("ignore")
         _evolve(estimator, X, y)
     trials = trials_frame(estimator.evaluated_individuals)
-    seconds = None if candidate.generations else min(clock.remaining, clock.refit_limit)
-    number = _best(trials, data.n_train / n_fit, seconds)
+    number = _best(trials)
     best = estimator.evaluated_individuals["Instance"].iloc[number]
-    return found(clone(best), trials, float(trials["value"].iloc[number]))
+    return found(clone(best), trials, number)
 
 
-def block_params(candidate: TpotCandidate) -> dict[str, Any]:
+def _rows(candidate: TpotCandidate, clock: Clock) -> int:
+    """Rows to fit pipelines on: fewer in a short search, which still sees some dozens of them."""
+    if candidate.generations:
+        return candidate.rows
+    return max(_FEWEST_ROWS, min(candidate.rows, int(_ROWS_PER_SECOND * clock.remaining)))
+
+
+def block_params(candidate: TpotCandidate, patch_sizes: tuple[str, ...]) -> dict[str, Any]:
     """Parameters of the feature blocks in front of every pipeline TPOT builds."""
     gradients = max(2, round(0.4 * candidate.components))
     return {
-        "features": "patches+gradients",
+        "features": available("patches+gradients", patch_sizes),
         "patch_sizes": "5",
         **SHARED_PATCHES,
         **SHARED_GRADIENTS,
         "patches_components": max(2, candidate.components - gradients),
         "gradients_components": gradients,
-        "second_weight": 0.35,
+        "second_weight": 0.45,
         "antisymmetric_share": 0.36,
-        "whitening": 0.5,
+        "whitening": 0.65,
     }
 
 
@@ -188,21 +207,52 @@ class _Evaluations:
     """
 
     clock: ClassVar[Clock | None] = None
-    keep: ClassVar[Callable[[Any, float], None] | None] = None
+    keep: ClassVar[Callable[[Any, pd.DataFrame], None] | None] = None
+    learners: ClassVar[list[Any]] = []
     scores: ClassVar[list[float]] = []
+    ends: ClassVar[list[float]] = []
 
     @classmethod
-    def begin(cls, clock: Clock, keep: Callable[[Any, float], None]) -> None:
-        cls.clock, cls.keep, cls.scores = clock, keep, []
+    def begin(cls, clock: Clock, keep: Callable[[Any, pd.DataFrame], None]) -> None:
+        cls.clock, cls.keep = clock, keep
+        cls.learners, cls.scores, cls.ends = [], [], [clock.seconds]
 
     @classmethod
     def add(cls, learner: Any, score: float) -> None:
+        if cls.clock is None or cls.keep is None:
+            return
         better = score > max(cls.scores, default=0.0)
+        cls.learners.append(clone(learner))
         cls.scores.append(score)
-        if cls.clock:
-            cls.clock.report("searching", len(cls.scores), max(cls.scores))
-        if cls.keep and better:
-            cls.keep(clone(learner), score)
+        cls.ends.append(cls.clock.seconds)
+        cls.clock.report("searching", len(cls.scores), max(cls.scores))
+        if better:
+            cls.keep(cls.learners[-1], cls.frame())
+
+    @classmethod
+    def frame(cls) -> pd.DataFrame:
+        """As `trials_frame`, of the pipelines so far that did not fail."""
+        sizes = [complexity(learner) for learner in cls.learners]
+        front = [
+            not any(
+                (s >= score and z < size) or (s > score and z <= size)
+                for s, z in zip(cls.scores, sizes, strict=True)
+            )
+            for score, size in zip(cls.scores, sizes, strict=True)
+        ]
+        return pd.DataFrame(
+            {
+                "number": range(len(sizes)),
+                "state": "complete",
+                "value": cls.scores,
+                "seconds": cls.ends[1:],
+                "duration": np.diff(cls.ends),
+                "reason": None,
+                "complexity": sizes,
+                "on_front": front,
+                "pipeline": [_step_names(learner) for learner in cls.learners],
+            }
+        )
 
 
 def accuracy(estimator: Any, X: np.ndarray, y: np.ndarray) -> float:
@@ -215,6 +265,30 @@ def accuracy(estimator: Any, X: np.ndarray, y: np.ndarray) -> float:
 def complexity(pipeline: Any) -> float:
     """Count what a pipeline is made of: its steps and their parameters."""
     return float(len(plain_params(pipeline)))
+
+
+@contextmanager
+def _hard_limit(seconds: float) -> Iterator[None]:
+    """End this process when the evolution overruns: TPOT's own limits are cooperative.
+
+    The supervisor then starts another process that fits the best pipeline that was kept.
+    """
+    if math.isinf(seconds):
+        yield
+        return
+
+    def end() -> None:
+        sys.stderr.write(f"the evolution overran its {seconds:.0f} s")
+        sys.stderr.flush()
+        os._exit(_OVERRUN_STATUS)
+
+    timer = threading.Timer(max(seconds, 1.0), end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _evolve(estimator: Any, X: np.ndarray, y: np.ndarray) -> None:
@@ -252,25 +326,22 @@ def trials_frame(individuals: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _best(evaluated: pd.DataFrame, growth: float, seconds: float | None) -> int:
-    """Number of the most accurate pipeline whose refit fits the time that is left.
-
-    A refit is estimated from the evaluation in proportion to the rows, which are ``growth`` times
-    as many. When none fits, the one with the quickest evaluation is taken; without a limit the
-    most accurate one.
-    """
-    complete = evaluated[evaluated["value"].notna()]
-    if complete.empty:
+def _best(evaluated: pd.DataFrame) -> int:
+    """Number of the most accurate pipeline."""
+    if not evaluated["value"].notna().any():
         raise SearchError(
             f"none of {len(evaluated)} pipelines could be evaluated: "
             f"{'; '.join(sorted(evaluated['reason'].dropna().unique()))}."
         )
-    power = np.where(complete["pipeline"].str.contains("Kernel|KNeighbors"), 2.0, 1.0)
-    refit_seconds = complete["duration"] * growth**power
-    fitting = complete if seconds is None else complete[MARGIN * refit_seconds <= seconds]
-    if fitting.empty:
-        return int(refit_seconds.idxmin())
-    return int(fitting["value"].idxmax())
+    return int(evaluated["value"].idxmax())
+
+
+def _fit_time(evaluated: pd.DataFrame, number: int, n_fit: int) -> FitTime:
+    """Time of the fit of a pipeline, its scoring included."""
+    row = evaluated.loc[number]
+    kernel = "Kernel" in row["pipeline"]
+    growth = 2.0 if kernel or "KNeighbors" in row["pipeline"] else 1.0
+    return FitTime(n_fit, max(float(row["duration"]), 1e-3), growth, parallel=kernel)
 
 
 def _step_names(pipeline: Any) -> str:

@@ -8,6 +8,7 @@ from fmnist_lib.data.version import DataVersion
 from fmnist_lib.evaluation.figures import evaluation_pictures
 from fmnist_lib.evaluation.leaderboard import leaderboard
 from fmnist_lib.evaluation.metrics import evaluate
+from fmnist_lib.search.budget import Spent
 from fmnist_lib.search.result import CandidateResult
 from fmnist_lib.statistics import wilson
 
@@ -38,11 +39,15 @@ def test_the_card_leads_with_the_champion_and_lists_every_failure(test_images, t
     pictures = evaluation_pictures(table, evaluation, test_images)
     assert [picture.png[:4] for picture in pictures] == [b"\x89PNG"] * 4
     version = DataVersion("official", "somewhere", "f" * 64, {})
-    components = leaderboard_card(table, evaluation, pictures, version, wilson(890, 1000))
+    spent = Spent(seconds=171.2, total_seconds=180, rows=41_000, most_rows=60_000)
+    corrected = wilson(890, 1000)
+    components = leaderboard_card(table, evaluation, pictures, version, corrected, spent=spent)
     text = [str(component.render()) for component in components]
     assert "Champion: winner" in text[0]
     assert f"{100 * evaluation.accuracy.value:.2f} %" in "".join(text)
     assert "failed: timed out after 5 s" in "".join(text)
     assert "it comes to 89.00 %" in "".join(text)
+    assert "took 171 of 180 seconds" in "".join(text)
+    assert "fitted on 41,000 of 60,000" in "".join(text)
     assert "winner *" in "".join(text)
     assert "pipeline of second" in "".join(text)

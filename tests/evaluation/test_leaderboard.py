@@ -43,6 +43,13 @@ def test_ties_go_to_the_lower_log_loss_then_to_the_smaller_model():
     assert pick_champion([finished("a", 900, model_mb=9), finished("b", 900)]).id == "b"
 
 
+@pytest.mark.parametrize(("right", "champion"), [(905, "a"), (960, "vote")])
+def test_an_ensemble_must_be_significantly_better(right, champion):
+    entries = [finished("a", 900), finished("vote", right, engine="ensemble")]
+    assert pick_champion(entries).id == champion
+    assert list(leaderboard(entries)["candidate"]) == ["vote", "a"]
+
+
 def test_when_all_fail_the_reasons_are_listed():
     entries = [FAILED, finished("baseline", 800, engine="baseline")]
     with pytest.raises(SearchError, match=r"all 1 candidates failed.*broken: timed out after 5 s"):

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from fmnist_lib.config import BaselineCandidate, EnsembleCandidate, OptunaCandidate, SearchConfig
-from fmnist_lib.search.budget import REFIT_SHARE, plan_budget
+from fmnist_lib.search.budget import REFIT_SHARE, patch_sizes, plan_budget
 
 
 def config(shares, minutes=10.0, **values):
@@ -23,17 +25,23 @@ def test_two_workers_share_the_search_time_fully():
 
 
 def test_time_spent_on_features_is_taken_off():
-    budget = plan_budget(config([1.0]), spent_seconds=100, cores=2)
-    assert budget.race_seconds == pytest.approx(500)
-    assert budget.seconds["c0"] == pytest.approx(500 - 600 * REFIT_SHARE)
+    budget = plan_budget(config([1.0]), started=time.time() - 100, cores=2)
+    assert budget.race_seconds == pytest.approx(500, abs=1)
+    assert budget.seconds["c0"] == pytest.approx(500 - 600 * REFIT_SHARE, abs=1)
+    assert budget.refit_seconds_left() == pytest.approx(500, abs=1)
+    spent = budget.spent(rows=10, most_rows=20)
+    assert spent.seconds == pytest.approx(100, abs=1)
+    assert spent.total_seconds == pytest.approx(600)
 
 
 def test_features_that_took_too_long_leave_something_for_the_search():
-    assert plan_budget(config([1.0]), spent_seconds=10_000).race_seconds > 0
+    budget = plan_budget(config([1.0]), started=time.time() - 10_000)
+    assert budget.race_seconds > 0
+    assert budget.refit_seconds_left() == pytest.approx(600 * REFIT_SHARE)
 
 
-def test_the_longest_start_first():
-    assert plan_budget(config([1.0, 3.0, 2.0]), cores=2).order == ("c1", "c2", "c0")
+def test_the_longest_starts_first_and_a_long_one_last():
+    assert plan_budget(config([1.0, 3.0, 2.0]), cores=2).order == ("c1", "c0", "c2")
 
 
 def test_one_candidate_gets_all_cores():
@@ -42,8 +50,9 @@ def test_one_candidate_gets_all_cores():
 
 
 def test_several_patch_sizes_take_more_minutes():
-    assert plan_budget(config([1.0], minutes=1.0)).patch_sizes == ("5",)
-    assert "3+5+7" in plan_budget(config([1.0], minutes=20.0)).patch_sizes
+    assert patch_sizes(config([1.0], minutes=1.0)) == ()
+    assert patch_sizes(config([1.0], minutes=3.0)) == ("5",)
+    assert "3+5+7" in patch_sizes(config([1.0], minutes=20.0))
 
 
 def test_a_baseline_takes_its_share_and_an_ensemble_none():

@@ -11,12 +11,12 @@ from fmnist_lib.search.job import Job
 
 @pytest.fixture
 def search(data, cache):
-    def run(seconds=600.0, refit_seconds=600.0, warm_start=False, **values):
+    def run(seconds=600.0, warm_start=False, **values):
         values = {"families": ("logistic", "kernel"), "features": ("gradients",)} | values
         candidate = OptunaCandidate(id="a", engine="optuna", **values)
-        job = Job(candidate, data, seconds, refit_seconds, 7, cache, warm_start=warm_start)
+        job = Job(candidate, data, seconds, 7, cache, warm_start=warm_start)
         reports, kept = [], []
-        clock = Clock(seconds, refit_seconds, reports.append)
+        clock = Clock(seconds, reports.append)
         found = optuna_engine.search(candidate, job, clock, kept.append)
         return found, reports, kept, clock
 
@@ -42,12 +42,12 @@ def test_a_search_bounded_by_time_leaves_time_for_the_refit(search):
     assert (found.trials["state"] == "complete").any()
 
 
-def test_when_every_refit_is_too_long_the_quickest_is_taken_in_time(search):
-    found, _, kept, clock = search(seconds=8.0, refit_seconds=1e-6, families=("logistic",))
-    assert clock.seconds < 9
-    assert set(found.trials["state"]) == {"pruned"}
-    assert found.trials["reason"].str.contains("the refit would take about|the time was up").all()
-    assert not kept
+def test_what_was_found_knows_how_many_rows_there_is_time_for(search):
+    found, _, _, _ = search(seconds=8.0, families=("kernel",))
+    assert found.fit_time.rows > 0
+    assert found.fit_time.at(2 * found.fit_time.rows) > 4 * found.fit_time.seconds
+    bounded, _, _, _ = search(trials=2, families=("kernel",))
+    assert bounded.fit_time is None
 
 
 def test_a_later_search_first_tries_what_was_best_before(search):

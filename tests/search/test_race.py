@@ -5,6 +5,8 @@ import pytest
 from fmnist_lib.search.race import Race
 
 SHARES = {"a": 1.0, "b": 1.0, "c": 2.0}
+#: Of 100 s, less a fifth for the champion's refit and 8 s to hand over.
+LEFT = 72
 
 
 @pytest.fixture
@@ -18,16 +20,28 @@ def enter(tmp_path):
 
 def test_time_is_divided_by_shares_among_those_that_wait(enter):
     _, first = enter("a")
-    assert first == pytest.approx(50, abs=1)  # a quarter of two workers
+    assert first == pytest.approx(LEFT / 2, abs=1)  # a quarter of two workers
     _, second = enter("b")
-    assert second == pytest.approx(100 / 3, abs=1)  # one worker may have to do for the rest
+    assert second == pytest.approx(LEFT / 3, abs=1)  # one worker may have to do for the rest
     _, last = enter("c")
-    assert last == pytest.approx(100, abs=1)
+    assert last == pytest.approx(LEFT, abs=1)
 
 
 def test_a_restart_does_not_shrink_the_time(enter):
     enter("a")
-    assert enter("a")[1] == pytest.approx(25, abs=1)
+    assert enter("a")[1] == pytest.approx(LEFT / 4, abs=1)
+
+
+def test_the_leaders_refit_is_kept_free(enter):
+    a, b = enter("a")[0], enter("b")[0]
+    a.post(0.9, refit=40)
+    a.post(0.91)  # what was posted before still holds
+    assert b.remaining == pytest.approx(100 - 40 - 8, abs=1)
+    b.post(0.8, refit=5)
+    assert b.remaining == pytest.approx(100 - 40 - 8, abs=1)
+    a.post(0.92, refit=500)
+    a.end()
+    assert b.remaining == pytest.approx(100 - b.champion_limit - 8, abs=1)
 
 
 def test_only_the_leader_goes_on_and_only_when_nobody_waits_for_its_place(enter):

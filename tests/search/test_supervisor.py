@@ -22,7 +22,7 @@ BASELINE = BaselineCandidate(id="b", engine="baseline", strategy="logistic")
 @pytest.fixture
 def job(data, cache):
     def make(candidate, seconds=60.0, data=data):
-        return Job(candidate, data, seconds, refit_seconds=60, seed=5, cache=cache)
+        return Job(candidate, data, seconds, seed=5, cache=cache)
 
     return make
 
