@@ -31,7 +31,7 @@ def test_a_killed_candidate_is_a_row_and_a_killed_step_resumes(
     """Two accidents in one run: a candidate's task is killed, and later the step `select`."""
     config = project.config("killed")
     process = project.start("run", "--data-dir", str(real_data_dir), config=config)
-    kill_task(process, "search", "--split-index", "2")
+    kill_task(process, "search", "--split-index", "1")  # the baseline, by its share
     kill_task(process, "select")
     assert process.wait(timeout=180) == 1
     failed = latest_run()

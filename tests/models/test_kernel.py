@@ -66,8 +66,9 @@ def test_iterations_come_to_the_direct_solution(monkeypatch):
 
 def test_all_rows_as_landmarks_predict_as_the_whole_kernel_does(rows):
     X, y = rows
-    whole = KernelClassifier(random_state=0, temperature=1.0).fit(X[:1500], y[:1500])
-    nearly = KernelClassifier(landmarks=1499, random_state=0, temperature=1.0, iterations=40)
+    to_the_end = {"random_state": 0, "temperature": 1.0, "tolerance": 0.0, "iterations": 40}
+    whole = KernelClassifier(**to_the_end).fit(X[:1500], y[:1500])
+    nearly = KernelClassifier(landmarks=1499, **to_the_end)
     scores = nearly.fit(X[:1500], y[:1500]).decision_function(X[1500:2500])
     assert np.abs(scores - whole.decision_function(X[1500:2500])).max() < 0.05
 
