@@ -61,7 +61,10 @@ class FashionMnistTrain(FlowSpec):
     rows = Parameter("rows", type=int, default=None, help="Training images to use")
     data_dir = Parameter("data-dir", type=str, default=None, help="Directory with the four files")
     batch = Parameter(
-        "batch", type=str, default=None, help="Images to test for drift: IDX, .npy or .npz"
+        "batch",
+        type=str,
+        default=None,
+        help="Images to test for drift: IDX, .npy, .npz, CSV, Parquet, PNG folder",
     )
 
     @FailureCard(card="data")
@@ -75,7 +78,7 @@ class FashionMnistTrain(FlowSpec):
         from fmnist_lib.data.dataset import load_dataset
 
         self.resolved_config = self.resolve_config()
-        self.batch_images = read_batch(Path(self.batch)) if self.batch else None
+        self.batch_images = read_batch(Path(self.batch)).images if self.batch else None
         self.dataset, self.data_version = load_dataset(
             self.settings.data, PROJECT_ROOT, self.settings.seed
         )

@@ -11,6 +11,7 @@ import math
 import os
 import tempfile
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from fmnist_lib.errors import DataError
 from fmnist_lib.labels import IMAGE_SHAPE, N_CLASSES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -52,33 +55,39 @@ def read_idx(path: Path) -> NDArray[Any]:
         The file is missing, no regular file, unreadable, empty, damaged (gzip checksum), cut
         short, longer than its header states, no IDX file, or larger than `MAX_BYTES` unpacked.
     """
-    if not path.exists():
-        raise DataError(f"{path}: expected a file, found nothing. Check the path.")
-    if not path.is_file():
-        kind = "a directory" if path.is_dir() else "something else"
-        raise DataError(f"{path}: expected a file, got {kind}. {_INTACT_COPY}")
-    try:
-        with path.open("rb") as file:
-            magic = file.read(len(_GZIP_MAGIC))
-            file.seek(0)
-            if magic != _GZIP_MAGIC:
-                return _read(file, path)
-            with gzip.GzipFile(fileobj=file) as unpacked:
-                return _read(unpacked, path)
-    except EOFError:
-        raise DataError(
-            f"{path}: expected a whole gzip file, got one that is cut short at "
-            f"{path.stat().st_size} bytes. {_INTACT_COPY}"
-        ) from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(
-            f"{path}: expected an intact gzip file, got a damaged one ({error}). {_INTACT_COPY}"
-        ) from None
-    except OSError as error:
-        raise DataError(
-            f"{path}: expected a readable file, got: {error.strerror or error}. "
-            "Check its permissions and the disk."
-        ) from None
+    with _opened(path) as file:
+        return _read(file, path)
+
+
+def iter_idx(path: Path, rows: int) -> Iterator[NDArray[Any]]:
+    """Read an IDX file `rows` entries of its first dimension at a time, in bounded memory.
+
+    Raises
+    ------
+    DataError
+        As `read_idx`, but of any size; a fault further down shows only when it is reached.
+    """
+    with _opened(path) as file:
+        dtype, (total, *shape) = _read_header(file, path)
+        size = math.prod(shape) * dtype.itemsize
+        if size * min(rows, total) > MAX_BYTES:
+            raise DataError(
+                f"{path}: expected at most {MAX_BYTES} bytes at once, got a header that promises "
+                f"{size} bytes a row. {_INTACT_COPY}"
+            )
+        for start in range(0, total, rows):
+            wanted = min(rows, total - start)
+            values = _read_up_to(file, wanted * size)
+            if len(values) < wanted * size:
+                raise DataError(
+                    f"{path}: expected {total} rows, got {start + len(values) // max(size, 1)}: "
+                    f"the file is cut short. {_INTACT_COPY}"
+                )
+            array = np.frombuffer(values, dtype=dtype).reshape([wanted, *shape])
+            yield array.astype(dtype.newbyteorder("="), copy=False)
+        # Reading to the very end is also what makes gzip compare its checksum.
+        if file.read(1):
+            raise DataError(f"{path}: expected {total} rows, got more after. {_INTACT_COPY}")
 
 
 def read_images(path: Path) -> NDArray[np.uint8]:
@@ -183,6 +192,39 @@ def write_idx(path: Path, array: NDArray[Any]) -> None:
         # No time stamp in the header: the same array gives the same checksum.
         content = gzip.compress(content, compresslevel=6, mtime=0)
     _write_atomically(path, content)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
+    """Open a file, unpacking it on the way; whatever goes wrong becomes a DataError."""
+    if not path.exists():
+        raise DataError(f"{path}: expected a file, found nothing. Check the path.")
+    if not path.is_file():
+        kind = "a directory" if path.is_dir() else "something else"
+        raise DataError(f"{path}: expected a file, got {kind}. {_INTACT_COPY}")
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(_GZIP_MAGIC))
+            file.seek(0)
+            if magic != _GZIP_MAGIC:
+                yield file
+                return
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                yield unpacked
+    except EOFError:
+        raise DataError(
+            f"{path}: expected a whole gzip file, got one that is cut short at "
+            f"{path.stat().st_size} bytes. {_INTACT_COPY}"
+        ) from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(
+            f"{path}: expected an intact gzip file, got a damaged one ({error}). {_INTACT_COPY}"
+        ) from None
+    except OSError as error:
+        raise DataError(
+            f"{path}: expected a readable file, got: {error.strerror or error}. "
+            "Check its permissions and the disk."
+        ) from None
 
 
 def _read(file: IO[bytes] | gzip.GzipFile, path: Path) -> NDArray[Any]:

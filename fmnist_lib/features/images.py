@@ -37,10 +37,21 @@ def as_images(X: Any) -> np.ndarray:
 def _to_uint8(array: np.ndarray) -> np.ndarray:
     if array.dtype.kind not in "iuf":
         raise DataError(f"images: expected numbers within 0..255, got dtype {array.dtype}.")
-    # NaN fails both comparisons, so it is refused as well.
+    if array.dtype.kind == "f" and array.size and not np.isfinite(array).all():
+        row = int((~np.isfinite(array)).reshape(len(array), -1).any(axis=1).argmax())
+        raise DataError(
+            "images: expected whole numbers within 0..255, got NaN, infinity or an empty cell, "
+            f"first in row {row} (counted from 0). Mend or remove the image."
+        )
     if array.size and not (array.min() >= 0 and array.max() <= 255):  # noqa: PLR2004 (uint8)
         raise DataError(
-            f"images: expected values within 0..255, got {array.min()} to {array.max()}."
+            f"images: expected values within 0..255, got {array.min()} to {array.max()}. "
+            "Pass the raw pixels."
+        )
+    if array.dtype.kind == "f" and array.size and 0 < array.max() <= 1:
+        raise DataError(
+            "images: expected raw pixels within 0..255, got numbers within 0..1, as if divided by "
+            "255. Nothing is scaled on its own; if that is so: numpy.rint(images * 255)."
         )
     converted = array.astype(np.uint8)
     if array.dtype.kind == "f" and not np.array_equal(converted, array):

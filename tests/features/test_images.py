@@ -24,11 +24,12 @@ def test_uint8_images_are_not_copied(test_images):
     [
         (np.zeros((28, 28)), r"expected shape \(n, 28, 28\) or \(n, 784\), got \(28, 28\)"),
         (np.zeros((2, 783)), "expected shape"),
-        (np.full((1, 784), np.nan), "within 0..255, got nan"),
+        (np.full((1, 784), np.nan), "within 0..255, got NaN"),
         (np.full((1, 784), np.inf), "within 0..255"),
         (np.full((1, 784), 256), "within 0..255, got 256"),
         (np.full((1, 784), -1), "within 0..255, got -1"),
-        (np.full((1, 784), 0.5), "got fractions"),
+        (np.full((1, 784), 0.5), "as if divided by 255"),
+        (np.full((1, 784), 1.5), "got fractions"),
         (np.full((1, 784), "a"), "expected numbers"),
     ],
 )

@@ -1,0 +1,106 @@
+"""Batches as plain arrays: IDX, .npy and .npz."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fmnist_lib.data.idx import MAX_BYTES, iter_idx
+from fmnist_lib.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def idx_chunks(path: Path, rows: int) -> Iterator[tuple[Any, None]]:
+    """Images of an IDX file, `rows` at a time."""
+    for values in iter_idx(path, rows):
+        yield values, None
+
+
+def npy_chunks(path: Path, rows: int) -> Iterator[tuple[Any, None]]:
+    """Images of a ``.npy`` file, mapped into memory and read `rows` at a time."""
+    array = _load(path, mmap_mode="r")
+    if not array.ndim:
+        raise DataError(f"{path.name}: expected images, got a single value. Save an array.")
+    for start in range(0, len(array), rows):
+        yield np.asarray(array[start : start + rows]), None
+
+
+def npz_chunks(path: Path, rows: int) -> Iterator[tuple[Any, Any]]:
+    """Arrays ``images`` and, if there is one, ``labels`` of a ``.npz`` file."""
+    arrays = read_npz(path, ("images", "labels"))
+    if "images" not in arrays:
+        raise DataError(
+            f"{path.name}: expected an array named 'images', got {names_in(path)}. "
+            "Write it with numpy.savez(FILE, images=..., labels=...)."
+        )
+    images, labels = arrays["images"], arrays.get("labels")
+    if labels is not None and np.shape(labels)[:1] != np.shape(images)[:1]:
+        raise DataError(
+            f"{path.name}: expected one label an image, got images of shape {np.shape(images)} "
+            f"and labels of shape {np.shape(labels)}. Save arrays that belong together."
+        )
+    for start in range(0, len(images) if images.ndim else 0, rows):
+        part = slice(start, start + rows)
+        yield images[part], None if labels is None else labels[part]
+
+
+def read_npy(path: Path) -> np.ndarray:
+    """Return the array of a ``.npy`` file."""
+    return np.asarray(_load(path, mmap_mode=None))
+
+
+def read_npz(path: Path, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Return those of the wanted arrays that a ``.npz`` file has.
+
+    Raises
+    ------
+    DataError
+        The file is damaged, holds pickled objects, or would not fit into memory.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > MAX_BYTES:
+            raise DataError(
+                f"{path.name}: expected at most {MAX_BYTES} bytes unpacked, got {size}. "
+                "Save larger batches as .npy, which is read piece by piece."
+            )
+        # Pickled objects could run code on load: only plain arrays are read.
+        with np.load(path, allow_pickle=False) as content:
+            return {name: content[name] for name in wanted if name in content}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        if isinstance(error, DataError):
+            raise
+        raise _unreadable(path, error) from None
+
+
+def names_in(path: Path) -> str:
+    """Names of the arrays in a ``.npz`` file, for messages."""
+    with np.load(path, allow_pickle=False) as content:
+        return ", ".join(content) or "no array"
+
+
+def _load(path: Path, mmap_mode: Any) -> np.ndarray:
+    try:
+        # Not np.load: it would take a zip or a pickle for one as well.
+        return np.lib.format.open_memmap(path, mode="r") if mmap_mode else _read_npy(path)
+    except (OSError, ValueError, EOFError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    with path.open("rb") as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{path.name}: expected a readable {path.suffix} file with plain arrays, got: "
+        f"{str(error).rstrip('.')}. Write it with numpy.save, or numpy.savez(FILE, images=...)."
+    )
