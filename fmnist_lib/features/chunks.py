@@ -93,6 +93,11 @@ def available_threads() -> int:
     return min(cores, int(limit)) if limit.isdigit() and int(limit) > 0 else cores
 
 
+def use_all_processors() -> None:
+    """Lift the bound of our own threads in this process."""
+    os.environ.pop(THREADS, None)
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Bound our own threads to one, in this process and in those it starts meanwhile."""

@@ -39,16 +39,23 @@ class Points:
     half_norms: NDArray[np.float32]
 
     @classmethod
-    def from_rows(cls, rows: np.ndarray, antisymmetric: np.ndarray) -> Points:
+    def from_rows(
+        cls, rows: np.ndarray, antisymmetric: np.ndarray, steps: np.ndarray | None = None
+    ) -> Points:
         """Split scaled rows by the parity of their columns.
 
         Parameters
         ----------
-        rows : ndarray of float16 or float32, shape (n, n_columns)
+        rows : ndarray of float32 or int8, shape (n, n_columns)
         antisymmetric : ndarray of bool, shape (n_columns,)
+        steps : ndarray of float32, shape (n_columns,), optional
+            What a value of 1 stands for in every column; absent: 1.
         """
         even = rows[:, ~antisymmetric].astype(np.float32)
         odd = rows[:, antisymmetric].astype(np.float32)
+        if steps is not None:
+            even *= steps[~antisymmetric]
+            odd *= steps[antisymmetric]
         squares = np.einsum("ij,ij->i", even, even) + np.einsum("ij,ij->i", odd, odd)
         return cls(np.ascontiguousarray(even), np.ascontiguousarray(odd), squares / np.float32(2))
 

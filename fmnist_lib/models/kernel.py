@@ -23,7 +23,8 @@ from fmnist_lib.models.stored_kernel import LandmarkKernel, SymmetricKernel
 _BATCH, _MET, _SEGMENT = 512, 1024, 8192
 #: Rows that are scaled at once.
 _SCALED = 4096
-_FLOAT16_MAX = 65504
+#: Scaled rows are kept in eight bits; beyond this distance the kernel is 0 in any case.
+_STEPS, _FARTHEST = 127, 1e4
 #: Landmarks where the memory bound would allow more: their own matrices grow with the square.
 _MOST_LANDMARKS = 10_000
 #: Rows to find a temperature: fitted on, and scored.
@@ -60,8 +61,10 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : ndarray
-    rows_ : ndarray of float16, shape (n_kept, n_columns)
-        Scaled rows that carry the solution.
+    rows_ : ndarray of int8, shape (n_kept, n_columns)
+        Scaled rows that carry the solution, in steps.
+    steps_ : ndarray of float32, shape (n_columns,)
+        One step of every column: a 127th of its largest magnitude.
     center_ : ndarray of float32, shape (n_columns,)
         Taken away from new rows.
     scale_ : float
@@ -121,8 +124,8 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         self.temperature_ = self.temperature
         if self.temperature is None:
             self.temperature_ = self._find_temperature(X, y, order)
-        # Distances stay the same, and numbers become small: float16 and float32 lose less. Columns
-        # that change sign in the mirror have no mean to take away.
+        # Distances stay the same, and numbers become small: rounding loses less. Columns that
+        # change sign in the mirror have no mean to take away.
         self.center_ = np.where(self._antisymmetric, 0, X.mean(axis=0, dtype=np.float64))
         self.center_ = self.center_.astype(np.float32)
         squares = [
@@ -131,13 +134,15 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         mean_square = 2 * float(np.sum(squares)) / len(X)
         self.scale_ = float(np.sqrt(2 / (self.width * (mean_square or 1.0))))
         # Rounded before the solution is found, so that what is kept is what was solved for.
-        rows = np.empty(X.shape, dtype=np.float16)
+        largest = np.max([np.abs(self._scaled(X[part])).max(axis=0) for part in _slices(len(X))], 0)
+        self.steps_ = np.where(largest > 0, largest / np.float32(_STEPS), np.float32(1))
+        rows = np.empty(X.shape, dtype=np.int8)
         for part in _slices(len(X)):
-            rows[part] = self._scaled(X[order[part]])
+            rows[part] = np.rint(self._scaled(X[order[part]]) / self.steps_)
         targets = np.eye(len(self.classes_), dtype=np.float32)[labels[order]]
         targets -= targets.mean(axis=0)
         self.offset_ = np.bincount(labels).astype(np.float32) / len(labels)
-        points = Points.from_rows(rows, self._antisymmetric)
+        points = Points.from_rows(rows, self._antisymmetric, self.steps_)
         kept, self.description_ = self._number_kept(len(rows))
         # BLAS's own threads would let the last bit depend on their number.
         with threadpool_limits(1, user_api="blas"):
@@ -192,11 +197,11 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         return scores
 
     def _scaled(self, rows: np.ndarray) -> np.ndarray:
-        """Rows as float16, in units in which the kernel is exp(-|x - z|^2 / 2)."""
+        """Rows as float32, in units in which the kernel is exp(-|x - z|^2 / 2)."""
         scaled = rows.astype(np.float32)
         scaled -= self.center_
         scaled *= np.float32(self.scale_)
-        return np.clip(scaled, -_FLOAT16_MAX, _FLOAT16_MAX, out=scaled).astype(np.float16)
+        return np.clip(scaled, -_FARTHEST, _FARTHEST, out=scaled)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is computed from the rest."""
@@ -206,7 +211,7 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         """Compute again what was left out."""
         super().__setstate__(state)
         if hasattr(self, "rows_"):
-            self._kept = Points.from_rows(self.rows_, self._antisymmetric)
+            self._kept = Points.from_rows(self.rows_, self._antisymmetric, self.steps_)
 
     def _parity(self, n_columns: int) -> np.ndarray:
         if self.antisymmetric is None:

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import softmax
 
 from fmnist_lib.errors import SearchError
+from fmnist_lib.features.chunks import available_threads, one_thread
 from fmnist_lib.models.kernel import KernelClassifier, fit_temperature
 from fmnist_lib.search.clock import MARGIN, Clock
 from fmnist_lib.search.result import CandidateResult, Found
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from fmnist_lib.search.result import Progress
 
 
-#: With less time a candidate does not start its search.
-_LEAST_SECONDS = 8.0
+#: With less time a candidate of an engine does not start its search, unless trials bound it.
+_LEAST_SECONDS = {"optuna": 8.0, "tpot": 25.0}
 
 
 def run(
@@ -51,19 +52,27 @@ def run(
     limit = race.start() if race else job.seconds
     clock = Clock(limit, report, race, job.data.n_holdout)
     clock.report("starting")
-    if race and limit < _LEAST_SECONDS and job.candidate.engine != "baseline":
+    least = 0.0 if _bounded_by_trials(job) else _LEAST_SECONDS.get(job.candidate.engine, 0.0)
+    if race and limit < least:
         raise SearchError(
             f"{max(limit, 0):.0f} s of the search were left when its turn came, expected at least "
-            f"{_LEAST_SECONDS:.0f}. Give the search more minutes or fewer candidates."
+            f"{least:.0f}. Give the search more minutes or fewer candidates."
         )
     found = found or _find(job, clock, keep)
     n_trials, search_seconds = len(found.trials), clock.seconds
     clock.report("refitting", n_trials, found.score)
     try:
+        clock.use_free_processors()
         return _validated(job, found, search_seconds, _rows(job, found, clock))
     finally:
         if race:
             race.end()
+
+
+def _bounded_by_trials(job: Job) -> bool:
+    candidate = job.candidate
+    bounds = (getattr(candidate, name, None) for name in ("trials", "generations"))
+    return any(bound is not None for bound in bounds)
 
 
 def _find(job: Job, clock: Clock, keep: Callable[[Found], None]) -> Found:
@@ -88,7 +97,8 @@ def _rows(job: Job, found: Found, clock: Clock) -> int:
     """Training images that there is time to fit on."""
     if found.fit_time is None:
         return job.data.n_train
-    return found.fit_time.rows_in(clock.train_limit / MARGIN, job.data.n_train)
+    limit = clock.train_limit / MARGIN
+    return found.fit_time.rows_in(limit, job.data.n_train, available_threads())
 
 
 def _validated(job: Job, found: Found, search_seconds: float, n_rows: int) -> CandidateResult:
@@ -125,7 +135,12 @@ def _validated(job: Job, found: Found, search_seconds: float, n_rows: int) -> Ca
         fit_seconds=fit_seconds,
         fit_rows=n_rows,
         fit_time=found.fit_time
-        and replace(found.fit_time, rows=n_rows, seconds=max(fit_seconds, 1e-3)),
+        and replace(
+            found.fit_time,
+            rows=n_rows,
+            seconds=max(fit_seconds, 1e-3),
+            threads=available_threads(),
+        ),
     )
 
 
@@ -144,9 +159,10 @@ def _calibrated(learner: Any, recipe: Any, columns: Any, labels: Any) -> tuple[A
 
 
 def _milliseconds(pipeline: Any, images: Any, n: int = 1000) -> float:
-    """Wall time of a prediction in a batch, on the threads that this process has."""
+    """Wall time of a prediction in a batch, on one processor core."""
     batch = images[:n]
-    pipeline.predict_proba(batch[:100])
-    start = time.monotonic()
-    pipeline.predict_proba(batch)
+    with one_thread():
+        pipeline.predict_proba(batch[:100])
+        start = time.monotonic()
+        pipeline.predict_proba(batch)
     return 1000 * (time.monotonic() - start) / len(batch)

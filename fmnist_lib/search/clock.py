@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fmnist_lib.features.chunks import use_all_processors
 from fmnist_lib.search.result import Progress
 
 if TYPE_CHECKING:
@@ -106,6 +107,11 @@ class Clock:
         # Whoever watches the limit from outside must know that it has moved.
         self.limit = max(self.limit, self.seconds + left)
         return True
+
+    def use_free_processors(self) -> None:
+        """Work on all processors once every other candidate has ended."""
+        if self._race is not None and self._race.alone:
+            use_all_processors()
 
     def report(
         self,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fmnist_lib.search.data import SearchData
 
 #: Components kept of every extractor; a pipeline takes the leading ones.
-MAX_SYMMETRIC, MAX_ANTISYMMETRIC = 290, 160
+MAX_SYMMETRIC, MAX_ANTISYMMETRIC = 450, 250
 #: Rows of one file.
 _CHUNK = 1000
 

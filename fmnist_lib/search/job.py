@@ -36,6 +36,8 @@ class Job:
         Patch dictionaries to choose from, such as "5" and "3+5".
     memory_gib : float
         Bound of a kernel's storage.
+    max_model_mb : float
+        Size beyond which a model could not become champion.
     champion_threads : int
         Threads of the champion's refit.
     race_directory : path or None
@@ -56,6 +58,7 @@ class Job:
     cache: Path
     patch_sizes: tuple[str, ...] = ("5",)
     memory_gib: float = 4.0
+    max_model_mb: float = float("inf")
     champion_threads: int = 1
     race_directory: Path | None = None
     race_shares: dict[str, float] = field(default_factory=dict)
@@ -110,6 +113,7 @@ def make_job(  # noqa: PLR0917 (what a run knows)
         cache=cache,
         patch_sizes=budget.patch_sizes,
         memory_gib=search.memory_gib or free_gibibytes() / 2,
+        max_model_mb=search.max_model_mb,
         champion_threads=budget.champion_threads,
         race_directory=cache / "races" / run_name if run_name else None,
         race_shares=budget.shares,

@@ -11,6 +11,7 @@ import optuna
 import pandas as pd
 
 from fmnist_lib.errors import SearchError
+from fmnist_lib.features.chunks import available_threads
 from fmnist_lib.search import pipelines
 from fmnist_lib.search.clock import MARGIN, RefitTime
 from fmnist_lib.search.result import FitTime, Found
@@ -120,6 +121,7 @@ class _Objective:
         data = self._job.data
         recipe = pipelines.make_recipe(params, self._job.seed, self._job.memory_gib)
         growth = pipelines.GROWTH[params["family"]]
+        self._check_size(trial, recipe)
         score, fit_seconds = 0.0, 0.0
         n_most = min(self._candidate.rows or data.n_fit, data.n_fit)
         for rung in range(RUNGS):
@@ -131,7 +133,9 @@ class _Objective:
             trial.report(score, step=REDUCTION**rung)
             # On few rows a kernel spends its time on what does not grow with their square.
             if rung or growth <= 1:
-                fit_time = FitTime(n_fit, fit_seconds, growth, params["family"] == "kernel")
+                fit_time = FitTime(
+                    n_fit, fit_seconds, growth, params["family"] == "kernel", available_threads()
+                )
                 self._note_refit(trial, recipe, fit_time, row_seconds)
             if rung < RUNGS - 1 and trial.should_prune():
                 raise optuna.TrialPruned
@@ -170,6 +174,15 @@ class _Objective:
             fit_time=None if self._candidate.trials else _fit_time(best),
         )
 
+    def _check_size(self, trial: Trial, recipe: Recipe) -> None:
+        """End a trial whose model could not become champion."""
+        size = recipe.megabytes(self._store, len(self._job.data.labels))
+        if size > self._job.max_model_mb:
+            trial.set_user_attr(
+                "reason", f"{size:.0f} MB, and at most {self._job.max_model_mb:g} are allowed"
+            )
+            raise optuna.TrialPruned
+
     def _check_time(self, trial: Trial, fit_seconds: float) -> None:
         """End a trial when the time does not allow its next fit."""
         if self._candidate.trials is not None:
@@ -202,6 +215,7 @@ class _Objective:
         self, recipe: Recipe, n_fit: int, n_holdout: int
     ) -> tuple[float, float, float]:
         """Accuracy on the held-out rows, seconds of the fit, and seconds to score a row."""
+        self._clock.use_free_processors()
         data = self._job.data
         fit_rows, holdout_rows = data.fit_rows(n_fit), data.holdout_rows(n_holdout)
         for block in recipe.blocks:

@@ -145,6 +145,14 @@ class Race:
         running = sum(other.ended is None for other in others.values())
         return not waiting or running > 0
 
+    @property
+    def alone(self) -> bool:
+        """Whether every other candidate has been here and has ended."""
+        others = self._others()
+        return len(others) == len(self._shares) - 1 and all(
+            other.ended is not None for other in others.values()
+        )
+
     def is_beaten(self, used_share: float, n_scored: int) -> bool:
         """Whether another candidate is so far ahead that going on is a waste.
 

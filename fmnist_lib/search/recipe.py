@@ -13,6 +13,8 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from fmnist_lib.features.block import leading, whitening_scale
 from fmnist_lib.features.pixels import Pixels
+from fmnist_lib.labels import N_CLASSES
+from fmnist_lib.models.kernel import KernelClassifier
 
 if TYPE_CHECKING:
     from fmnist_lib.features.block import FeatureBlock
@@ -109,6 +111,20 @@ class Recipe:
             transformer_weights={block.name: float(np.sqrt(block.weight)) for block in self.blocks},
         )
         return Pipeline([("features", features), ("classify", learner)])
+
+    def megabytes(self, store: ColumnStore, n_rows: int) -> float:
+        """Estimate the size of a kernel's pipeline fitted on so many images, in 10**6 bytes.
+
+        Other learners do not grow with the images: 0.
+        """
+        if not isinstance(self.learner, KernelClassifier):
+            return 0.0
+        widths = [len(block.parity(store)) for block in self.blocks]
+        raw = [len(store.block(block.extractor).mean_) for block in self.blocks]
+        components = sum(4 * long * wide for long, wide in zip(raw, widths, strict=True))
+        # A byte a column, and a coefficient of four a class.
+        kept = (self.learner.landmarks or n_rows) * (sum(widths) + 4 * N_CLASSES)
+        return (components + kept) / 1e6
 
     def with_learner(self, **parameters: Any) -> Recipe:
         """Return the recipe with some parameters of the learner changed."""

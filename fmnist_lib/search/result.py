@@ -44,7 +44,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class FitTime:
-    """Wall time of one fit on one thread, and how it grows with the rows.
+    """Wall time of one fit, and how it grows with the rows.
 
     Attributes
     ----------
@@ -54,27 +54,33 @@ class FitTime:
         The time grows with the rows to this power.
     parallel : bool
         Whether more threads make it quicker.
+    threads : int
+        Threads it ran on.
     """
 
     rows: int
     seconds: float
     growth: float
     parallel: bool = False
+    threads: int = 1
 
     def at(self, rows: int, threads: int = 1) -> float:
         """Estimate the seconds of a fit on other rows."""
-        return self.seconds * (rows / self.rows) ** self.growth / self._speed(threads)
+        return self.seconds * (rows / self.rows) ** self.growth / self._gain(threads)
 
     def rows_in(self, seconds: float, most: int, threads: int = 1) -> int:
         """Estimate how many rows can be fitted in so many seconds, ``most`` at the most.
 
         Never fewer than were measured, as long as there are so many.
         """
-        share = max(seconds, 0.0) * self._speed(threads) / max(self.seconds, 1e-9)
+        share = max(seconds, 0.0) * self._gain(threads) / max(self.seconds, 1e-9)
         return int(min(most, max(self.rows * share ** (1 / self.growth), self.rows)))
 
-    def _speed(self, threads: int) -> float:
-        return 1 + _THREAD_GAIN * (threads - 1) if self.parallel else 1.0
+    def _gain(self, threads: int) -> float:
+        """Speed on so many threads, relative to those that were measured."""
+        if not self.parallel:
+            return 1.0
+        return (1 + _THREAD_GAIN * (threads - 1)) / (1 + _THREAD_GAIN * (self.threads - 1))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: Most components of one block at the most even share of antisymmetric ones.
 MAX_COMPONENTS = MAX_SYMMETRIC + MAX_ANTISYMMETRIC
-_FEW_COMPONENTS = 120
+_FEW_COMPONENTS, _SOME_COMPONENTS = 120, 200
 
 
 def suggest(
@@ -46,12 +46,12 @@ def suggest(
     kinds = features.split("+")
     for kind in kinds:
         params[f"{kind}_components"] = trial.suggest_int(
-            f"{kind}_components", 50, min(most, 350) if kind == "gradients" else most
+            f"{kind}_components", 50 if few else _SOME_COMPONENTS, most
         )
     if len(kinds) > 1:
-        params["second_weight"] = trial.suggest_float("second_weight", 0.1, 0.9)
+        params["second_weight"] = trial.suggest_float("second_weight", 0.15, 0.6)
     params["antisymmetric_share"] = trial.suggest_float("antisymmetric_share", 0.2, 0.45)
-    params["whitening"] = trial.suggest_float("whitening", 0.0, 1.0)
+    params["whitening"] = trial.suggest_float("whitening", 0.2, 0.9)
     # Other extractors cost more than a short search has: those have one patch size to choose from.
     explore = (
         candidate.explore
@@ -93,20 +93,25 @@ def starting_points(
     """
     point = {
         "explore": False,
-        "second_weight": 0.45,
-        "patches_components": 350,
-        "gradients_components": 200,
+        "second_weight": 0.34,
+        "patches_components": 700,
+        "gradients_components": 450,
         "antisymmetric_share": 0.36,
-        "whitening": 0.65,
+        "whitening": 0.5,
         "width": 1.0,
-        "ridge": 0.05,
-        "mirror": True,
-        "exact": True,
+        "ridge": 0.03,
     }
+    # As many as the size of the model allows.
+    several = {"patches_components": 400, "gradients_components": 350}
     if "kernel" not in candidate.families or candidate.compact:
         return []
     return [
-        {**point, "family": "kernel", "features": features, "patch_sizes": sizes}
+        {
+            **(point | several if "+" in sizes else point),
+            "family": "kernel",
+            "features": features,
+            "patch_sizes": sizes,
+        }
         for features in candidate.features[-1:]
         for sizes in reversed(patch_sizes or ("",))
     ]
@@ -136,13 +141,13 @@ def _explored_gradients(trial: Trial) -> dict[str, Any]:
 
 
 def _kernel(trial: Trial, candidate: OptunaCandidate) -> dict[str, Any]:
-    exact = not candidate.compact and trial.suggest_categorical("exact", [True, False])
-    most = 4000 if candidate.compact else 12000
     return {
-        "width": trial.suggest_float("width", 0.3, 3.0, log=True),
-        "ridge": trial.suggest_float("ridge", 0.005, 0.5, log=True),
-        "mirror": trial.suggest_categorical("mirror", [True, False]),
-        "landmarks": None if exact else trial.suggest_int("landmarks", 1000, most, log=True),
+        "width": trial.suggest_float("width", 0.5, 2.0, log=True),
+        "ridge": trial.suggest_float("ridge", 0.01, 0.2, log=True),
+        "mirror": True,
+        "landmarks": trial.suggest_int("landmarks", 1000, 4000, log=True)
+        if candidate.compact
+        else None,
     }
 
 

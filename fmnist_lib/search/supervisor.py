@@ -170,5 +170,6 @@ def _reason(process: subprocess.Popen[bytes], directory: Path) -> str:
         return error.read_text(encoding="utf-8")
     if process.returncode < 0:
         return f"killed by {signal.Signals(-process.returncode).name}"
-    last = (directory / _LOG).read_text(encoding="utf-8", errors="replace").strip()[-300:]
-    return f"ended with exit code {process.returncode}: {last}"
+    lines = (directory / _LOG).read_text(encoding="utf-8", errors="replace").split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "no output")
+    return f"ended with exit code {process.returncode}: {last[-300:]}"

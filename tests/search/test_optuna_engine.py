@@ -11,10 +11,12 @@ from fmnist_lib.search.job import Job
 
 @pytest.fixture
 def search(data, cache):
-    def run(seconds=600.0, warm_start=False, **values):
+    def run(seconds=600.0, warm_start=False, max_model_mb=150.0, **values):
         values = {"families": ("logistic", "kernel"), "features": ("gradients",)} | values
         candidate = OptunaCandidate(id="a", engine="optuna", **values)
-        job = Job(candidate, data, seconds, 7, cache, warm_start=warm_start)
+        job = Job(
+            candidate, data, seconds, 7, cache, warm_start=warm_start, max_model_mb=max_model_mb
+        )
         reports, kept = [], []
         clock = Clock(seconds, reports.append)
         found = optuna_engine.search(candidate, job, clock, kept.append)
@@ -66,3 +68,8 @@ def test_a_space_that_only_breaks_is_one_message_with_the_reason(search, monkeyp
     monkeypatch.setattr(pipelines, "make_recipe", broken)
     with pytest.raises(SearchError, match=r"none of 3 trials gave a pipeline.*no luck"):
         search(trials=3)
+
+
+def test_a_model_that_would_be_too_large_is_not_fitted(search):
+    with pytest.raises(SearchError, match=r"none of 2 trials.* MB, and at most 0.1 are allowed"):
+        search(trials=2, families=("kernel",), max_model_mb=0.1)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import optuna
 import pytest
@@ -72,3 +74,12 @@ def test_a_compact_candidate_stays_small():
     for seed in range(20):
         params = drawn("kernel", "gradients", seed, compact=True)
         assert params["landmarks"] is not None
+
+
+def test_the_size_of_a_kernel_is_known_before_it_is_fitted(data, cache):
+    params = drawn("kernel", "gradients") | {"gradients_components": 100}
+    store = ColumnStore(cache / "features", data, seed=0)
+    recipe = make_recipe(params, seed=0)
+    learner = recipe.fit_learner(store, data, slice(0, data.n_train))
+    size = len(pickle.dumps(recipe.pipeline(store, learner))) / 1e6
+    assert recipe.megabytes(store, data.n_train) == pytest.approx(size, rel=0.1)

@@ -74,3 +74,13 @@ def test_a_candidate_without_a_score_neither_leads_nor_is_beaten(enter):
     a, _ = enter("a")
     assert not a.may_go_on()
     assert not a.is_beaten(1.0, n_scored=100)
+
+
+def test_a_candidate_is_alone_when_all_others_have_been_here_and_ended(enter):
+    a, b = enter("a")[0], enter("b")[0]
+    b.end()
+    assert not a.alone  # c is still to come
+    c, _ = enter("c")
+    assert not a.alone
+    c.end()
+    assert a.alone
