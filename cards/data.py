@@ -36,6 +36,14 @@ def data_card(version: DataVersion, audit: DataAudit) -> list[MetaflowCardCompon
     ]
 
 
+def rest_card(reason: str) -> list[MetaflowCardComponent]:
+    """Why a run that the monitor started has nothing to train for."""
+    return [
+        Markdown("# Nothing to train"),
+        Markdown(f"{reason[:1].upper()}{reason[1:]}. The champion stays as it is."),
+    ]
+
+
 def _read_from(version: DataVersion) -> str:
     return f"read from `{version.location}`" if version.files else "made on the spot"
 

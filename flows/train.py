@@ -3,6 +3,9 @@
 python flows/train.py run
 python flows/train.py --config config config/quick.toml run
 python flows/train.py resume
+
+Started by the monitor (`--monitor RUN`, or deployed: by its end), it adds the monitor's new
+labelled images to those of the champion, which stays unless the new model beats it.
 """
 
 import os
@@ -21,6 +24,7 @@ from metaflow import (  # noqa: E402 (the line above makes the packages beside f
     current,
     package_sources,
     step,
+    trigger_on_finish,
 )
 
 from cards.failure import FailureCard  # noqa: E402
@@ -46,6 +50,7 @@ def parse_config(text: str) -> dict:
         raise MetaflowException(str(error)) from None
 
 
+@trigger_on_finish(flow="FashionMnistMonitor")
 @package_sources(["../fmnist_lib", "../cards"], suffixes=[".py", ".html", ".css"])
 class FashionMnistTrain(FlowSpec):
     """From the images to a registered champion, with a card for every step."""
@@ -66,26 +71,27 @@ class FashionMnistTrain(FlowSpec):
         default=None,
         help="Images to test for drift: IDX, .npy, .npz, CSV, Parquet, PNG folder",
     )
+    monitor = Parameter(
+        "monitor", type=str, default=None, help="Run of the monitor that calls for a new model"
+    )
 
     @FailureCard(card="data")
     @card(type="blank", id="data")
     @step
     def start(self):
         """Find, verify, audit and split the data."""
-        from cards.data import data_card
-        from fmnist_lib.data.audit import audit
-        from fmnist_lib.data.batch import read_batch
-        from fmnist_lib.data.dataset import load_dataset
+        from cards.data import data_card, rest_card
+        from lineage import find_challenge
 
         self.resolved_config = self.resolve_config()
-        self.batch_images = read_batch(Path(self.batch)).images if self.batch else None
-        self.dataset, self.data_version = load_dataset(
-            self.settings.data, PROJECT_ROOT, self.settings.seed
-        )
-        self.data_audit = audit(self.dataset, self.settings.data.audit)
-        current.run.add_tag(f"data:{self.data_version.origin}")
-        current.card["data"].extend(data_card(self.data_version, self.data_audit))
-        self.next(self.eda)
+        self.challenge = find_challenge(self.monitor, getattr(current, "trigger", None))
+        self.decision = "rest" if self.challenge and not self.challenge.needed else "train"
+        if self.decision == "train":
+            self.read_data()
+            current.card["data"].extend(data_card(self.data_version, self.data_audit))
+        else:
+            current.card["data"].extend(rest_card(self.challenge.reason))
+        self.next({"train": self.eda, "rest": self.end}, condition="decision")
 
     @FailureCard(card="eda")
     @card(type="blank", id="eda")
@@ -191,7 +197,7 @@ class FashionMnistTrain(FlowSpec):
         )
         self.test_metrics = self.evaluation.as_metrics()
         self.reference, self.held_back = halves(
-            test.images, self.test_probabilities, self.settings.seed
+            test.images, self.test_probabilities, self.settings.seed, test.labels
         )
         self.pictures = evaluation_pictures(self.leaderboard, self.evaluation, test.images)
         current.card["leaderboard"].extend(
@@ -261,10 +267,12 @@ class FashionMnistTrain(FlowSpec):
         """Write the bundle and the summary, track the run, register the champion."""
         from cards.summary import summary_card
         from fmnist_lib.publish import publish
+        from lineage import PROMOTED
 
         # The same model may pickle differently in two processes, which a merge calls a conflict.
         self.champion, self.results = inputs.drift.champion, inputs.drift.results
         self.merge_artifacts(inputs)
+        self.contest = self.compete()
         published = publish(
             self.outcome(), self.identity(), PROJECT_ROOT, os.environ.get("MLFLOW_TRACKING_URI")
         )
@@ -275,14 +283,22 @@ class FashionMnistTrain(FlowSpec):
         self.summary_html = published.summary_html
         if tracked:
             current.run.add_tag(f"mlflow:{tracked.run_id}")
+        self.promoted = published.promoted
+        if self.challenge and self.promoted:
+            current.run.add_tag(PROMOTED)
         current.card["summary"].extend(summary_card(published.summary))
         self.next(self.end)
 
     @step
     def end(self):
         """Say where to look."""
+        if self.decision == "rest":
+            print(f"Nothing was trained: {self.challenge.reason}.")
+            return
         print(f"Data: {self.data_version.description}.")
         print(f"Test accuracy of the champion: {self.evaluation.accuracy}.")
+        if self.contest:
+            print(f"The new model is {self.contest.reason}.")
         print(f"Bundle and summary: {self.bundle_path}")
         print("Cards: python flows/train.py card view publish")
 
@@ -308,6 +324,45 @@ class FashionMnistTrain(FlowSpec):
             data_dir=self.data_dir,
         )
         return settings.model_dump(mode="json")
+
+    def read_data(self):
+        """Read the images to train on, and those to test for drift."""
+        from fmnist_lib.data.audit import audit
+        from fmnist_lib.data.batch import read_batch
+        from fmnist_lib.data.dataset import load_dataset
+
+        if self.challenge:
+            self.add_new_images()
+        self.batch_images = read_batch(Path(self.batch)).images if self.batch else None
+        self.dataset, self.data_version = load_dataset(
+            self.settings.data, PROJECT_ROOT, self.settings.seed
+        )
+        self.data_audit = audit(self.dataset, self.settings.data.audit)
+        current.run.add_tag(f"data:{self.data_version.origin}")
+
+    def add_new_images(self):
+        """Write the champion's images and the monitor's as the directory to train on."""
+        from fmnist_lib.config import override
+        from fmnist_lib.retraining import rows_to_use, write_directory
+        from lineage import CHALLENGER, challenge_data
+
+        data = challenge_data(self.challenge, self.settings.seed)
+        directory = self.cache / "retraining" / current.run_id
+        write_directory(data, directory)
+        rows = rows_to_use(self.settings.data.rows, data)
+        changed = override(self.settings, data_dir=str(directory), rows=rows)
+        self.resolved_config = changed.model_dump(mode="json")
+        self.n_new_held_out = data.n_new_held_out
+        current.run.add_tags([CHALLENGER, f"monitor:{self.challenge.monitor_run}"])
+
+    def compete(self):
+        """Compare the new model with the champion it is to replace; None in an ordinary run."""
+        if not self.challenge:
+            return None
+        from lineage import compete
+
+        answers = self.test_probabilities.argmax(axis=1)
+        return compete(self.challenge, self.dataset.test, answers, self.n_new_held_out)
 
     @property
     def cache(self):
@@ -359,6 +414,7 @@ class FashionMnistTrain(FlowSpec):
             test_probabilities=self.test_probabilities,
             pictures=self.pictures + self.explanation.pictures + self.drift_report.pictures,
             drift_verdict=self.drift_report.verdict,
+            contest=self.contest,
         )
 
 

@@ -10,7 +10,7 @@ import json
 import sys
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -303,7 +303,10 @@ class Settings(Section):
     release: ReleaseConfig = ReleaseConfig()
 
 
-def parse_settings(text: str, source: str) -> Settings:
+AnySettings = TypeVar("AnySettings", bound=Section)
+
+
+def parse_settings(text: str, source: str, model: type[AnySettings] = Settings) -> AnySettings:  # type: ignore[assignment]
     """Read settings from TOML.
 
     Parameters
@@ -312,6 +315,8 @@ def parse_settings(text: str, source: str) -> Settings:
         Contents of a TOML file.
     source : str
         Name of the file, for messages.
+    model : type, default=Settings
+        What the file is to hold.
 
     Raises
     ------
@@ -323,10 +328,10 @@ def parse_settings(text: str, source: str) -> Settings:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source}: expected a TOML file, got: {error}.") from None
-    return validate_settings(content, source)
+    return validate_settings(content, source, model)
 
 
-def source_of(text: str, arguments: Sequence[str]) -> str:
+def source_of(text: str, arguments: Sequence[str], default: Path = DEFAULT_CONFIG) -> str:
     """Name the file that a configuration text was read from, for messages.
 
     Parameters
@@ -335,18 +340,23 @@ def source_of(text: str, arguments: Sequence[str]) -> str:
         Contents of the file.
     arguments : sequence of str
         Command line; the file is one of its words, or else the default file.
+    default : Path
     """
-    for word in [*arguments, str(DEFAULT_CONFIG)]:
+    for word in [*arguments, str(default)]:
         path = Path(word)
         if path.suffix == ".toml" and path.is_file() and path.read_text(errors="replace") == text:
             return word
     return "configuration"
 
 
-def validate_settings(content: dict[str, Any], source: str) -> Settings:
+def validate_settings(
+    content: dict[str, Any],
+    source: str,
+    model: type[AnySettings] = Settings,  # type: ignore[assignment]
+) -> AnySettings:
     """Check parsed settings; see `parse_settings`."""
     try:
-        return Settings.model_validate(content)
+        return model.model_validate(content)
     except ValidationError as error:
         lines = [f"{source}: {problem}" for problem in describe_problems(error, content)]
         raise ConfigError("\n".join(lines)) from None

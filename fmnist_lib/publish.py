@@ -16,6 +16,7 @@ from fmnist_lib.errors import TrackingError
 from fmnist_lib.release.bundle import BundleContents, bundle_path, write_bundle
 from fmnist_lib.release.summary import RunSummary, render_summary
 from fmnist_lib.tracking.model import save_model
+from fmnist_lib.tracking.registry import CHAMPION
 from fmnist_lib.tracking.runs import TrainingRecord, log_training_run
 from fmnist_lib.tracking.store import prepare_store
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from fmnist_lib.evaluation.metrics import Evaluation
     from fmnist_lib.plotting import Picture
     from fmnist_lib.release.bundle import BundleInfo
+    from fmnist_lib.retraining import Contest
     from fmnist_lib.search.result import CandidateResult
     from fmnist_lib.tracking.model import SavedModel
     from fmnist_lib.tracking.runs import RunIdentity, TrackedRun
@@ -59,6 +61,8 @@ class TrainingOutcome:
     pictures : tuple of Picture
         One of them named "confusion".
     drift_verdict : str
+    contest : Contest or None
+        Of a retraining run: with the champion it is to replace.
     """
 
     settings: Settings
@@ -71,6 +75,12 @@ class TrainingOutcome:
     test_probabilities: np.ndarray
     pictures: tuple[Picture, ...]
     drift_verdict: str
+    contest: Contest | None = None
+
+    @property
+    def lost(self) -> str:
+        """Why the model must not replace the champion; empty when it may."""
+        return "" if self.contest is None or self.contest.better else self.contest.reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,12 +95,15 @@ class Published:
     summary : RunSummary
     summary_html : str
         Also written beside the bundle.
+    promoted : bool
+        Whether the model is the champion now; without MLflow, whether it might be.
     """
 
     bundle: BundleInfo
     tracked: TrackedRun | None
     summary: RunSummary
     summary_html: str
+    promoted: bool
 
 
 def publish(
@@ -125,7 +138,13 @@ def publish(
     summary = _summary(outcome, identity, bundle, tracked, problem)
     page = render_summary(summary)
     bundle.path.with_suffix(".html").write_text(page, encoding="utf-8")
-    return Published(bundle=bundle, tracked=tracked, summary=summary, summary_html=page)
+    return Published(
+        bundle=bundle,
+        tracked=tracked,
+        summary=summary,
+        summary_html=page,
+        promoted=tracked.alias == CHAMPION if tracked else not outcome.lost,
+    )
 
 
 def _bundle(
@@ -167,6 +186,7 @@ def _track(
         },
         test_metrics=outcome.evaluation.as_metrics(),
         pictures=outcome.pictures,
+        lost=outcome.lost,
     )
     try:
         store = prepare_store(outcome.settings.tracking, root, environment_uri)

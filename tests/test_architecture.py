@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BASE = {
     "config",
     "config_messages",
+    "monitor_config",
     "errors",
     "labels",
     "plotting",
@@ -19,8 +20,8 @@ BASE = {
     "features",
     "models",
 }
-#: The one module that brings folders together.
-COMPOSITION = {"publish"}
+#: The modules that bring folders together.
+COMPOSITION = {"publish", "retraining"}
 LIBRARY = sorted((ROOT / "fmnist_lib").rglob("*.py"))
 CARDS = sorted((ROOT / "cards").rglob("*.py"))
 

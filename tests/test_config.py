@@ -16,6 +16,7 @@ from fmnist_lib.config import (
     source_of,
 )
 from fmnist_lib.errors import ConfigError
+from fmnist_lib.monitor_config import DEFAULT_MONITOR_CONFIG, MonitorSettings
 
 CANDIDATE = '[[search.candidates]]\nid = "a"\nengine = "optuna"\nfamilies = ["logistic"]\n'
 
@@ -111,3 +112,11 @@ def test_the_command_fails_with_one_message(tmp_path):
     assert done.returncode == 1
     assert done.stderr.strip().startswith(f"{file}: sed: unknown key")
     assert "Traceback" not in done.stderr
+
+
+def test_the_shipped_monitor_config_is_valid_and_its_messages_name_it():
+    text = DEFAULT_MONITOR_CONFIG.read_text()
+    assert parse_settings(text, "monitor.toml", MonitorSettings).signal == "signals/monitor.json"
+    assert source_of(text, [], DEFAULT_MONITOR_CONFIG) == str(DEFAULT_MONITOR_CONFIG)
+    with pytest.raises(ConfigError, match=r"monitor\.toml: rows: expected greater"):
+        parse_settings("rows = 1", "monitor.toml", MonitorSettings)

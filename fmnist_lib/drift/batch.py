@@ -18,6 +18,8 @@ class Batch:
     ----------
     images : ndarray of shape (n, 28, 28), uint8
     probabilities : ndarray of shape (n, 10)
+    labels : ndarray of shape (n,), uint8, or None
+        True classes, when they are known.
 
     Raises
     ------
@@ -27,6 +29,7 @@ class Batch:
 
     images: np.ndarray
     probabilities: np.ndarray
+    labels: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         rows = len(self.images)
@@ -51,7 +54,9 @@ class Batch:
         return self.probabilities.argmax(axis=1)
 
 
-def halves(images: np.ndarray, probabilities: np.ndarray, seed: int) -> tuple[Batch, Batch]:
+def halves(
+    images: np.ndarray, probabilities: np.ndarray, seed: int, labels: np.ndarray | None = None
+) -> tuple[Batch, Batch]:
     """Split held-out images at random into a reference and a batch held back.
 
     Parameters
@@ -59,8 +64,12 @@ def halves(images: np.ndarray, probabilities: np.ndarray, seed: int) -> tuple[Ba
     images : ndarray of shape (n, 28, 28), uint8
     probabilities : ndarray of shape (n, 10)
     seed : int
+    labels : ndarray of shape (n,), uint8, optional
     """
     order = np.random.default_rng(seed).permutation(len(images))
     parts = np.split(order, [len(order) // 2])
-    reference, held_back = (Batch(images[part], probabilities[part]) for part in parts)
+    reference, held_back = (
+        Batch(images[part], probabilities[part], None if labels is None else labels[part])
+        for part in parts
+    )
     return reference, held_back

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 CHAMPION, CHALLENGER, SYNTHETIC = "champion", "challenger", "synthetic"
 #: Tags of a version by which the next one is compared with it.
 TEST_SET, ACCURACY_LOW, ACCURACY_HIGH = "test.sha256", "test.accuracy_low", "test.accuracy_high"
+#: Tag of a retrained version that did not beat the champion: why.
+LOST = "challenge.lost"
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,10 @@ def register(
 ) -> RegisteredVersion:
     """Register a logged model as a new version and move the alias to it.
 
-    The alias is "champion", with two exceptions. A model fitted on synthetic images gets
+    The alias is "champion", with three exceptions. A model fitted on synthetic images gets
     "synthetic", whatever its accuracy. A model that is clearly worse than the present champion
     gets "challenger": both were measured on the same test images, and its whole interval lies
-    below the champion's.
+    below the champion's. So does a retrained model that did not beat it (`LOST`).
 
     Parameters
     ----------
@@ -127,7 +129,9 @@ def load_champion(uri: str, name: str, alias: str = CHAMPION) -> Any:
 
 
 def _earned_alias(registry: Any, name: str, tags: Mapping[str, str]) -> str:
-    """Return "champion" unless the present champion is clearly better."""
+    """Return "champion" unless the present champion is better."""
+    if LOST in tags:
+        return CHALLENGER
     version = _version_behind(registry, name, CHAMPION)
     if version is None:
         return CHAMPION

@@ -16,7 +16,7 @@ from fmnist_lib.tracking.entries import (
     milliseconds,
     trial_curve,
 )
-from fmnist_lib.tracking.registry import ACCURACY_HIGH, ACCURACY_LOW, TEST_SET, register
+from fmnist_lib.tracking.registry import ACCURACY_HIGH, ACCURACY_LOW, LOST, TEST_SET, register
 from fmnist_lib.tracking.store import client, mlflow_calls
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ class TrainingRecord:
         By candidate id; a failed candidate may be missing.
     test_metrics : mapping of str to float
     pictures : tuple of Picture
+    lost : str
+        Why a retrained model must not replace the champion; empty when it may.
     """
 
     identity: RunIdentity
@@ -102,6 +104,7 @@ class TrainingRecord:
     candidates: Mapping[str, CandidateDetails]
     test_metrics: Mapping[str, float]
     pictures: tuple[Picture, ...] = ()
+    lost: str = ""
 
     @property
     def tags(self) -> dict[str, str]:
@@ -117,7 +120,8 @@ class TrainingRecord:
         wanted = (ACCURACY_LOW, ACCURACY_HIGH)
         accuracy = {key: self.test_metrics.get(key.removeprefix("test.")) for key in wanted}
         known = {key: repr(value) for key, value in accuracy.items() if value is not None}
-        return self.tags | known | {TEST_SET: self.data_version.splits.get("test", "")}
+        lost = {LOST: self.lost} if self.lost else {}
+        return self.tags | known | lost | {TEST_SET: self.data_version.splits.get("test", "")}
 
 
 @dataclass(frozen=True)

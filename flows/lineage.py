@@ -1,0 +1,218 @@
+"""Which runs belong together, as the Client API gives them."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from metaflow import Flow, Run, namespace
+from metaflow.exception import MetaflowException
+
+from fmnist_lib.errors import DataError, TrackingError
+from fmnist_lib.monitor.challenge import Challenge, Champion
+from fmnist_lib.monitor.signal import Retraining
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy as np
+
+    from fmnist_lib.config import TrackingConfig
+    from fmnist_lib.data.dataset import Split
+    from fmnist_lib.monitor.signal import Signal
+    from fmnist_lib.monitor_config import RetrainConfig
+    from fmnist_lib.retraining import Contest, RetrainingData
+
+logger = logging.getLogger(__name__)
+
+TRAINING, MONITOR = "FashionMnistTrain", "FashionMnistMonitor"
+#: Run tags: a training run that the monitor called for, and one whose model took over.
+CHALLENGER, PROMOTED = "challenger", "promoted"
+
+
+def find_champion(
+    wanted: str | None, tracking: TrackingConfig, root: Path, environment_uri: str | None
+) -> Champion:
+    """Find the training run whose champion is in use.
+
+    In order: the run asked for, the one behind the alias ``champion`` in MLflow, the latest that
+    ended well and was neither on synthetic images nor a challenger that lost.
+
+    Raises
+    ------
+    DataError
+        There is none.
+    """
+    namespace(None)
+    if wanted is not None:
+        run_id = wanted.removeprefix(f"{TRAINING}/")
+        if not _is_usable(run_id):
+            raise DataError(
+                f"--run: expected a training run that ended well, got '{wanted}'. Name another, or "
+                "leave it out for the champion."
+            )
+        return Champion(f"{TRAINING}/{run_id}", None, "named by --run")
+    champion = _behind_alias(tracking, root, environment_uri) or _latest()
+    if champion is None:
+        raise DataError(
+            "no champion yet: expected a training run on Fashion-MNIST that ended well, found "
+            "none. Start one: python flows/train.py run"
+        )
+    return champion
+
+
+def champion_of(champion: Champion, artifact: str) -> Any:
+    """Return an artifact that belongs to a champion: ``champion``, ``reference``, ``dataset``."""
+    namespace(None)
+    return Run(champion.run)["select"].task[artifact].data
+
+
+def earlier_signals(limit: int) -> list[Signal]:
+    """Return what earlier runs of the monitor signalled, the oldest first.
+
+    Parameters
+    ----------
+    limit : int
+        Of the most recent ones.
+    """
+    namespace(None)
+    signals: list[Signal] = []
+    for run in _runs(MONITOR):
+        if len(signals) >= limit:
+            break
+        try:
+            signals.append(run["assess"].task["signal"].data)
+        # A run that is still at it, that failed, or whose data somebody has deleted.
+        except (KeyError, AttributeError, TypeError, MetaflowException, OSError):
+            continue
+    return signals[::-1]
+
+
+def find_challenge(monitor_run: str | None, trigger: Any) -> Challenge | None:
+    """Return the monitor's call that a training run answers, if it answers one.
+
+    Parameters
+    ----------
+    monitor_run : str or None
+        Named on the command line.
+    trigger : metaflow.events.Trigger or None
+        What started a deployed run.
+
+    Raises
+    ------
+    DataError
+        There is no such run of the monitor, or it came to no verdict.
+    """
+    namespace(None)
+    triggered_by = trigger.run if trigger else None
+    if monitor_run is None and triggered_by is None:
+        return None
+    pathspec = f"{MONITOR}/{monitor_run.split('/')[-1] if monitor_run else triggered_by.id}"
+    try:
+        data = Run(pathspec)["assess"].task.data
+        signal, champion, settings = data.signal, data.champion_run, data.resolved_config
+    except (KeyError, AttributeError, MetaflowException):
+        raise DataError(
+            f"{pathspec}: expected a run of the monitor that came to a verdict, found none. "
+            "Start one: python flows/monitor.py run --batch FILE"
+        ) from None
+    obstacle = _obstacle(data, champion)
+    if triggered_by is not None and "retrain" in {step.id for step in triggered_by}:
+        obstacle = "the monitor has started a training run itself"
+    return Challenge(
+        monitor_run=pathspec,
+        champion=champion,
+        needed=not obstacle,
+        reason=obstacle or signal.reason,
+        holdout_share=settings["retrain"]["holdout_share"],
+        alpha=settings["retrain"]["alpha"],
+    )
+
+
+def retrain(
+    challenge: Challenge, root: Path, config: RetrainConfig
+) -> tuple[Retraining, Contest | None]:
+    """Start the training flow on old and new images, and say what became of it."""
+    from metaflow import Runner
+
+    options = {} if config.minutes is None else {"minutes": config.minutes}
+    flow = str(root / "flows" / "train.py")
+    with Runner(flow, pylint=False, config=[("config", str(root / config.config))]) as runner:
+        result = runner.run(monitor=challenge.monitor_run, **options)
+    run = result.run
+    if result.status != "successful":
+        reason = f"the training run failed, see python flows/train.py logs {run.id}/start"
+        return Retraining(run.pathspec, promoted=False, reason=reason), None
+    data = run["publish"].task.data
+    return Retraining(run.pathspec, data.promoted, data.contest.reason), data.contest
+
+
+def challenge_data(challenge: Challenge, seed: int) -> RetrainingData:
+    """Return the champion's images and the monitor's new ones, divided anew."""
+    from fmnist_lib.retraining import combine
+
+    new = Run(challenge.monitor_run)["assess"].task["labelled_batch"].data
+    old = champion_of(challenge.champion, "dataset")
+    return combine(old, new, challenge.holdout_share, seed)
+
+
+def compete(challenge: Challenge, test: Split, answers: np.ndarray, n_new: int) -> Contest:
+    """Compare a challenger's answers to its test images with the champion's."""
+    from fmnist_lib.retraining import contest
+
+    champion = champion_of(challenge.champion, "champion")
+    return contest(test.labels, champion.predict(test.images), answers, n_new, challenge.alpha)
+
+
+def _obstacle(data: Any, champion: Champion) -> str:
+    """Why a verdict is no reason to train; empty when it is."""
+    if not data.signal.retrain:
+        return f"the monitor says {data.signal.verdict}"
+    if data.labelled_batch is None:
+        return "the monitor says retrain, but its batch has no labels to learn from"
+    if champion_of(champion, "data_version").origin == "synthetic":
+        return "the champion was trained on synthetic images"
+    return ""
+
+
+def _behind_alias(
+    tracking: TrackingConfig, root: Path, environment_uri: str | None
+) -> Champion | None:
+    from fmnist_lib.tracking.monitoring import version_behind_alias
+
+    try:
+        version = version_behind_alias(tracking, root, environment_uri)
+    except TrackingError as error:
+        logger.warning("The champion is looked for among the runs. %s", error)
+        return None
+    if version is None or version.flow != TRAINING or not _is_usable(version.run_id):
+        return None
+    return Champion(f"{TRAINING}/{version.run_id}", version.uri, f"alias champion, {version.uri}")
+
+
+def _latest() -> Champion | None:
+    for run in _runs(TRAINING):
+        lost = CHALLENGER in run.tags and PROMOTED not in run.tags
+        if not lost and "data:synthetic" not in run.tags and _is_usable(run.id):
+            return Champion(run.pathspec, None, "latest training run that ended well")
+    return None
+
+
+def _is_usable(run_id: str | None) -> bool:
+    """Whether a run exists, ended well, and kept its model and the reference."""
+    try:
+        run = Run(f"{TRAINING}/{run_id}")
+        kept = {artifact.id for artifact in run["select"].task}
+    # A run that had nothing to train has no such step.
+    except (KeyError, MetaflowException):
+        return False
+    return bool(run.successful and {"champion", "reference"} <= kept)
+
+
+def _runs(flow: str) -> Iterator[Run]:
+    """Runs of a flow, the newest first; none when it never ran here."""
+    try:
+        yield from Flow(flow)
+    except MetaflowException:
+        return

@@ -1,0 +1,125 @@
+"""The monitor's word to whoever acts on it: a small JSON file that is always whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fmnist_lib.statistics import Estimate
+
+#: Raised when a field changes its meaning or goes.
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """What became of the request to retrain.
+
+    Attributes
+    ----------
+    run : str or None
+        Pathspec of the training run; None when none was started.
+    promoted : bool
+        Whether its model is the champion now.
+    reason : str
+    """
+
+    run: str | None
+    promoted: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A verdict on one batch.
+
+    Attributes
+    ----------
+    verdict : {"insufficient_data", "ok", "watch", "retrain"}
+    reason : str
+    created : str
+        ISO 8601, UTC.
+    batch, batch_sha256 : str
+        Where it was read from, and the SHA-256 of its images.
+    images, images_in_batch : int
+        Assessed, and in the batch.
+    champion, monitor_run : str
+        Pathspecs of the training run and of the run of the monitor.
+    p_value : float or None
+        Smallest one after the correction for the number of tests; None without a test.
+    reference_accuracy : Estimate
+        Of the champion on its held-out images.
+    estimated_accuracy : Estimate or None
+        On this batch, without labels; None where it cannot be estimated.
+    estimate_reliable : bool
+    realised_accuracy : Estimate or None
+        On this batch, when its labels are known.
+    looks_like : str
+        The kind of shift; empty without one.
+    retraining : Retraining or None
+        None unless it was asked for.
+    """
+
+    verdict: str
+    reason: str
+    created: str
+    batch: str
+    batch_sha256: str
+    images: int
+    images_in_batch: int
+    champion: str
+    monitor_run: str
+    p_value: float | None
+    reference_accuracy: Estimate | None
+    estimated_accuracy: Estimate | None
+    estimate_reliable: bool
+    realised_accuracy: Estimate | None
+    looks_like: str = ""
+    retraining: Retraining | None = None
+
+    @property
+    def retrain(self) -> bool:
+        """Whether the champion should be trained anew."""
+        return self.verdict == "retrain"
+
+    @property
+    def accuracy(self) -> Estimate | None:
+        """The best there is: realised, else estimated."""
+        return self.realised_accuracy or self.estimated_accuracy
+
+    def with_retraining(self, retraining: Retraining) -> Signal:
+        """The same verdict, with what became of the retraining."""
+        return replace(self, retraining=retraining)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as they stand in the file."""
+        return {"version": VERSION, "retrain": self.retrain} | asdict(self)
+
+
+def write_signal(path: Path, signal: Signal) -> None:
+    """Replace the signal file; a reader sees the old one or the new one, whole.
+
+    Parameters
+    ----------
+    path : Path
+        Its directory is made if need be.
+    signal : Signal
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = json.dumps(signal.as_dict(), indent=2, allow_nan=False) + "\n"
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)  # mkstemp makes files that only their owner may read
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

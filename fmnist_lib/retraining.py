@@ -1,0 +1,189 @@
+"""Train on old and new images together, and decide between the old and the new model.
+
+Data and evaluation come together here; neither knows the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fmnist_lib.data.dataset import Split
+from fmnist_lib.data.files import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+from fmnist_lib.data.idx import write_idx
+from fmnist_lib.errors import DataError
+from fmnist_lib.evaluation.comparison import mcnemar
+from fmnist_lib.statistics import wilson
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fmnist_lib.data.batch import LabelledImages
+    from fmnist_lib.data.dataset import Dataset
+    from fmnist_lib.evaluation.comparison import PairedComparison
+    from fmnist_lib.statistics import Estimate
+
+#: Fewer new labelled images than this are not worth a training run.
+MIN_NEW = 20
+
+
+@dataclass(frozen=True, eq=False)
+class RetrainingData:
+    """Old and new images, divided for a fair contest.
+
+    Attributes
+    ----------
+    train : Split
+        Old training and validation images, then the new ones to fit on.
+    held_out : Split
+        Old test images, then new ones; neither champion nor challenger is fitted on them.
+    n_new_train, n_new_held_out : int
+        New images in each, at the end.
+    """
+
+    train: Split
+    held_out: Split
+    n_new_train: int
+    n_new_held_out: int
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Champion and challenger on the same held-out images.
+
+    Attributes
+    ----------
+    champion, challenger : Estimate
+        Accuracy on all of them.
+    champion_new, challenger_new : Estimate
+        Accuracy on the new ones among them, if there are any.
+    comparison : PairedComparison
+        Challenger first.
+    better : bool
+        The challenger got more right, with a p-value of at most `alpha`.
+    reason : str
+    """
+
+    champion: Estimate
+    challenger: Estimate
+    champion_new: Estimate | None
+    challenger_new: Estimate | None
+    comparison: PairedComparison
+    better: bool
+    reason: str
+
+
+def combine(old: Dataset, new: LabelledImages, holdout_share: float, seed: int) -> RetrainingData:
+    """Divide the new images, and add them to the old ones.
+
+    An image that the champion was fitted on, or that is among those the challenger will be
+    fitted on, is not held out.
+
+    Parameters
+    ----------
+    old : Dataset
+        Of the champion's training run.
+    new : LabelledImages
+        With labels.
+    holdout_share : float in (0, 1)
+    seed : int
+
+    Raises
+    ------
+    DataError
+        The new images have no labels, or there are too few of them.
+    """
+    if new.labels is None or len(new) < MIN_NEW:
+        raise DataError(
+            f"retraining: expected at least {MIN_NEW} new images with labels, got {len(new)} "
+            f"{'without' if new.labels is None else 'with'} labels. Give them with --labels."
+        )
+    order = np.random.default_rng(seed).permutation(len(new))
+    held_out, fitted = np.split(order, [round(len(new) * holdout_share)])
+    seen = {
+        image.tobytes()
+        for images in (old.train.images, old.validation.images, new.images[fitted])
+        for image in images
+    }
+    held_out = np.array([row for row in held_out if new.images[row].tobytes() not in seen], int)
+    return RetrainingData(
+        train=_joined(old.train, old.validation, _rows(new, fitted)),
+        held_out=_joined(old.test, _rows(new, held_out)),
+        n_new_train=len(fitted),
+        n_new_held_out=len(held_out),
+    )
+
+
+def rows_to_use(wanted: int | None, data: RetrainingData) -> int | None:
+    """Training images to ask for: where the configuration bounds them, the new ones come on top."""
+    return None if wanted is None else min(wanted + data.n_new_train, len(data.train))
+
+
+def write_directory(data: RetrainingData, directory: Path) -> None:
+    """Write the four files that ``flows/train.py --data-dir`` takes."""
+    directory.mkdir(parents=True, exist_ok=True)
+    write_idx(directory / TRAIN_IMAGES, data.train.images)
+    write_idx(directory / TRAIN_LABELS, data.train.labels)
+    write_idx(directory / TEST_IMAGES, data.held_out.images)
+    write_idx(directory / TEST_LABELS, data.held_out.labels)
+
+
+def contest(
+    labels: np.ndarray,
+    champion: np.ndarray,
+    challenger: np.ndarray,
+    n_new: int,
+    alpha: float,
+) -> Contest:
+    """Compare two models' answers to the shared held-out images.
+
+    Parameters
+    ----------
+    labels, champion, challenger : ndarray of shape (n,)
+        True classes, and what each of the two says.
+    n_new : int
+        New images, at the end.
+    alpha : float in (0, 1)
+    """
+    old_right, new_right = champion == labels, challenger == labels
+    comparison = mcnemar(new_right, old_right)
+    better = comparison.difference > 0 and comparison.p_value <= alpha
+    return Contest(
+        champion=_accuracy(old_right),
+        challenger=_accuracy(new_right),
+        champion_new=_accuracy(old_right[len(labels) - n_new :]) if n_new else None,
+        challenger_new=_accuracy(new_right[len(labels) - n_new :]) if n_new else None,
+        comparison=comparison,
+        better=better,
+        reason=_reason(comparison, len(labels), alpha, better=better),
+    )
+
+
+def _reason(comparison: PairedComparison, n: int, alpha: float, *, better: bool) -> str:
+    evidence = (
+        f"on {n} shared held-out images the challenger alone is right on {comparison.only_first}, "
+        f"the champion alone on {comparison.only_second} (McNemar p = {comparison.p_value:.2g})"
+    )
+    if better:
+        return f"better: {evidence}"
+    if comparison.difference > 0:
+        return f"not clearly better: {evidence}; {alpha:g} was asked for"
+    return f"not better: {evidence}"
+
+
+def _accuracy(right: np.ndarray) -> Estimate:
+    return wilson(int(right.sum()), len(right))
+
+
+def _rows(images: LabelledImages, rows: np.ndarray) -> Split:
+    assert images.labels is not None  # noqa: S101 (checked by the caller)
+    return Split(images.images[rows], images.labels[rows])
+
+
+def _joined(*parts: Split) -> Split:
+    return Split(
+        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+    )

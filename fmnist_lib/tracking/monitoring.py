@@ -1,0 +1,115 @@
+"""What the monitor asks MLflow, and what it leaves there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fmnist_lib.tracking.entries import log_all, metrics
+from fmnist_lib.tracking.registry import CHAMPION
+from fmnist_lib.tracking.store import client, mlflow_calls, resolve_uri, sqlite_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from fmnist_lib.config import TrackingConfig
+    from fmnist_lib.tracking.runs import RunIdentity
+    from fmnist_lib.tracking.store import TrackingStore
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A registered version and the training run it comes from.
+
+    Attributes
+    ----------
+    uri : str
+        ``models:/<name>/<version>``.
+    flow, run_id : str or None
+        Of Metaflow, from the version's tags.
+    """
+
+    uri: str
+    flow: str | None
+    run_id: str | None
+
+
+def version_behind_alias(
+    config: TrackingConfig, root: Path, environment_uri: str | None, alias: str = CHAMPION
+) -> ModelVersion | None:
+    """Look up which training run the alias stands for.
+
+    Parameters
+    ----------
+    config : TrackingConfig
+    root : Path
+        Directory that holds ``mlruns/`` when no store is configured.
+    environment_uri : str or None
+        Value of ``MLFLOW_TRACKING_URI``, read by the caller.
+    alias : str, default="champion"
+
+    Returns
+    -------
+    ModelVersion or None
+        None when there is no store yet, no such model, or no such alias.
+
+    Raises
+    ------
+    TrackingError
+        The store does not answer.
+    """
+    uri = resolve_uri(config, root, environment_uri)
+    database = sqlite_file(uri)
+    if database is not None and not database.exists():
+        return None
+    with mlflow_calls(uri):
+        from mlflow.exceptions import MlflowException
+
+        try:
+            version = client(uri).get_model_version_by_alias(config.model_name, alias)
+        except MlflowException as error:
+            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                return None
+            raise
+    return ModelVersion(
+        uri=f"models:/{config.model_name}/{version.version}",
+        flow=version.tags.get("metaflow.flow"),
+        run_id=version.tags.get("metaflow.run_id"),
+    )
+
+
+def log_monitor_run(
+    store: TrackingStore,
+    identity: RunIdentity,
+    tags: Mapping[str, str],
+    values: Mapping[str, Any],
+) -> str:
+    """Log one verdict as a run of its own, and return its id.
+
+    Parameters
+    ----------
+    store : TrackingStore
+        From `prepare_store`.
+    identity : RunIdentity
+        Of the monitor's run.
+    tags : mapping of str to str
+    values : mapping of str to float or None
+        Metrics; those that are None or not finite are left out.
+
+    Raises
+    ------
+    TrackingError
+        The store refused or stopped answering.
+    """
+    with mlflow_calls(store.uri):
+        tracking = client(store.uri)
+        run = tracking.create_run(
+            store.experiment_id,
+            tags=identity.tags | dict(tags),
+            run_name=f"{identity.flow}/{identity.run_id}",
+        )
+        run_id = str(run.info.run_id)
+        log_all(tracking, run_id, metrics(values))
+        tracking.set_terminated(run_id, "FINISHED")
+    return run_id
