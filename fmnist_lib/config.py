@@ -237,6 +237,45 @@ class ExplainConfig(Section):
 ShiftName = Literal["gaussian_noise", "rotation", "translation", "darker", "class_knockout"]
 
 
+TestMethod = Literal[
+    "ks-default",
+    "ks-outputs",
+    "ks-features",
+    "ks-pixels",
+    "ks-pca",
+    "ks-projection",
+    "chi2-classes",
+    "domain-classifier",
+    "mmd",
+]
+
+
+class VerdictConfig(Section):
+    """When a difference is worth acting on, and how often one may act in vain."""
+
+    false_retrains_a_year: Share = Field(
+        default=0.05,
+        description="Chance of one or more false calls to retrain in a year without any shift.",
+    )
+    false_watches_a_year: Annotated[float, Field(gt=0, le=365)] = Field(
+        default=4.0, description="Expected false calls to watch in a year without any shift."
+    )
+    nights_a_year: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=365, description="Batches in a year; they share the two budgets."
+    )
+    min_effect: Share = Field(
+        default=0.05,
+        description="Least effect size worth retraining for: a distance of cumulative "
+        "distributions, or a share of the accuracy lost.",
+    )
+    min_drop: Share = Field(
+        default=0.02, description="Least drop of accuracy worth retraining for, 0.02 = 2 points."
+    )
+    min_rows: Annotated[int, Field(ge=10)] = Field(
+        default=50, description="Smaller batches are not judged."
+    )
+
+
 class DriftConfig(Section):
     """When a batch counts as different from the held-out reference."""
 
@@ -260,6 +299,23 @@ class DriftConfig(Section):
     shift_rows: Annotated[int, Field(ge=50)] = Field(
         default=4000, description="Current images that every simulated shift changes and scores."
     )
+    tests: Annotated[tuple[TestMethod, ...], List] = Field(
+        default=("ks-outputs", "ks-features", "chi2-classes", "domain-classifier"),
+        description="Tests that the monitor reports beside ks-default, which decides.",
+    )
+    components: Annotated[int, Field(ge=2, le=784)] = Field(
+        default=32, description="Columns of ks-pca and ks-projection."
+    )
+    domain_rows: Annotated[int, Field(ge=100)] = Field(
+        default=2000, description="Images of each side that the domain classifier gets at most."
+    )
+    mmd_rows: Annotated[int, Field(ge=20, le=5000)] = Field(
+        default=500, description="Images of each side that MMD compares at most."
+    )
+    permutations: Annotated[int, Field(ge=99)] = Field(
+        default=999, description="Permutations behind the p-value of MMD."
+    )
+    verdict: VerdictConfig = VerdictConfig()
 
 
 class TrackingConfig(Section):

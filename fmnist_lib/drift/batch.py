@@ -24,7 +24,7 @@ class Batch:
     Raises
     ------
     DataError
-        The shapes are others, the numbers of rows differ, or there are none.
+        The shapes are others, the numbers of rows differ, there are none, or a label is no class.
     """
 
     images: np.ndarray
@@ -44,6 +44,14 @@ class Batch:
                 f"got {self.images.dtype} {self.images.shape} and {self.probabilities.shape}. "
                 "Score the images with the champion's predict_proba."
             )
+        if self.labels is not None and (
+            self.labels.shape != (rows,) or int(self.labels.max(initial=0)) >= N_CLASSES
+        ):
+            raise DataError(
+                f"batch: expected {rows} labels of 0 to {N_CLASSES - 1}, one an image, "
+                f"got shape {self.labels.shape} and values up to {self.labels.max(initial=0)}. "
+                "Give the labels of these images, in their order."
+            )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -52,6 +60,16 @@ class Batch:
     def classes(self) -> np.ndarray:
         """Predicted class of every image."""
         return self.probabilities.argmax(axis=1)
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """Probability of the predicted class of every image."""
+        return self.probabilities.max(axis=1)
+
+    def rows(self, rows: np.ndarray) -> Batch:
+        """Some of the images, with their outputs and labels."""
+        labels = None if self.labels is None else self.labels[rows]
+        return Batch(self.images[rows], self.probabilities[rows], labels)
 
 
 def halves(
@@ -68,8 +86,6 @@ def halves(
     """
     order = np.random.default_rng(seed).permutation(len(images))
     parts = np.split(order, [len(order) // 2])
-    reference, held_back = (
-        Batch(images[part], probabilities[part], None if labels is None else labels[part])
-        for part in parts
-    )
+    whole = Batch(images, probabilities, labels)
+    reference, held_back = (whole.rows(part) for part in parts)
     return reference, held_back

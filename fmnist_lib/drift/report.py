@@ -6,21 +6,19 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from fmnist_lib.drift.columns import default_columns, tested_columns
 from fmnist_lib.drift.detection import DetectionRate, detection_rates
 from fmnist_lib.drift.figures import drift_pictures
 from fmnist_lib.drift.ks import KSResult, ks_per_feature
-from fmnist_lib.labels import CLASS_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+
     from fmnist_lib.config import DriftConfig
     from fmnist_lib.drift.batch import Batch
     from fmnist_lib.plotting import Picture
-
-OUTPUT_COLUMNS = tuple(f"p({name})" for name in CLASS_NAMES)
 
 
 @dataclass(frozen=True)
@@ -104,14 +102,14 @@ def detect_drift(
     ICML 2018.
     Rabanser, Günnemann, Lipton, "Failing Loudly", NeurIPS 2019.
     """
-    from fmnist_lib.features.named import FEATURES
-
     started = time.perf_counter()
-    columns = (*OUTPUT_COLUMNS, *FEATURES)
-    before = _table(reference.images, reference.probabilities)
-    now = _table(current.images, current.probabilities)
+    columns = default_columns()
+    before = tested_columns(reference.images, reference.probabilities)
+    now = tested_columns(current.images, current.probabilities)
     ks = ks_per_feature(before, now, config.alpha, config.correction)
-    detection = detection_rates(before, held_back or current, _table, observe, config, seed=seed)
+    detection = detection_rates(
+        before, held_back or current, tested_columns, observe, config, seed=seed
+    )
     pictures = drift_pictures(columns, before, now, ks, detection)
     return DriftReport(
         drifted=ks.drifted,
@@ -125,14 +123,6 @@ def detect_drift(
         pictures=pictures,
         seconds=time.perf_counter() - started,
     )
-
-
-def _table(images: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """The tested columns of shape (n, 33), float32."""
-    from fmnist_lib.features.named import named_features
-
-    features = named_features(images).to_numpy(dtype=np.float32)
-    return np.concatenate([probabilities.astype(np.float32), features], axis=1)
 
 
 def _verdict(ks: KSResult, columns: tuple[str, ...]) -> str:

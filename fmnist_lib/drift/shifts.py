@@ -26,6 +26,8 @@ class Shift:
 
     Attributes
     ----------
+    kind : str
+        What it looks like: "noise", "geometry", "intensity", "class mix", ...
     severity : float
         Strength used when none is asked for.
     text : str
@@ -34,6 +36,7 @@ class Shift:
         ``(images, classes, severity, rng) -> images``: uint8 in, uint8 out.
     """
 
+    kind: str
     severity: float
     text: str
     apply: Callable[[np.ndarray, np.ndarray, float, np.random.Generator], np.ndarray]
@@ -104,12 +107,14 @@ def class_knockout(
 
 
 SHIFTS: dict[ShiftName, Shift] = {
-    "gaussian_noise": Shift(10.0, "noise, standard deviation {severity:g} of 255", gaussian_noise),
-    "rotation": Shift(5.0, "turned by {severity:g} degrees", rotation),
-    "translation": Shift(1.0, "moved {severity:g} px to the right", translation),
-    "darker": Shift(0.1, "{severity:.0%} darker", darker),
+    "gaussian_noise": Shift(
+        "noise", 10.0, "noise, standard deviation {severity:g} of 255", gaussian_noise
+    ),
+    "rotation": Shift("geometry", 5.0, "turned by {severity:g} degrees", rotation),
+    "translation": Shift("geometry", 1.0, "moved {severity:g} px to the right", translation),
+    "darker": Shift("intensity", 0.1, "{severity:.0%} darker", darker),
     "class_knockout": Shift(
-        0.5, f"{{severity:.0%}} of {CLASS_NAMES[_KNOCKED_OUT]} missing", class_knockout
+        "class mix", 0.5, f"{{severity:.0%}} of {CLASS_NAMES[_KNOCKED_OUT]} missing", class_knockout
     ),
 }
 

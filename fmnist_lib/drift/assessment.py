@@ -1,0 +1,198 @@
+"""What a monitor says about one batch: tests, accuracy, verdict, and what it looks like."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fmnist_lib.drift.accuracy import AccuracyEstimate, estimate_accuracy, realised_accuracy
+from fmnist_lib.drift.calibration import calibrate
+from fmnist_lib.drift.columns import OUTPUT_COLUMNS, batch_columns
+from fmnist_lib.drift.harm import less_accurate, less_confident
+from fmnist_lib.drift.likeness import Likeness, rank_likeness
+from fmnist_lib.drift.power import PowerRow, power_at, read_power
+from fmnist_lib.drift.two_sample import two_sample_test
+from fmnist_lib.drift.unlike import least_like
+from fmnist_lib.drift.verdict import Evidence, Verdict, decide, too_few
+from fmnist_lib.errors import DataError
+
+if TYPE_CHECKING:
+    from fmnist_lib.config import DriftConfig, TestMethod
+    from fmnist_lib.drift.batch import Batch
+    from fmnist_lib.drift.calibration import Calibration
+    from fmnist_lib.drift.result import TestResult
+    from fmnist_lib.statistics import Estimate
+
+DEFAULT_TEST: TestMethod = "ks-default"
+DOMAIN_TEST: TestMethod = "domain-classifier"
+
+
+@dataclass(frozen=True, eq=False)
+class BatchAssessment:
+    """Everything there is to say about one batch.
+
+    Attributes
+    ----------
+    verdict : {"insufficient_data", "ok", "watch", "retrain"}
+    reason : str
+        The verdict in words.
+    evidence : Evidence
+        What it rests on.
+    tests : tuple of TestResult
+        ks-default, which decides, first. Empty when the data are insufficient.
+    reference_accuracy : Estimate
+        Of the champion on the held-out images.
+    estimate : AccuracyEstimate or None
+        On the batch, without labels; None when the data are insufficient.
+    realised : Estimate or None
+        On the batch, when its labels are known; it then takes the place of the estimate.
+    calibration : Calibration or None
+        Behind the estimate.
+    likeness : tuple of Likeness
+        Kinds of shifts that it looks like, the best first; empty without a significant one.
+    unlike : ndarray of int
+        Images least like the reference, the farthest first.
+    power : tuple of PowerRow
+        What the default test notices in batches of this size.
+    seconds : float
+        Wall time.
+    """
+
+    verdict: Verdict
+    reason: str
+    evidence: Evidence | None
+    tests: tuple[TestResult, ...]
+    reference_accuracy: Estimate
+    estimate: AccuracyEstimate | None
+    realised: Estimate | None
+    calibration: Calibration | None
+    likeness: tuple[Likeness, ...]
+    unlike: np.ndarray
+    power: tuple[PowerRow, ...]
+    seconds: float
+
+    @property
+    def p_value(self) -> float | None:
+        """Smallest one of the tests that decide, corrected; None when none was made."""
+        return None if self.evidence is None else self.evidence.p_value
+
+    @property
+    def looks_like(self) -> str:
+        """The best kind of shift; empty without a significant one."""
+        return self.likeness[0].kind if self.likeness else ""
+
+
+def assess_batch(
+    reference: Batch, current: Batch, config: DriftConfig, seed: int
+) -> BatchAssessment:
+    """Judge a batch against the champion's held-out images.
+
+    Parameters
+    ----------
+    reference : Batch
+        Held-out images with labels: the champion was *not* fitted on them.
+    current : Batch
+        The images in question; their labels may be unknown.
+    config : DriftConfig
+    seed : int
+
+    Raises
+    ------
+    DataError
+        The reference has no labels, or an output is not finite.
+    """
+    started = time.perf_counter()
+    accuracy = realised_accuracy(reference)
+    if accuracy is None:
+        raise DataError(
+            "drift: expected a reference with labels, got none. "
+            "Give the held-out images with their true classes."
+        )
+    if len(current) < config.verdict.min_rows:
+        return _insufficient(accuracy, current, config, started)
+    return _assess(reference, current, accuracy, config, seed, started)
+
+
+def _assess(  # noqa: PLR0917 (handed on as they came)
+    reference: Batch,
+    current: Batch,
+    accuracy: Estimate,
+    config: DriftConfig,
+    seed: int,
+    started: float,
+) -> BatchAssessment:
+    methods = dict.fromkeys((DEFAULT_TEST, DOMAIN_TEST, *config.tests))
+    tests = {name: two_sample_test(name, reference, current, config, seed) for name in methods}
+    calibration = calibrate(reference, seed)
+    estimate = estimate_accuracy(reference, current, calibration, tests[DOMAIN_TEST])
+    realised = realised_accuracy(current)
+    evidence = _evidence(reference, current, calibration, tests[DEFAULT_TEST], estimate, realised)
+    verdict, reason = decide(evidence, config.verdict)
+    before, now = batch_columns(reference), batch_columns(current)
+    features = slice(len(OUTPUT_COLUMNS), None)
+    return BatchAssessment(
+        verdict=verdict,
+        reason=reason,
+        evidence=evidence,
+        tests=tuple(tests.values()),
+        reference_accuracy=accuracy,
+        estimate=estimate,
+        realised=realised,
+        calibration=calibration,
+        likeness=rank_likeness(reference, current, before[:, features], now[:, features], seed)
+        if verdict != "ok"
+        else (),
+        unlike=least_like(before, now),
+        power=power_at(len(current), read_power()),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _evidence(  # noqa: PLR0917 (what the evidence is made of)
+    reference: Batch,
+    current: Batch,
+    calibration: Calibration,
+    default: TestResult,
+    estimate: AccuracyEstimate,
+    realised: Estimate | None,
+) -> Evidence:
+    p_values = {
+        f"KS of {default.strongest}": default.p_value,
+        "lower confidence": less_confident(
+            calibration.confidence(reference.probabilities),
+            calibration.confidence(current.probabilities),
+        ),
+    }
+    if realised is not None:
+        p_values["lower accuracy by labels"] = less_accurate(reference, current)
+    accuracy = float((reference.classes == reference.labels).mean())
+    return Evidence(
+        n=len(current),
+        p_values=p_values,
+        effect_size=default.effect_size,
+        drop=accuracy - (estimate.value if realised is None else realised.value),
+        realised=realised is not None,
+        reliable=realised is not None or estimate.reliable,
+    )
+
+
+def _insufficient(
+    accuracy: Estimate, current: Batch, config: DriftConfig, started: float
+) -> BatchAssessment:
+    return BatchAssessment(
+        verdict="insufficient_data",
+        reason=too_few(len(current), config.verdict),
+        evidence=None,
+        tests=(),
+        reference_accuracy=accuracy,
+        estimate=None,
+        realised=realised_accuracy(current),
+        calibration=None,
+        likeness=(),
+        unlike=np.empty(0, dtype=np.intp),
+        power=(),
+        seconds=time.perf_counter() - started,
+    )

@@ -1,0 +1,72 @@
+"""Chi-square test of the predicted classes (BBSDh)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fmnist_lib.drift.result import TestResult
+from fmnist_lib.labels import N_CLASSES
+
+if TYPE_CHECKING:
+    from fmnist_lib.config import DriftConfig
+    from fmnist_lib.drift.batch import Batch
+
+#: Below this expected count the chi-square distribution is no good approximation.
+_LEAST_EXPECTED = 5
+
+
+def chi2_classes(
+    method: str,
+    reference: Batch,
+    current: Batch,
+    config: DriftConfig,
+    seed: int,  # noqa: ARG001 (one signature for every test)
+) -> TestResult:
+    """Test of homogeneity of the predicted classes; see `two_sample_test`.
+
+    Classes too rare for the approximation (an expected count below 5) are counted together, and a
+    class that neither side has is left out. When no two classes remain, everything is of one
+    class on both sides, and the p-value is 1.
+
+    References
+    ----------
+    Rabanser, Günnemann, Lipton, "Failing Loudly", NeurIPS 2019 (BBSDh); Cochran, "Some methods
+    for strengthening the common chi-square tests", Biometrics 1954.
+    """
+    from scipy import stats
+
+    counts = np.stack(
+        [np.bincount(batch.classes, minlength=N_CLASSES) for batch in (reference, current)]
+    )
+    table = _common(counts)
+    if table.shape[1] > 1:
+        statistic, p_value, *_ = stats.chi2_contingency(table, correction=False)
+    else:
+        statistic, p_value = 0.0, 1.0
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    return TestResult(
+        method=method,
+        columns=("predicted class",),
+        statistic=np.array([statistic]),
+        p_values=np.array([p_value]),
+        adjusted=np.array([p_value]),
+        alpha=config.alpha,
+        effect_size=float(np.abs(shares[0] - shares[1]).sum() / 2),
+        effect="share of images that would have to change class",
+        n_reference=len(reference),
+        n_current=len(current),
+    )
+
+
+def _common(counts: np.ndarray) -> np.ndarray:
+    """Leave out empty classes and add up rare ones, the rarest first, until none is rare."""
+    table = counts[:, counts.sum(axis=0) > 0]
+    table = table[:, np.argsort(table.sum(axis=0), kind="stable")]
+    smaller = counts.sum(axis=1).min() / counts.sum()
+    while table.shape[1] > 1 and table[:, 0].sum() * smaller < _LEAST_EXPECTED:
+        joined = table[:, :1] + table[:, 1:2]
+        table = np.concatenate([joined, table[:, 2:]], axis=1)
+        table = table[:, np.argsort(table.sum(axis=0), kind="stable")]
+    return table

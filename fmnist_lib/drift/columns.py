@@ -1,0 +1,34 @@
+"""The columns that the default test compares: the champion's outputs and named image features."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fmnist_lib.labels import CLASS_NAMES
+
+if TYPE_CHECKING:
+    from fmnist_lib.drift.batch import Batch
+
+OUTPUT_COLUMNS = tuple(f"p({name})" for name in CLASS_NAMES)
+
+
+def default_columns() -> tuple[str, ...]:
+    """Names of the columns of `tested_columns`."""
+    from fmnist_lib.features.named import FEATURES
+
+    return (*OUTPUT_COLUMNS, *FEATURES)
+
+
+def tested_columns(images: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """The champion's ten outputs and 23 named features, float32, shape (n, 33)."""
+    from fmnist_lib.features.named import named_features
+
+    features = named_features(images).to_numpy(dtype=np.float32)
+    return np.concatenate([probabilities.astype(np.float32), features], axis=1)
+
+
+def batch_columns(batch: Batch) -> np.ndarray:
+    """`tested_columns` of a batch."""
+    return tested_columns(batch.images, batch.probabilities)

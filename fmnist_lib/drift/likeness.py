@@ -1,0 +1,127 @@
+"""Which kind of shift a batch looks like, by how named features move under simulated shifts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fmnist_lib.labels import N_CLASSES
+
+if TYPE_CHECKING:
+    from fmnist_lib.drift.batch import Batch
+
+#: Reference images that shifts are simulated on.
+_ROWS = 600
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How much a batch looks like one kind of shift.
+
+    Attributes
+    ----------
+    kind : str
+        "class mix", "intensity", "geometry", ...
+    example : str
+        The simulated shift of this kind that comes closest.
+    score : float in [0, 1]
+        Cosine of the two movements of the features; 1: they move in the same proportions.
+    """
+
+    kind: str
+    example: str
+    score: float
+
+
+def rank_likeness(
+    reference: Batch, current: Batch, before: np.ndarray, now: np.ndarray, seed: int
+) -> tuple[Likeness, ...]:
+    """Rank kinds of shifts by how alike they move the named features.
+
+    The movement of a feature is the change of its mean rank among the reference images, and of
+    its mean distance from their median. Both grow in proportion with the share of images that
+    are shifted, so that the direction tells the kind.
+
+    Parameters
+    ----------
+    reference, current : Batch
+    before, now : ndarray of shape (n, n_columns)
+        Named features of both.
+    seed : int
+
+    Returns
+    -------
+    tuple of Likeness
+        The best first, one a kind.
+    """
+    rng = np.random.default_rng(seed)
+    seen = movement(before, now)
+    rows = rng.permutation(len(reference))[:_ROWS]
+    found = [
+        Likeness(
+            "class mix", "other shares of classes", _cosine(seen, _mix(reference, current, before))
+        )
+    ]
+    found += [
+        Likeness(
+            kind, text, _cosine(seen, movement(before, features) - movement(before, before[rows]))
+        )
+        for kind, text, features in _simulated(reference.rows(rows), seed)
+    ]
+    best: dict[str, Likeness] = {}
+    for one in sorted(found, key=lambda one: -one.score):
+        best.setdefault(one.kind, one)
+    return tuple(best.values())
+
+
+def movement(before: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """Change of mean rank and of mean distance from the median, of shape (2 n_columns,)."""
+    ranks = np.stack(
+        [
+            (np.searchsorted(column, values, "left") + np.searchsorted(column, values, "right"))
+            / (2 * len(column))
+            for column, values in zip(np.sort(before, axis=0).T, now.T, strict=True)
+        ]
+    )
+    return np.concatenate([ranks.mean(axis=1) - 0.5, np.abs(2 * ranks - 1).mean(axis=1) - 0.5])
+
+
+def _mix(reference: Batch, current: Batch, before: np.ndarray) -> np.ndarray:
+    """Movement when only the classes were mixed as they are predicted to be."""
+    shares = [
+        np.bincount(batch.classes, minlength=N_CLASSES) / len(batch)
+        for batch in (reference, current)
+    ]
+    change = shares[1] - shares[0]
+    moves = np.stack(
+        [
+            movement(before, before[reference.classes == one])
+            if shares[0][one]
+            else np.zeros(2 * before.shape[1])
+            for one in range(N_CLASSES)
+        ]
+    )
+    return change @ moves
+
+
+def _simulated(sample: Batch, seed: int) -> list[tuple[str, str, np.ndarray]]:
+    """Kind, example and features of every simulated shift."""
+    from fmnist_lib.drift.shifts import SHIFTS, apply_shift
+    from fmnist_lib.features.named import named_features
+
+    return [
+        (
+            shift.kind,
+            shift.describe(shift.severity),
+            named_features(apply_shift(name, sample.images, sample.classes, seed)).to_numpy(),
+        )
+        for name, shift in SHIFTS.items()
+        if shift.kind != "class mix"
+    ]
+
+
+def _cosine(first: np.ndarray, second: np.ndarray) -> float:
+    length = float(np.linalg.norm(first) * np.linalg.norm(second))
+    return max(0.0, float(first @ second) / length) if length else 0.0

@@ -1,0 +1,74 @@
+"""Every two-sample test behind one function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+from fmnist_lib.config import TestMethod
+from fmnist_lib.drift.class_counts import chi2_classes
+from fmnist_lib.drift.domain_classifier import domain_classifier
+from fmnist_lib.drift.mmd import mmd_test
+from fmnist_lib.drift.univariate import VIEWS, ks_test
+from fmnist_lib.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fmnist_lib.config import DriftConfig
+    from fmnist_lib.drift.batch import Batch
+    from fmnist_lib.drift.result import TestResult
+
+#: Fewer images cannot be divided into the parts that the multivariate tests need.
+_LEAST_ROWS = 4
+
+_TESTS: dict[str, Callable[[str, Batch, Batch, DriftConfig, int], TestResult]] = {
+    **dict.fromkeys(VIEWS, ks_test),
+    "chi2-classes": chi2_classes,
+    "domain-classifier": domain_classifier,
+    "mmd": mmd_test,
+}
+
+
+def two_sample_test(
+    method: TestMethod, reference: Batch, current: Batch, config: DriftConfig, seed: int
+) -> TestResult:
+    """Test whether two sets of images come from the same distribution.
+
+    Parameters
+    ----------
+    method : str
+        ``ks-default``: KS of the champion's ten outputs (BBSDs) and 23 named features together;
+        ``ks-outputs``, ``ks-features``: of each alone; ``ks-pixels``, ``ks-pca``,
+        ``ks-projection``: of 784 pixels, principal components, a sparse random projection;
+        ``chi2-classes``: of the predicted classes (BBSDh); ``domain-classifier``: a classifier
+        with its own held-out half; ``mmd``: maximum mean discrepancy with permutations.
+    reference : Batch
+        Images the champion was *not* fitted on.
+    current : Batch
+    config : DriftConfig
+        ``alpha`` over all columns together, ``correction``, and bounds of the costly tests.
+    seed : int
+        Of sub-samples, splits and permutations; KS of outputs, features and pixels and the
+        chi-square test have no randomness.
+
+    Raises
+    ------
+    ConfigError
+        There is no such method.
+    DataError
+        There are fewer than four images, or an output is not finite.
+
+    References
+    ----------
+    Rabanser, Günnemann, Lipton, "Failing Loudly", NeurIPS 2019.
+    """
+    if method not in _TESTS:
+        raise ConfigError(
+            f"drift test: expected one of {', '.join(get_args(TestMethod))}, got {method!r}."
+        )
+    if min(len(reference), len(current)) < _LEAST_ROWS:
+        raise DataError(
+            f"drift test: expected at least {_LEAST_ROWS} images on each side, "
+            f"got {len(reference)} and {len(current)}."
+        )
+    return _TESTS[method](method, reference, current, config, seed)

@@ -1,0 +1,117 @@
+"""From evidence to a word that an operator can act on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from fmnist_lib.config import VerdictConfig
+
+Verdict = Literal["insufficient_data", "ok", "watch", "retrain"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a verdict rests on.
+
+    Attributes
+    ----------
+    n : int
+        Images in the batch.
+    p_values : dict of str to float
+        Of every test that takes part, already corrected for its own columns.
+    effect_size : float in [0, 1]
+        Largest distance of two cumulative distributions, of any column.
+    drop : float
+        Accuracy lost, estimated or realised, as a share: 0.05 is five points.
+    realised : bool
+        Whether the drop is known by labels.
+    reliable : bool
+        Whether it is known, or its estimate can be relied on.
+    """
+
+    n: int
+    p_values: dict[str, float]
+    effect_size: float
+    drop: float
+    realised: bool
+    reliable: bool
+
+    @property
+    def p_value(self) -> float:
+        """Smallest p-value, corrected for the number of tests (Bonferroni)."""
+        return min(1.0, len(self.p_values) * min(self.p_values.values()))
+
+    @property
+    def decisive(self) -> str:
+        """The test with the smallest p-value."""
+        return min(self.p_values, key=self.p_values.__getitem__)
+
+
+def retrain_alpha(config: VerdictConfig) -> float:
+    """Level of one night: all nights of a quiet year together keep to the yearly budget."""
+    return 1 - (1 - config.false_retrains_a_year) ** (1 / config.nights_a_year)
+
+
+def watch_alpha(config: VerdictConfig) -> float:
+    """Level of one night at which a quiet year has the configured number of false watches."""
+    return min(0.5, config.false_watches_a_year / config.nights_a_year)
+
+
+def decide(evidence: Evidence, config: VerdictConfig) -> tuple[Verdict, str]:
+    """Return the verdict and its reason in words.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    config : VerdictConfig
+    """
+    if evidence.n < config.min_rows:
+        return "insufficient_data", too_few(evidence.n, config)
+    p_value = evidence.p_value
+    if p_value > watch_alpha(config):
+        return (
+            "ok",
+            f"no significant difference from the held-out images (p = {p_value:.2g})",
+        )
+    found = f"the batch differs from the held-out images (p = {p_value:.2g}, {evidence.decisive})"
+    lost = _loss(evidence)
+    against = _objections(evidence, config)
+    if against:
+        return "watch", f"{found}; {lost}; no retraining, as {' and '.join(against)}"
+    return "retrain", f"{found}; {lost}, at least the {_points(config.min_drop)} worth retraining"
+
+
+def too_few(n: int, config: VerdictConfig) -> str:
+    """Why a batch is not judged."""
+    return f"{n} images are too few to judge, at least {config.min_rows} are needed"
+
+
+def _objections(evidence: Evidence, config: VerdictConfig) -> list[str]:
+    """Why a significant difference is no reason to retrain."""
+    level = retrain_alpha(config)
+    effect = max(evidence.effect_size, evidence.drop)
+    objections = []
+    if evidence.p_value > level:
+        objections.append(f"that takes p of at most {level:.1g}, so that a quiet year stays quiet")
+    if effect < config.min_effect:
+        objections.append(f"the effect of {effect:.3f} is below {config.min_effect:g}")
+    if evidence.drop < config.min_drop:
+        objections.append(f"the loss is below {_points(config.min_drop)}")
+    return objections
+
+
+def _loss(evidence: Evidence) -> str:
+    if evidence.realised:
+        return f"by its labels the accuracy is {_change(evidence.drop)}"
+    doubt = "" if evidence.reliable else ", a rough estimate for images this different"
+    return f"the accuracy is estimated to be {_change(evidence.drop)}{doubt}"
+
+
+def _change(drop: float) -> str:
+    return f"{_points(abs(drop))} {'lower' if drop >= 0 else 'higher'}"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.1f} points"
