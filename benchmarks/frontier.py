@@ -89,12 +89,12 @@ def main() -> None:
     for seed in options.seeds:
         for minutes in options.minutes:
             row = measure(minutes, seed)
-            append(row)
+            append(row, RESULTS / "frontier.csv")
             print({name: row[name] for name in FIELDS[:-1]}, flush=True)
     draw()
 
 
-def measure(minutes: float, seed: int) -> dict[str, object]:
+def measure(minutes: float, seed: int, *options: str) -> dict[str, object]:
     """Run the flow once and read what it left."""
     text = (ROOT / "config" / "train.toml").read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as directory:
@@ -106,6 +106,7 @@ def measure(minutes: float, seed: int) -> dict[str, object]:
         file = Path(directory) / "run"
         command = [sys.executable, "flows/train.py", "--config", "config", str(config), "run"]
         command += ["--minutes", str(minutes), "--seed", str(seed), "--run-id-file", str(file)]
+        command += options
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
         meter = Meter(psutil.Process(process.pid))
         status = process.wait()
@@ -147,9 +148,8 @@ def read(run_id: str, minutes: float, seed: int, meter: Meter) -> dict[str, obje
     }
 
 
-def append(row: dict[str, object]) -> None:
+def append(row: dict[str, object], path: Path) -> None:
     """Write one line at once: an interrupted benchmark keeps what it has."""
-    path = RESULTS / "frontier.csv"
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, FIELDS)

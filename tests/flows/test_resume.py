@@ -29,8 +29,10 @@ def test_a_killed_candidate_is_a_row_and_a_killed_step_resumes(
     project, finished, real_data_dir, latest_run
 ):
     """Two accidents in one run: a candidate's task is killed, and later the step `select`."""
-    config = project.config("killed")
-    process = project.start("run", "--data-dir", str(real_data_dir), config=config)
+    # One candidate after the other, on two threads: the bits must not depend on that.
+    config = project.config("killed", ("[search]\n", "[search]\nworkers = 1\n"))
+    options = ("--data-dir", str(real_data_dir), "--max-workers", "1")
+    process = project.start("run", *options, config=config)
     kill_task(process, "search", "--split-index", "1")  # the baseline, by its share
     kill_task(process, "select")
     assert process.wait(timeout=180) == 1
@@ -49,7 +51,7 @@ def test_a_killed_candidate_is_a_row_and_a_killed_step_resumes(
     assert table.loc["baseline-logistic", "status"].startswith("failed: ")
     assert (table.drop(["baseline-logistic", "ensemble"])["status"].isin(["champion", "ok"])).all()
 
-    # The champion is the one of a run that nothing happened to.
+    # The champion is the one of a run with two workers that nothing happened to.
     images = finished["select"].task.data.dataset.test.images[:1000]
     expected, got = (
         run["select"].task.data.champion.predict_proba(images) for run in (finished, resumed)
