@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 #: leads the race knows better how much it needs.
 REFIT_SHARE = 0.2
 #: From so many minutes on there is time for patch dictionaries: none, of one size, of several.
-_PATCH_SIZES = {0.0: (), 2.0: ("5",), 5.0: ("5", "3+5+7")}
+_PATCH_SIZES = {0.0: (), 2.0: ("5",), 8.0: ("5", "3+5+7")}
 
 
 @dataclass(frozen=True)

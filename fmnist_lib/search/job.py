@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from fmnist_lib.config import OptunaCandidate
 from fmnist_lib.search.columns import ColumnStore
 from fmnist_lib.search.race import Race
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from fmnist_lib.search.budget import Budget
     from fmnist_lib.search.data import SearchData
 
+#: Other extractors than the shared ones cost more than a shorter search has.
+_EXPLORING_MINUTES = 15.0
 #: Feature columns kept from run to run.
 CACHE_GIBIBYTES = 4.0
 
@@ -105,8 +108,11 @@ def make_job(  # noqa: PLR0917 (what a run knows)
         Names the race of this run; absent: every candidate runs for itself, within its limit.
     """
     search = settings.search
+    candidate = search.candidate(candidate_id)
+    if isinstance(candidate, OptunaCandidate) and search.minutes < _EXPLORING_MINUTES:
+        candidate = candidate.model_copy(update={"explore": False})
     return Job(
-        candidate=search.candidate(candidate_id),
+        candidate=candidate,
         data=data,
         seconds=budget.seconds[candidate_id],
         seed=settings.seed,

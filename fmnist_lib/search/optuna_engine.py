@@ -84,9 +84,10 @@ def search(
             min_resource=1, reduction_factor=REDUCTION, min_early_stopping_rate=0
         ),
     )
-    for point in [*starting_points(candidate, job.patch_sizes), *earlier]:
+    first = starting_points(candidate, job.patch_sizes)
+    for point in [*first, *earlier]:
         study.enqueue_trial(point, skip_if_exists=True)
-    objective = _Objective(candidate, job, clock, keep)
+    objective = _Objective(candidate, job, clock, keep, n_kept=len(first))
     study.optimize(
         objective,
         n_trials=candidate.trials,
@@ -97,12 +98,18 @@ def search(
 
 
 class _Objective:
-    """Accuracy of a trial's recipe on held-out rows."""
+    """Accuracy of a trial's recipe on held-out rows; the first ``n_kept`` are not pruned."""
 
     def __init__(
-        self, candidate: OptunaCandidate, job: Job, clock: Clock, keep: Callable[[Found], None]
+        self,
+        candidate: OptunaCandidate,
+        job: Job,
+        clock: Clock,
+        keep: Callable[[Found], None],
+        n_kept: int = 0,
     ) -> None:
         self._candidate, self._job, self._clock, self._keep = candidate, job, clock, keep
+        self._n_kept = n_kept
         self._store = job.store()
         self._extraction: dict[str, float] = {}
         self._kept: int | None = None
@@ -137,7 +144,7 @@ class _Objective:
                     n_fit, fit_seconds, growth, params["family"] == "kernel", available_threads()
                 )
                 self._note_refit(trial, recipe, fit_time, row_seconds)
-            if rung < RUNGS - 1 and trial.should_prune():
+            if rung < RUNGS - 1 and trial.number >= self._n_kept and trial.should_prune():
                 raise optuna.TrialPruned
         return score
 

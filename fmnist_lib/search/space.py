@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: Most components of one block at the most even share of antisymmetric ones.
 MAX_COMPONENTS = MAX_SYMMETRIC + MAX_ANTISYMMETRIC
-_FEW_COMPONENTS, _SOME_COMPONENTS = 120, 200
+_FEW_COMPONENTS = 120
 
 
 def suggest(
@@ -40,24 +40,15 @@ def suggest(
     family = _choice(trial, "family", candidate.families)
     features = available(_choice(trial, "features", candidate.features), patch_sizes)
     params = {"family": family, "features": features}
-    # Gradient boosting sorts every column: it gets fewer of them.
-    few = family == "boosting" or candidate.compact
-    most = _FEW_COMPONENTS if few else MAX_COMPONENTS
+    least, most = _components(family, candidate)
     kinds = features.split("+")
     for kind in kinds:
-        params[f"{kind}_components"] = trial.suggest_int(
-            f"{kind}_components", 50 if few else _SOME_COMPONENTS, most
-        )
+        params[f"{kind}_components"] = trial.suggest_int(f"{kind}_components", least, most)
     if len(kinds) > 1:
         params["second_weight"] = trial.suggest_float("second_weight", 0.15, 0.6)
-    params["antisymmetric_share"] = trial.suggest_float("antisymmetric_share", 0.2, 0.45)
+    params["antisymmetric_share"] = trial.suggest_float("antisymmetric_share", 0.3, 0.45)
     params["whitening"] = trial.suggest_float("whitening", 0.2, 0.9)
-    # Other extractors cost more than a short search has: those have one patch size to choose from.
-    explore = (
-        candidate.explore
-        and len(patch_sizes) > 1
-        and trial.suggest_categorical("explore", [False, True])
-    )
+    explore = candidate.explore and trial.suggest_categorical("explore", [False, True])
     if "patches" in kinds:
         params["patch_sizes"] = _choice(trial, "patch_sizes", patch_sizes)
         params |= _explored_patches(trial) if explore else SHARED_PATCHES
@@ -115,6 +106,16 @@ def starting_points(
         for features in candidate.features[-1:]
         for sizes in reversed(patch_sizes or ("",))
     ]
+
+
+def _components(family: str, candidate: OptunaCandidate) -> tuple[int, int]:
+    """Fewest and most components of a block."""
+    # Gradient boosting sorts every column: it gets fewer of them.
+    if family == "boosting" or candidate.compact:
+        return 50, _FEW_COMPONENTS
+    # A kernel of all images gains by many columns, one of a few thousand does not: the first rungs
+    # would choose too few.
+    return (MAX_COMPONENTS // 2 if family == "kernel" else 100), MAX_COMPONENTS
 
 
 def _choice(trial: Trial, name: str, options: tuple[Any, ...]) -> Any:
