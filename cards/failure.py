@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from metaflow import UserStepDecorator, current
@@ -41,7 +43,7 @@ class FailureCard(UserStepDecorator):
         from fmnist_lib.errors import FmnistError
 
         card = current.card[self._card_id]
-        card.extend(failure(step_name, exception))
+        card.extend(failure(step_name, exception, Path(sys.argv[0]).name))
         # A failed step renders no card at its end. The first refresh renders in the background,
         # in a process that would find the task's configuration gone; the second, once the rate
         # limit allows it, waits for it.
@@ -53,12 +55,12 @@ class FailureCard(UserStepDecorator):
         return exception, None
 
 
-def failure(step_name: str, error: BaseException) -> list[Any]:
+def failure(step_name: str, error: BaseException, flow_file: str = "train.py") -> list[Any]:
     """Say what failed, why, and how to go on."""
     return [
         Markdown(f"# The step `{step_name}` failed"),
         Markdown(f"**{type(error).__name__}**: {error}"),
-        Markdown("Mend the cause, then continue with `python flows/train.py resume`."),
+        Markdown(f"Mend the cause, then continue with `python flows/{flow_file} resume`."),
     ]
 
 

@@ -133,9 +133,14 @@ def find_challenge(monitor_run: str | None, trigger: Any) -> Challenge | None:
 def retrain(
     challenge: Challenge, root: Path, config: RetrainConfig
 ) -> tuple[Retraining, Contest | None]:
-    """Start the training flow on old and new images, and say what became of it."""
+    """Start the training flow on old and new images, and say what became of it.
+
+    Nothing is started for a challenge that is not needed.
+    """
     from metaflow import Runner
 
+    if not challenge.needed:
+        return Retraining(None, promoted=False, reason=challenge.reason), None
     options = {} if config.minutes is None else {"minutes": config.minutes}
     flow = str(root / "flows" / "train.py")
     with Runner(flow, pylint=False, config=[("config", str(root / config.config))]) as runner:

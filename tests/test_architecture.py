@@ -21,7 +21,7 @@ BASE = {
     "models",
 }
 #: The modules that bring folders together.
-COMPOSITION = {"publish", "retraining"}
+COMPOSITION = {"publish", "retraining", "monitoring"}
 LIBRARY = sorted((ROOT / "fmnist_lib").rglob("*.py"))
 CARDS = sorted((ROOT / "cards").rglob("*.py"))
 

@@ -17,11 +17,11 @@ QUICK = PROJECT_ROOT / "config" / "quick.toml"
 
 
 class Project:
-    """The flow with a datastore, an MLflow store and bundles in a directory of its own."""
+    """A flow with a datastore, an MLflow store and bundles in a directory of its own."""
 
-    def __init__(self, directory: Path, root: Path = PROJECT_ROOT) -> None:
+    def __init__(self, directory: Path, root: Path = PROJECT_ROOT, flow: str = "train.py") -> None:
         self.directory = directory
-        self.flow = root / "flows" / "train.py"
+        self.flow = root / "flows" / flow
         self.tracking_uri = f"sqlite:///{directory}/mlruns/mlflow.db"
         self.environment = os.environ | {"MLFLOW_TRACKING_URI": self.tracking_uri}
 

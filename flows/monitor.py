@@ -1,0 +1,204 @@
+"""Look at a new batch with the eyes of the champion, and say what to do.
+
+python flows/monitor.py run --batch FILE
+python flows/monitor.py run --batch FILE --labels FILE --retrain
+"""
+
+import os
+import sys
+from pathlib import Path
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT_ROOT))
+
+from metaflow import (  # noqa: E402 (the line above makes the packages beside flows/ importable)
+    Config,
+    FlowSpec,
+    Parameter,
+    card,
+    current,
+    package_sources,
+    schedule,
+    step,
+)
+
+from cards.failure import FailureCard  # noqa: E402
+
+for library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+
+def parse_config(text: str) -> dict:
+    """Check the configuration before anything runs."""
+    from metaflow.exception import MetaflowException
+
+    from fmnist_lib.config import parse_settings, source_of
+    from fmnist_lib.errors import ConfigError
+    from fmnist_lib.monitor_config import DEFAULT_MONITOR_CONFIG, MonitorSettings
+
+    source = source_of(text, sys.argv, DEFAULT_MONITOR_CONFIG)
+    try:
+        return parse_settings(text, source, MonitorSettings).model_dump(mode="json")
+    except ConfigError as error:
+        raise MetaflowException(str(error)) from None
+
+
+@schedule(daily=True)
+@package_sources(["../fmnist_lib", "../cards"], suffixes=[".py", ".html", ".css", ".json", ".csv"])
+class FashionMnistMonitor(FlowSpec):
+    """A new batch against the champion: drift, accuracy, a verdict, and a signal to act on."""
+
+    config = Config(
+        "config",
+        default=str(PROJECT_ROOT / "config" / "monitor.toml"),
+        parser=parse_config,
+        help="TOML file; see docs/monitoring.md",
+    )
+    batch = Parameter(
+        "batch", type=str, default=None, help="IDX, .npy, .npz, CSV, Parquet or a folder of PNGs"
+    )
+    labels = Parameter("labels", type=str, default=None, help="Labels of the batch, if known")
+    may_retrain = Parameter(
+        "retrain", is_flag=True, default=False, help="Train anew when the verdict is to"
+    )
+    training_run = Parameter(
+        "run", type=str, default=None, help="Training run to take the champion from"
+    )
+
+    @FailureCard(card="champion")
+    @card(type="blank", id="champion")
+    @step
+    def start(self):
+        """Find the champion."""
+        from cards.monitor import champion_card
+        from lineage import champion_of, find_champion
+
+        self.resolved_config = self.resolve_config()
+        self.champion_run = find_champion(
+            self.training_run, self.settings.tracking, PROJECT_ROOT, self.tracking_uri
+        )
+        self.data_version = champion_of(self.champion_run, "data_version")
+        current.card["champion"].extend(champion_card(self.champion_run, self.data_version))
+        self.next(self.assess)
+
+    @FailureCard(card="monitor")
+    @card(type="blank", id="monitor")
+    @step
+    def assess(self):
+        """Compare the batch with the champion's held-out reference, and give the signal."""
+        from cards.monitor import monitor_card
+        from fmnist_lib.monitoring import assess, signal_of, track
+        from lineage import champion_of, earlier_signals
+
+        settings, new = self.settings, self.read_batch()
+        champion, reference = (
+            champion_of(self.champion_run, name) for name in ("champion", "reference")
+        )
+        self.assessment = assess(champion, reference, new, settings)
+        self.signal = signal_of(
+            self.assessment,
+            new,
+            self.champion_run,
+            batch=settings.batch,
+            monitor_run=f"{current.flow_name}/{current.run_id}",
+        )
+        self.mlflow_run_id = track(
+            self.signal, self.identity(), settings.tracking, PROJECT_ROOT, self.tracking_uri
+        )
+        self.labelled_batch = new if self.signal.retrain and new.labels is not None else None
+        history = [*earlier_signals(settings.history - 1), self.signal]
+        current.card["monitor"].extend(
+            monitor_card(
+                self.signal,
+                self.assessment,
+                history,
+                new.images,
+                config=settings.drift.verdict,
+                version=self.data_version,
+            )
+        )
+        current.run.add_tags(
+            [f"verdict:{self.signal.verdict}", f"champion:{self.champion_run.run}"]
+        )
+        self.announce()
+        self.next_step = "retrain" if self.may_retrain else "end"
+        self.next({"retrain": self.retrain, "end": self.end}, condition="next_step")
+
+    @FailureCard(card="retrain")
+    @card(type="blank", id="retrain")
+    @step
+    def retrain(self):
+        """Train on old and new images, if the verdict and the labels allow it."""
+        from cards.monitor import retraining_card
+        from lineage import find_challenge, retrain
+
+        challenge = find_challenge(current.run_id, None)
+        outcome, self.contest = retrain(challenge, PROJECT_ROOT, self.settings.retrain)
+        self.signal = self.signal.with_retraining(outcome)
+        if outcome.run:
+            current.run.add_tag(f"training:{outcome.run}")
+        current.card["retrain"].extend(retraining_card(outcome, self.contest, self.data_version))
+        self.announce()
+        self.next(self.end)
+
+    @step
+    def end(self):
+        """Say what to do."""
+        print(f"Verdict: {self.signal.verdict}. {self.signal.reason}.")
+        if self.signal.retraining:
+            print(f"Retraining: {self.signal.retraining.reason}.")
+        print(f"Signal: {self.settings.signal}. Card: python flows/monitor.py card view assess")
+
+    @property
+    def settings(self):
+        """The run's configuration as the model that `fmnist_lib` takes."""
+        from fmnist_lib.config import validate_settings
+        from fmnist_lib.monitor_config import MonitorSettings
+
+        return validate_settings(self.resolved_config, "configuration", MonitorSettings)
+
+    @property
+    def tracking_uri(self):
+        """The tracking server that the environment names, if any."""
+        return os.environ.get("MLFLOW_TRACKING_URI")
+
+    def resolve_config(self):
+        """Return the configuration with the command line parameters put in."""
+        from fmnist_lib.errors import ConfigError
+
+        given = {"batch": self.batch, "labels": self.labels}
+        resolved = self.config.to_dict() | {key: value for key, value in given.items() if value}
+        if not resolved["batch"]:
+            raise ConfigError("batch: expected --batch FILE, or `batch` in the configuration.")
+        return resolved
+
+    def read_batch(self):
+        """Read the images, and their labels if there are any."""
+        from fmnist_lib.data.batch import read_batch
+
+        settings = self.settings
+        labels = Path(settings.labels) if settings.labels else None
+        return read_batch(Path(settings.batch), labels, at_most=settings.rows, seed=settings.seed)
+
+    def announce(self):
+        """Replace the signal file."""
+        from fmnist_lib.monitor.signal import write_signal
+
+        write_signal(PROJECT_ROOT / self.settings.signal, self.signal)
+
+    def identity(self):
+        """Return who and what this run is."""
+        from fmnist_lib.tracking.runs import RunIdentity
+        from fmnist_lib.tracking.source import git_commit
+
+        return RunIdentity(
+            flow=current.flow_name,
+            run_id=current.run_id,
+            pathspec=current.pathspec,
+            user=current.username,
+            git_commit=git_commit(PROJECT_ROOT),
+        )
+
+
+if __name__ == "__main__":
+    FashionMnistMonitor()

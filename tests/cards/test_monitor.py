@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from metaflow.cards import Image, Markdown, Table
+
+from cards.monitor import champion_card, monitor_card, retraining_card
+from fmnist_lib.config import DriftConfig, VerdictConfig
+from fmnist_lib.data.version import DataVersion
+from fmnist_lib.drift.assessment import assess_batch
+from fmnist_lib.drift.batch import Batch
+from fmnist_lib.monitor.challenge import Champion
+from fmnist_lib.monitor.signal import Retraining, Signal
+from fmnist_lib.retraining import contest
+
+VERSION = DataVersion("official", "somewhere", "ab" * 32, {})
+
+
+def text(components):
+    return "\n".join(str(part.render()) for part in components)
+
+
+def make_batch(images, labels, accuracy, rng):
+    """Outputs of a model that is right and sure of it so often."""
+    answers = np.where(rng.random(len(labels)) < accuracy, labels, (labels + 1) % 10)
+    probabilities = rng.dirichlet(np.ones(10), len(labels)) * 0.2
+    probabilities[np.arange(len(labels)), answers] += 0.8
+    return Batch(images, probabilities, labels)
+
+
+@pytest.fixture(scope="module")
+def assessment(test_images, test_labels):
+    rng = np.random.default_rng(0)
+    reference = make_batch(test_images[:1000], test_labels[:1000], 0.9, rng)
+    current = make_batch(test_images[1000:1500] // 4, test_labels[1000:1500], 0.5, rng)
+    return assess_batch(reference, current, DriftConfig(), seed=0)
+
+
+@pytest.fixture(scope="module")
+def signal(assessment):
+    return Signal(
+        verdict=assessment.verdict,
+        reason=assessment.reason,
+        created="2026-01-31T02:00:00+00:00",
+        batch="dark.npz",
+        batch_sha256="ab" * 32,
+        images=500,
+        images_in_batch=5000,
+        champion="FashionMnistTrain/1",
+        monitor_run="FashionMnistMonitor/2",
+        p_value=assessment.p_value,
+        reference_accuracy=assessment.reference_accuracy,
+        estimated_accuracy=assessment.estimate.estimate,
+        estimate_reliable=assessment.estimate.reliable,
+        realised_accuracy=assessment.realised,
+        looks_like=assessment.looks_like,
+    )
+
+
+@pytest.fixture(scope="module")
+def card(signal, assessment, test_images):
+    return monitor_card(
+        signal,
+        assessment,
+        [signal] * 3,
+        test_images[1000:1500],
+        config=VerdictConfig(),
+        version=VERSION,
+    )
+
+
+def test_the_verdict_comes_first_and_in_words(card):
+    assert isinstance(card[0], Markdown)
+    first, second = (part.render()["source"] for part in card[:2])
+    assert first == "# Train anew: `retrain`"
+    assert "by its labels the accuracy is" in second
+
+
+def test_evidence_accuracy_pictures_and_history_follow(card):
+    content = text(card)
+    for expected in (
+        "a random 500 of 5,000 images",
+        "Measured with the labels",
+        "Estimated without labels",
+        "KS of",
+        "ks-default",
+        "What does it look like?",
+        "Verdicts over time",
+    ):
+        assert expected in content
+    assert sum(isinstance(part, Image) for part in card) == 2
+    assert sum(isinstance(part, Table) for part in card) >= 4
+    assert "error" not in {part.render()["type"].lower() for part in card}
+
+
+def test_too_few_images_make_a_card_without_evidence(test_images, test_labels, signal):
+    rng = np.random.default_rng(0)
+    reference = make_batch(test_images[:1000], test_labels[:1000], 0.9, rng)
+    few = make_batch(test_images[:20], test_labels[:20], 0.9, rng)
+    assessment = assess_batch(reference, few, DriftConfig(), seed=0)
+    from dataclasses import replace
+
+    signal = replace(
+        signal,
+        verdict="insufficient_data",
+        reason=assessment.reason,
+        p_value=None,
+        estimated_accuracy=None,
+        realised_accuracy=None,
+    )
+    content = text(
+        monitor_card(
+            signal,
+            assessment,
+            [signal],
+            test_images[:20],
+            config=VerdictConfig(),
+            version=VERSION,
+        )
+    )
+    assert "Too few images" in content
+    assert "Neither measured nor estimated" in content
+
+
+def test_an_unreliable_estimate_says_so(assessment, signal, test_images):
+    from dataclasses import replace
+
+    doubtful = replace(signal, estimate_reliable=False, realised_accuracy=None)
+    content = text(
+        monitor_card(
+            doubtful,
+            assessment,
+            [doubtful],
+            test_images[1000:],
+            config=VerdictConfig(),
+            version=VERSION,
+        )
+    )
+    assert "Unreliable" in content
+
+
+def test_the_outcome_of_a_retraining_is_a_table_of_both_models():
+    labels = np.zeros(100, int)
+    better = contest(labels, np.arange(100) // 50, labels, 20, 0.05)
+    won = Retraining("FashionMnistTrain/9", promoted=True, reason=better.reason)
+    content = text(retraining_card(won, better, VERSION))
+    assert "The challenger is champion now" in content
+    assert "FashionMnistTrain/9" in content
+    assert "100.0 %" in content
+    none = Retraining(None, promoted=False, reason="the monitor says ok")
+    assert "The monitor says ok." in text(retraining_card(none, None, VERSION))
+
+
+def test_the_champion_is_named():
+    content = text(champion_card(Champion("FashionMnistTrain/1", None, "alias"), VERSION))
+    assert "FashionMnistTrain/1" in content
