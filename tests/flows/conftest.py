@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,12 @@ class Project:
 @pytest.fixture(scope="session")
 def project(metaflow_home):
     return Project(metaflow_home)
+
+
+@pytest.fixture(scope="session")
+def monitor_in():
+    """Return a function from a directory to the monitor that keeps its files there."""
+    return partial(Project, flow="monitor.py")
 
 
 @pytest.fixture(scope="session")

@@ -23,11 +23,9 @@ trials = 1
 
 
 @pytest.fixture(scope="module")
-def monitor(project):
+def monitor(project, monitor_in):
     """The monitor, with the training runs of all these tests beside it."""
-    from conftest import Project
-
-    return Project(project.directory, flow="monitor.py")
+    return monitor_in(project.directory)
 
 
 @pytest.fixture(scope="module")
@@ -162,10 +160,8 @@ def test_a_bad_batch_is_one_message_and_leaves_the_signal_alone(
     assert message in str(card_content(card))
 
 
-def test_without_a_champion_the_monitor_says_how_to_get_one(tmp_path):
-    from conftest import Project
-
-    fresh = Project(tmp_path, flow="monitor.py")
+def test_without_a_champion_the_monitor_says_how_to_get_one(tmp_path, monitor_in):
+    fresh = monitor_in(tmp_path)
     fresh.environment["METAFLOW_DATASTORE_SYSROOT_LOCAL"] = str(tmp_path)
     done = fresh.run("run", "--batch", "any.npy", config=None)
     output = done.stdout + done.stderr
