@@ -64,10 +64,15 @@ def leaderboard_card(
             f"(bootstrap) it comes to {percent(corrected.value, 2)}. *Trial* is the best trial on "
             "held-out training images, the best of many and so more optimistic still. *p* is "
             "McNemar's test against the champion. A star marks those that no other beats in "
-            "accuracy, speed and size together. *Rows* are the training images of the fit that was "
-            "validated: all, or as many as the time allowed."
+            "accuracy, speed and size together."
         ),
         table(_HEADERS, (_row(row) for _, row in leaderboard.iterrows())),
+        Markdown(
+            "### What they cost\n\n*Rows* are the training images of the fit that was validated: "
+            "all, or as many as the time allowed. *ms* is the prediction of an image on one "
+            "processor core, in a batch of 1,000."
+        ),
+        table(_COSTS, (_costs(row) for _, row in leaderboard.iterrows() if not _has_failed(row))),
         table(
             ["candidate", "best pipeline"],
             ((row["candidate"], _description(row)) for _, row in leaderboard.iterrows()),
@@ -89,13 +94,8 @@ _HEADERS = [
     "interval",
     "p",
     "log loss",
-    "search s",
-    "refit s",
-    "rows",
-    "ms / image",
-    "MB",
-    "tried",
 ]
+_COSTS = ["candidate", "tried", "search s", "refit s", "rows", "ms", "MB"]
 
 
 def _spent(spent: Spent) -> str:
@@ -117,7 +117,7 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
 
 
 def _row(row: Any) -> list[str]:
-    if str(row["status"]).startswith("failed"):
+    if _has_failed(row):
         blanks = [""] * (len(_HEADERS) - 2)
         return [row["candidate"], "failed", *blanks]
     return [
@@ -130,13 +130,23 @@ def _row(row: Any) -> list[str]:
         f"{100 * row['accuracy_low']:.1f} to {100 * row['accuracy_high']:.1f}",
         _p_value(row["p_value"]),
         f"{row['validation_log_loss']:.3f}",
+    ]
+
+
+def _costs(row: Any) -> list[str]:
+    return [
+        row["candidate"],
+        str(row["trials"]),
         f"{row['search_seconds']:.0f}",
         f"{row['fit_seconds']:.1f}",
         f"{row['fit_rows']:,}",
         f"{row['predict_ms_per_image']:.3f}",
         f"{row['model_mb']:.1f}",
-        str(row["trials"]),
     ]
+
+
+def _has_failed(row: Any) -> bool:
+    return str(row["status"]).startswith("failed")
 
 
 def _p_value(value: float) -> str:
@@ -148,7 +158,7 @@ def _p_value(value: float) -> str:
 
 def _description(row: Any) -> str:
     """The pipeline, or the reason of a failure."""
-    if str(row["status"]).startswith("failed"):
+    if _has_failed(row):
         return str(row["status"])
     return str(row["description"])
 
