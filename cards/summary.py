@@ -7,20 +7,26 @@ from typing import TYPE_CHECKING
 from metaflow.cards import Markdown
 
 from cards.components import header, table
+from cards.gates import gates_section
 
 if TYPE_CHECKING:
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.release.summary import RunSummary
+    from fmnist_lib.tracking.promotion import PromotionDecision
 
 
-def summary_card(summary: RunSummary) -> list[MetaflowCardComponent]:
+def summary_card(
+    summary: RunSummary, decision: PromotionDecision | None = None
+) -> list[MetaflowCardComponent]:
     """Build the card.
 
     Parameters
     ----------
     summary : RunSummary
         The same as the printed page shows.
+    decision : PromotionDecision, optional
+        None when MLflow could not be asked.
     """
     champion = summary.champion
     return [
@@ -33,6 +39,7 @@ def summary_card(summary: RunSummary) -> list[MetaflowCardComponent]:
         *_tracking_warning(summary),
         Markdown("## Candidates\n\nOn validation images that no search has seen."),
         table(_HEADERS, ([row[key] for key in _COLUMNS] for row in summary.rows)),
+        *gates_section(decision),
         Markdown("## What the champion confuses most"),
         table(
             ["class", "taken for", "share of the class"],

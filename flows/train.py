@@ -281,12 +281,13 @@ class FashionMnistTrain(FlowSpec):
         self.model_uri = tracked.model_uri if tracked else None
         self.bundle_path = str(published.bundle.path)
         self.summary_html = published.summary_html
+        self.promotion = tracked.decision if tracked else None
         if tracked:
             current.run.add_tag(f"mlflow:{tracked.run_id}")
         self.promoted = published.promoted
         if self.challenge and self.promoted:
             current.run.add_tag(PROMOTED)
-        current.card["summary"].extend(summary_card(published.summary))
+        current.card["summary"].extend(summary_card(published.summary, self.promotion))
         self.next(self.end)
 
     @step
@@ -299,6 +300,9 @@ class FashionMnistTrain(FlowSpec):
         print(f"Test accuracy of the champion: {self.evaluation.accuracy}.")
         if self.contest:
             print(f"The new model is {self.contest.reason}.")
+        if self.promotion:
+            verdict = "Champion" if self.promotion.promoted else "Not champion"
+            print(f"{verdict}: {self.promotion.reason}.")
         print(f"Bundle and summary: {self.bundle_path}")
         print("Cards: python flows/train.py card view publish")
 

@@ -318,6 +318,40 @@ class DriftConfig(Section):
     verdict: VerdictConfig = VerdictConfig()
 
 
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class GatesConfig(Section):
+    """What a model must show on the test images to become champion."""
+
+    min_accuracy: Fraction = 0.85
+    min_accuracy_low: Fraction = Field(
+        default=0.84, description="Of the lower end of the accuracy's interval."
+    )
+    min_class_recall: Fraction = Field(
+        default=0.5, description="Of the class that is recognised least."
+    )
+    max_calibration_error: Fraction = 0.1
+    max_ms_per_image: Annotated[float, Field(gt=0)] = Field(
+        default=6.0, description="On one processor core, in a batch of 1,000."
+    )
+    max_model_mb: Annotated[float, Field(gt=0)] = Field(
+        default=150.0, description="Of the model file, in 10**6 bytes."
+    )
+    alpha: Share = Field(
+        default=0.05,
+        description="A model that gets fewer of the same images right than the champion is refused "
+        "when McNemar's p-value is below this.",
+    )
+    allow_pickle: bool = Field(
+        default=False,
+        description="Let a model become champion whose file can run any code when it is loaded.",
+    )
+    clean_git: bool = Field(
+        default=False, description="Ask for a commit, and no changes since in the checkout."
+    )
+
+
 class TrackingConfig(Section):
     """MLflow."""
 
@@ -356,6 +390,7 @@ class Settings(Section):
     explain: ExplainConfig = ExplainConfig()
     drift: DriftConfig = DriftConfig()
     tracking: TrackingConfig = TrackingConfig()
+    gates: GatesConfig = GatesConfig()
     release: ReleaseConfig = ReleaseConfig()
 
 

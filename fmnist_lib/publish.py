@@ -12,18 +12,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fmnist_lib.errors import TrackingError
 from fmnist_lib.release.bundle import BundleContents, bundle_path, write_bundle
 from fmnist_lib.release.summary import RunSummary, render_summary
+from fmnist_lib.search.candidate import milliseconds_per_image
+from fmnist_lib.tracking.gates import GateResult, Measures
 from fmnist_lib.tracking.model import save_model
-from fmnist_lib.tracking.registry import CHAMPION
+from fmnist_lib.tracking.registry import CHAMPION, load_version
 from fmnist_lib.tracking.runs import TrainingRecord, log_training_run
 from fmnist_lib.tracking.store import prepare_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     import pandas as pd
 
     from fmnist_lib.config import Settings
@@ -35,7 +38,9 @@ if TYPE_CHECKING:
     from fmnist_lib.retraining import Contest
     from fmnist_lib.search.result import CandidateResult
     from fmnist_lib.tracking.model import SavedModel
+    from fmnist_lib.tracking.promotion import Compare
     from fmnist_lib.tracking.runs import RunIdentity, TrackedRun
+    from fmnist_lib.tracking.store import TrackingStore
 
 logger = logging.getLogger(__name__)
 
@@ -76,11 +81,6 @@ class TrainingOutcome:
     pictures: tuple[Picture, ...]
     drift_verdict: str
     contest: Contest | None = None
-
-    @property
-    def lost(self) -> str:
-        """Why the model must not replace the champion; empty when it may."""
-        return "" if self.contest is None or self.contest.better else self.contest.reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +143,9 @@ def publish(
         tracked=tracked,
         summary=summary,
         summary_html=page,
-        promoted=tracked.alias == CHAMPION if tracked else not outcome.lost,
+        promoted=(
+            tracked.alias == CHAMPION if tracked else not outcome.contest or outcome.contest.better
+        ),
     )
 
 
@@ -185,15 +187,61 @@ def _track(
             for result in outcome.results
         },
         test_metrics=outcome.evaluation.as_metrics(),
+        measures=_measures(outcome, identity, model),
         pictures=outcome.pictures,
-        lost=outcome.lost,
+        extra_gates=_contest_gate(outcome.contest),
     )
     try:
         store = prepare_store(outcome.settings.tracking, root, environment_uri)
-        return log_training_run(store, record, model), None
+        return log_training_run(store, record, model, _ask_champion(outcome, store)), None
     except TrackingError as error:
         logger.warning("The run is not in MLflow. %s", error)
         return None, str(error)
+
+
+def _measures(outcome: TrainingOutcome, identity: RunIdentity, model: SavedModel) -> Measures:
+    """What the gates ask about the champion."""
+    test, evaluation = outcome.dataset.test, outcome.evaluation
+    worst = evaluation.per_class.sort_values("recall", na_position="first").iloc[0]
+    return Measures(
+        accuracy=evaluation.accuracy,
+        lowest_class=str(worst["class"]),
+        lowest_recall=float(worst["recall"]),
+        calibration_error=evaluation.calibration_error,
+        ms_per_image=milliseconds_per_image(outcome.champion, test.images),
+        model_mb=model.size_bytes / 1e6,
+        origin=outcome.data_version.origin,
+        test_set=outcome.data_version.splits.get("test", ""),
+        correct=outcome.test_probabilities.argmax(axis=1) == test.labels,
+        unsafe=model.fallback_reason if model.format == "cloudpickle" else None,
+        git_commit=identity.git_commit,
+    )
+
+
+def _contest_gate(contest: Contest | None) -> tuple[GateResult, ...]:
+    """A model that was trained to replace the champion has to beat it, not just to match it."""
+    if contest is None:
+        return ()
+    return (
+        GateResult(
+            "beats-champion",
+            passed=contest.better,
+            measured=f"{100 * contest.comparison.difference:+.2f} points",
+            required="more right than the champion",
+            explanation=contest.reason,
+        ),
+    )
+
+
+def _ask_champion(outcome: TrainingOutcome, store: TrackingStore) -> Compare:
+    """Have today's champion answer this run's test images."""
+    test, name = outcome.dataset.test, outcome.settings.tracking.model_name
+
+    def compare(version: str) -> np.ndarray:
+        champion = load_version(store.uri, name, version)
+        return np.asarray(champion.predict(test.images)) == test.labels
+
+    return compare
 
 
 def _summary(

@@ -14,16 +14,14 @@ from fmnist_lib.data.dataset import Split
 from fmnist_lib.data.files import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from fmnist_lib.data.idx import write_idx
 from fmnist_lib.errors import DataError
-from fmnist_lib.evaluation.comparison import mcnemar
-from fmnist_lib.statistics import wilson
+from fmnist_lib.statistics import mcnemar, wilson
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from fmnist_lib.data.batch import LabelledImages
     from fmnist_lib.data.dataset import Dataset
-    from fmnist_lib.evaluation.comparison import PairedComparison
-    from fmnist_lib.statistics import Estimate
+    from fmnist_lib.statistics import Estimate, PairedComparison
 
 #: Fewer new labelled images than this are not worth a training run.
 MIN_NEW = 20

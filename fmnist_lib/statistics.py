@@ -1,8 +1,12 @@
-"""Interval estimates that every report shares."""
+"""Interval estimates and paired tests that every report shares."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import numpy as np
+
+from fmnist_lib.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -47,3 +51,62 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> Estimate:
 
     interval = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
     return Estimate(successes / trials, float(interval.low), float(interval.high), confidence)
+
+
+@dataclass(frozen=True)
+class PairedComparison:
+    """Two models on the same images.
+
+    Attributes
+    ----------
+    only_first, only_second : int
+        Images that just the one or just the other got right.
+    difference : float
+        Accuracy of the first minus accuracy of the second.
+    p_value : float
+        Of the hypothesis that both are equally accurate, two-sided.
+    """
+
+    only_first: int
+    only_second: int
+    difference: float
+    p_value: float
+
+
+def mcnemar(first_correct: np.ndarray, second_correct: np.ndarray) -> PairedComparison:
+    """Exact McNemar test of two models' answers to the same images.
+
+    Parameters
+    ----------
+    first_correct, second_correct : ndarray of bool, shape (n,)
+
+    Raises
+    ------
+    DataError
+        The shapes differ.
+
+    References
+    ----------
+    McNemar, "Note on the sampling error of the difference between correlated proportions or
+    percentages", Psychometrika 1947.
+
+    Examples
+    --------
+    >>> first = np.array([True] * 90 + [False] * 10)
+    >>> second = np.array([True] * 80 + [False] * 20)
+    >>> mcnemar(first, second).p_value < 0.01
+    True
+    """
+    from scipy.stats import binomtest
+
+    if first_correct.shape != second_correct.shape:
+        raise DataError(
+            f"paired comparison: expected answers to the same images, got {first_correct.shape} "
+            f"and {second_correct.shape}."
+        )
+    only_first = int(np.sum(first_correct & ~second_correct))
+    only_second = int(np.sum(second_correct & ~first_correct))
+    differing = only_first + only_second
+    p_value = binomtest(only_first, differing).pvalue if differing else 1.0
+    difference = (only_first - only_second) / len(first_correct)
+    return PairedComparison(only_first, only_second, difference, float(p_value))

@@ -7,7 +7,13 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from fmnist_lib.config import DEFAULT_CONFIG, PROJECT_ROOT, EvaluationConfig, read_settings
+from fmnist_lib.config import (
+    DEFAULT_CONFIG,
+    PROJECT_ROOT,
+    EvaluationConfig,
+    GatesConfig,
+    read_settings,
+)
 from fmnist_lib.data.dataset import Dataset, Split
 from fmnist_lib.data.version import DataVersion
 from fmnist_lib.evaluation.figures import evaluation_pictures
@@ -40,11 +46,14 @@ def outcome(train_images, train_labels, test_images, test_labels, tmp_path_facto
     table = leaderboard([result])
     evaluation = evaluate(dataset.test.labels, probabilities, EvaluationConfig(), seed=0)
     settings = read_settings(DEFAULT_CONFIG)
+    lenient = GatesConfig(
+        min_accuracy=0.5, min_accuracy_low=0.4, min_class_recall=0, max_calibration_error=0.5
+    )
     bundles = settings.release.model_copy(
         update={"directory": str(tmp_path_factory.mktemp("bundles"))}
     )
     return TrainingOutcome(
-        settings=settings.model_copy(update={"release": bundles}),
+        settings=settings.model_copy(update={"release": bundles, "gates": lenient}),
         dataset=dataset,
         data_version=DataVersion("official", "somewhere", "f" * 64, {}),
         results=[result],
@@ -68,7 +77,7 @@ def test_a_run_is_published_even_when_mlflow_is_away(outcome):
 def test_bundle_summary_and_registry_name_the_same_run(outcome, tmp_path):
     identity = dataclasses.replace(IDENTITY, run_id="8")
     published = publish(outcome, identity, PROJECT_ROOT, f"sqlite:///{tmp_path}/mlflow.db")
-    assert published.tracked.alias == "champion"
+    assert published.tracked.alias == "champion", published.tracked.decision.reason
     assert published.tracked.run_id in published.summary_html
     assert published.bundle.sha256 in published.summary_html
     assert published.bundle.path.name == "FashionMnistTrain-8.zip"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fmnist_lib.errors import SearchError
-from fmnist_lib.evaluation.comparison import mcnemar
+from fmnist_lib.statistics import mcnemar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -129,7 +129,7 @@ def _validated(job: Job, found: Found, search_seconds: float, n_rows: int) -> Ca
         trials=found.trials,
         front=found.front,
         importances=found.importances,
-        predict_ms_per_image=_milliseconds(pipeline, data.images[data.validation_rows]),
+        predict_ms_per_image=milliseconds_per_image(pipeline, data.images[data.validation_rows]),
         model_mb=len(pickle.dumps(pipeline)) / 1e6,
         search_seconds=search_seconds,
         fit_seconds=fit_seconds,
@@ -158,8 +158,16 @@ def _calibrated(learner: Any, recipe: Any, columns: Any, labels: Any) -> tuple[A
     return learner, recipe.with_learner(temperature=learner.temperature_), probabilities
 
 
-def _milliseconds(pipeline: Any, images: Any, n: int = 1000) -> float:
-    """Wall time of a prediction in a batch, on one processor core."""
+def milliseconds_per_image(pipeline: Any, images: Any, n: int = 1000) -> float:
+    """Wall time of a prediction in a batch, on one processor core.
+
+    Parameters
+    ----------
+    pipeline : sklearn.pipeline.Pipeline
+    images : ndarray of uint8, shape (n_images, 28, 28)
+    n : int, default=1000
+        Images of the batch, if there are so many.
+    """
     batch = images[:n]
     with one_thread():
         pipeline.predict_proba(batch[:100])

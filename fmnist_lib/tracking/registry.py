@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +21,7 @@ if TYPE_CHECKING:
     from fmnist_lib.tracking.store import TrackingStore
 
 CHAMPION, CHALLENGER, SYNTHETIC = "champion", "challenger", "synthetic"
-#: Tags of a version by which the next one is compared with it.
-TEST_SET, ACCURACY_LOW, ACCURACY_HIGH = "test.sha256", "test.accuracy_low", "test.accuracy_high"
-#: Tag of a retrained version that did not beat the champion: why.
-LOST = "challenge.lost"
+_ATTEMPTS = 40
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,11 @@ def register(
     origin: Origin,
     tags: Mapping[str, str],
 ) -> RegisteredVersion:
-    """Register a logged model as a new version and move the alias to it.
+    """Register a logged model as a new version and point an alias to it.
 
-    The alias is "champion", with three exceptions. A model fitted on synthetic images gets
-    "synthetic", whatever its accuracy. A model that is clearly worse than the present champion
-    gets "challenger": both were measured on the same test images, and its whole interval lies
-    below the champion's. So does a retrained model that did not beat it (`LOST`).
+    The alias is "challenger", or "synthetic" for a model fitted on synthetic images. Only
+    `fmnist_lib.tracking.promotion` makes a champion. A run is registered once: asked again, its
+    version is returned.
 
     Parameters
     ----------
@@ -64,8 +62,7 @@ def register(
         The logged model and its run.
     origin : {"official", "custom", "synthetic"}
     tags : mapping of str to str
-        Of the version; ``test.sha256``, ``test.accuracy_low`` and ``test.accuracy_high`` are
-        what versions are compared by.
+        Of the version.
 
     Raises
     ------
@@ -73,21 +70,46 @@ def register(
         The registry refused.
     """
     database = store.database
-    # Version numbers are counted by reading the last one: two runs must not do so at once.
+    alias = SYNTHETIC if origin == "synthetic" else CHALLENGER
+    # SQLite gives up on a second writer instead of waiting for the first.
     lock = nullcontext() if database is None else database_lock(database)
     with mlflow_calls(store.uri), lock:
         registry = client(store.uri)
         _ensure_registered(registry, name)
-        alias = SYNTHETIC if origin == "synthetic" else _earned_alias(registry, name, tags)
-        # The location itself: a `models:/` source would be looked up in MLflow's global store.
-        source = registry.get_logged_model(model_id).artifact_location
-        version = registry.create_model_version(
-            name, source=source, run_id=run_id, tags=dict(tags), model_id=model_id
-        )
-        versions = json.dumps([{"name": name, "version": version.version}])
+        version = _version_of_run(registry, name, run_id)
+        if version is None:
+            # The location itself: a `models:/` source would be looked up in MLflow's global store.
+            source = registry.get_logged_model(model_id).artifact_location
+            version = add_version(
+                registry, name, source, run_id=run_id, tags=dict(tags), model_id=model_id
+            )
+        versions = json.dumps([{"name": name, "version": version}])
         registry.set_logged_model_tags(model_id, {"mlflow.modelVersions": versions})
-        registry.set_registered_model_alias(name, alias, version.version)
-    return RegisteredVersion(name=name, version=str(version.version), alias=alias)
+        registry.set_registered_model_alias(name, alias, version)
+    return RegisteredVersion(name=name, version=version, alias=alias)
+
+
+def add_version(registry: Any, name: str, source: str, **details: Any) -> str:
+    """Create a version, and try again when others do so at the same moment.
+
+    MLflow itself gives up after three collisions.
+    """
+    from mlflow.exceptions import MlflowException
+
+    for attempt in range(_ATTEMPTS):
+        try:
+            return str(registry.create_model_version(name, source=source, **details).version)
+        except MlflowException as error:
+            collision = "creation error" in str(error) or "database is locked" in str(error)
+            if not collision or attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(random.uniform(0, 0.2 * (attempt + 1)))  # noqa: S311 (no secret)
+    raise AssertionError
+
+
+def _version_of_run(registry: Any, name: str, run_id: str) -> str | None:
+    found = registry.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+    return min((str(version.version) for version in found), key=int, default=None)
 
 
 def load_champion(uri: str, name: str, alias: str = CHAMPION) -> Any:
@@ -112,38 +134,28 @@ def load_champion(uri: str, name: str, alias: str = CHAMPION) -> Any:
         The store does not answer, or there is no such model or alias.
     """
     with mlflow_calls(uri):
-        import mlflow.artifacts
-
-        registry = client(uri)
-        version = _version_behind(registry, name, alias)
+        version = version_behind(client(uri), name, alias)
         if version is None:
             raise TrackingError(
                 f"{without_credentials(uri)}: expected a model '{name}' with the alias '{alias}', "
                 "got none. A run on Fashion-MNIST sets it: `python flows/train.py run`."
             )
+        return load_version(uri, name, version)
+
+
+def load_version(uri: str, name: str, version: str) -> Any:
+    """Load the pipeline of a version; see `load_champion`."""
+    with mlflow_calls(uri):
+        import mlflow.artifacts
+
         # Not by `models:/` address: MLflow would look that up in its global store.
-        source = registry.get_model_version_download_uri(name, version)
+        source = client(uri).get_model_version_download_uri(name, version)
         return load_model(
             Path(mlflow.artifacts.download_artifacts(artifact_uri=source, tracking_uri=uri))
         )
 
 
-def _earned_alias(registry: Any, name: str, tags: Mapping[str, str]) -> str:
-    """Return "champion" unless the present champion is better."""
-    if LOST in tags:
-        return CHALLENGER
-    version = _version_behind(registry, name, CHAMPION)
-    if version is None:
-        return CHAMPION
-    present = registry.get_model_version(name, version).tags
-    comparable = all(key in present and key in tags for key in (TEST_SET, ACCURACY_LOW))
-    if not comparable or present[TEST_SET] != tags[TEST_SET]:
-        return CHAMPION
-    worse = float(tags[ACCURACY_HIGH]) < float(present[ACCURACY_LOW])
-    return CHALLENGER if worse else CHAMPION
-
-
-def _version_behind(registry: Any, name: str, alias: str) -> str | None:
+def version_behind(registry: Any, name: str, alias: str) -> str | None:
     """Return the version that an alias points to; None when there is no such model or alias."""
     from mlflow.exceptions import MlflowException
 

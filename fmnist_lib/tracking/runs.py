@@ -16,18 +16,21 @@ from fmnist_lib.tracking.entries import (
     milliseconds,
     trial_curve,
 )
-from fmnist_lib.tracking.registry import ACCURACY_HIGH, ACCURACY_LOW, LOST, TEST_SET, register
+from fmnist_lib.tracking.promotion import promote
+from fmnist_lib.tracking.registry import CHAMPION, register
 from fmnist_lib.tracking.store import client, mlflow_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
     from fmnist_lib.config import Settings
     from fmnist_lib.data.version import DataVersion
     from fmnist_lib.plotting import Picture
+    from fmnist_lib.tracking.gates import GateResult, Measures
     from fmnist_lib.tracking.model import SavedModel
+    from fmnist_lib.tracking.promotion import Compare, PromotionDecision
     from fmnist_lib.tracking.store import TrackingStore
 
 
@@ -92,9 +95,11 @@ class TrainingRecord:
     candidates : mapping of str to CandidateDetails
         By candidate id; a failed candidate may be missing.
     test_metrics : mapping of str to float
+    measures : Measures
+        Of the champion, for the gates.
     pictures : tuple of Picture
-    lost : str
-        Why a retrained model must not replace the champion; empty when it may.
+    extra_gates : sequence of GateResult
+        Gates that only the caller can judge.
     """
 
     identity: RunIdentity
@@ -103,8 +108,9 @@ class TrainingRecord:
     leaderboard: pd.DataFrame
     candidates: Mapping[str, CandidateDetails]
     test_metrics: Mapping[str, float]
+    measures: Measures
     pictures: tuple[Picture, ...] = ()
-    lost: str = ""
+    extra_gates: Sequence[GateResult] = ()
 
     @property
     def tags(self) -> dict[str, str]:
@@ -117,11 +123,7 @@ class TrainingRecord:
     @property
     def version_tags(self) -> dict[str, str]:
         """Tags of the model version: whence it comes, and how good it is on which images."""
-        wanted = (ACCURACY_LOW, ACCURACY_HIGH)
-        accuracy = {key: self.test_metrics.get(key.removeprefix("test.")) for key in wanted}
-        known = {key: repr(value) for key, value in accuracy.items() if value is not None}
-        lost = {LOST: self.lost} if self.lost else {}
-        return self.tags | known | lost | {TEST_SET: self.data_version.splits.get("test", "")}
+        return self.tags | self.measures.as_tags()
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,8 @@ class TrackedRun:
         The registered version and the alias that points to it.
     tracking_uri : str
         Address of the store, without credentials.
+    decision : PromotionDecision
+        What the gates said.
     """
 
     run_id: str
@@ -146,10 +150,16 @@ class TrackedRun:
     model_version: str
     alias: str
     tracking_uri: str
+    decision: PromotionDecision
 
 
-def log_training_run(store: TrackingStore, record: TrainingRecord, model: SavedModel) -> TrackedRun:
-    """Log a finished training run and register its champion.
+def log_training_run(
+    store: TrackingStore,
+    record: TrainingRecord,
+    model: SavedModel,
+    compare: Compare | None = None,
+) -> TrackedRun:
+    """Log a finished training run, register its model, and promote it if it passes the gates.
 
     Parameters
     ----------
@@ -158,6 +168,8 @@ def log_training_run(store: TrackingStore, record: TrainingRecord, model: SavedM
     record : TrainingRecord
     model : SavedModel
         From `save_model`.
+    compare : callable, optional
+        See `fmnist_lib.tracking.promotion.promote`.
 
     Raises
     ------
@@ -181,8 +193,18 @@ def log_training_run(store: TrackingStore, record: TrainingRecord, model: SavedM
                 origin=record.data_version.origin,
                 tags=record.version_tags,
             )
+            decision = promote(
+                store,
+                version.name,
+                version.version,
+                record.measures,
+                record.settings.gates,
+                compare=compare,
+                extra=record.extra_gates,
+                by=record.identity.user,
+            )
             tags = {"model.name": version.name, "model.version": version.version}
-            log_all(tracking, run_id, tags=tags)
+            log_all(tracking, run_id, tags=tags | {"promotion": decision.reason})
             tracking.set_terminated(run_id, "FINISHED")
         except BaseException:
             _mark_failed(tracking, run_id)
@@ -192,8 +214,9 @@ def log_training_run(store: TrackingStore, record: TrainingRecord, model: SavedM
         model_uri=version.uri,
         model_name=version.name,
         model_version=version.version,
-        alias=version.alias,
+        alias=CHAMPION if decision.promoted else version.alias,
         tracking_uri=store.public_uri,
+        decision=decision,
     )
 
 

@@ -6,9 +6,8 @@ from sklearn import metrics as reference
 
 from fmnist_lib.config import EvaluationConfig
 from fmnist_lib.errors import DataError
-from fmnist_lib.evaluation.comparison import mcnemar
 from fmnist_lib.evaluation.metrics import evaluate, expected_calibration_error
-from fmnist_lib.statistics import wilson
+from fmnist_lib.statistics import mcnemar, wilson
 
 
 @pytest.fixture(scope="module")

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from fmnist_lib.config import DEFAULT_CONFIG, TrackingConfig, read_settings
+from fmnist_lib.config import DEFAULT_CONFIG, GatesConfig, TrackingConfig, read_settings
 from fmnist_lib.data.version import DataVersion
 from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.plotting import Picture
+from fmnist_lib.statistics import wilson
+from fmnist_lib.tracking.gates import Measures
 from fmnist_lib.tracking.model import save_model
 from fmnist_lib.tracking.runs import RunIdentity, TrainingRecord
 from fmnist_lib.tracking.store import prepare_store
 
+GATES = GatesConfig(min_accuracy=0.7, min_accuracy_low=0.65)
 REASON = "every trial failed: out of memory"
 
 
@@ -64,8 +70,31 @@ def trials():
 
 
 @pytest.fixture(scope="session")
-def make_record(leaderboard, trials):
-    def make(origin="official", run_id="1747", accuracy=0.84):
+def make_measures():
+    """Measures of a model that passes every gate of `GATES`, unless told otherwise."""
+
+    def make(accuracy=0.84, n_images=1000, seed=0, **changes):
+        n_right = round(accuracy * n_images)
+        correct = np.random.default_rng(seed).permutation(np.arange(n_images) < n_right)
+        usual = {
+            "accuracy": wilson(n_right, n_images),
+            "lowest_class": "Shirt",
+            "lowest_recall": 0.6,
+            "calibration_error": 0.02,
+            "ms_per_image": 0.5,
+            "model_mb": 3.0,
+            "origin": "official",
+            "test_set": "c" * 64,
+            "correct": correct,
+        }
+        return Measures(**(usual | changes))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_record(leaderboard, trials, make_measures):
+    def make(origin="official", run_id="1747", accuracy=0.84, **measures):
         version = DataVersion(
             origin=origin,
             location="data",
@@ -80,7 +109,7 @@ def make_record(leaderboard, trials):
                 user="ci",
                 git_commit="0123abc",
             ),
-            settings=read_settings(DEFAULT_CONFIG),
+            settings=read_settings(DEFAULT_CONFIG).model_copy(update={"gates": GATES}),
             data_version=version,
             leaderboard=leaderboard,
             candidates={"fast": {"params": {"C": 0.1, "features": "pixels"}, "trials": trials}},
@@ -90,6 +119,7 @@ def make_record(leaderboard, trials):
                 "accuracy_high": accuracy + 0.01,
                 "macro_f1": 0.83,
             },
+            measures=make_measures(accuracy, origin=origin, **measures),
             pictures=(Picture("confusion", "Confusion", "Which classes", b"\x89PNG confusion"),),
         )
 
@@ -99,6 +129,13 @@ def make_record(leaderboard, trials):
 @pytest.fixture
 def saved_model(champion, test_images, tmp_path):
     return save_model(champion, test_images[:16], tmp_path / "model")
+
+
+@pytest.fixture
+def store(fresh_database, tmp_path):
+    root = Path(shutil.copytree(fresh_database, tmp_path / "root"))
+    # The copied database still names the original's artifact directory.
+    return prepare_store(TrackingConfig(experiment="copy"), root)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,56 @@
+"""The section that says whether a model became champion, and what every gate asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metaflow.cards import Markdown
+
+from cards.components import table
+
+if TYPE_CHECKING:
+    from metaflow.cards import MetaflowCardComponent
+
+    from fmnist_lib.tracking.promotion import PromotionDecision
+
+
+def gates_section(decision: PromotionDecision | None) -> list[MetaflowCardComponent]:
+    """Build the section.
+
+    Parameters
+    ----------
+    decision : PromotionDecision or None
+        None when MLflow could not be asked.
+    """
+    if decision is None:
+        text = "Not decided: the registry could not be asked."
+        return [Markdown(f"## Promotion\n\n{text}")]
+    return [
+        Markdown(f"## Promotion\n\n{_verdict(decision)}"),
+        table(
+            ["gate", "", "measured", "required", "what it is about"],
+            (
+                (
+                    gate.name,
+                    "passed" if gate.passed else "FAILED",
+                    gate.measured,
+                    gate.required,
+                    gate.explanation,
+                )
+                for gate in decision.gates
+            ),
+        ),
+    ]
+
+
+def _verdict(decision: PromotionDecision) -> str:
+    version = f"Version {decision.version} of {decision.name}"
+    if decision.promoted:
+        before = decision.before
+        instead = (
+            f", in place of version {before}" if before not in {None, decision.version} else ""
+        )
+        return f"**{version} is the champion now{instead}.**"
+    failed = ", ".join(gate.name for gate in decision.failed)
+    stays = f"version {decision.champion} stays" if decision.champion else "there is none yet"
+    return f"**{version} did not become champion** ({stays}); not passed: {failed}."

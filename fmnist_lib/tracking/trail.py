@@ -1,0 +1,171 @@
+"""Who became champion when and why: an append-only trail that also makes promotions take turns.
+
+The trail of a model is a registered model of its own, ``<name>-promotions``; each of its versions
+is an entry. MLflow counts versions up by one on every kind of store, so the numbers are tickets as
+well: an entry's turn comes when every entry before it is closed (Lamport, "A new solution of
+Dijkstra's concurrent programming problem", CACM 1974).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from fmnist_lib.errors import TrackingError
+from fmnist_lib.tracking.registry import add_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Outcome = Literal["open", "promoted", "refused", "rolled back", "failed", "abandoned"]
+_OPEN, _CLOSED, _ABANDONED = "open", "closed", "abandoned"
+#: An entry whose turn it is, and that stays open for so long, belongs to a process that died.
+ABANDONED_SECONDS = 120.0
+#: How long one promotion waits for those before it.
+WAIT_SECONDS = 900.0
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class TrailEntry:
+    """One attempt to move the alias.
+
+    Attributes
+    ----------
+    number : int
+        From 1 on, without gaps.
+    created : str
+        UTC.
+    action : {"promote", "rollback"}
+    version : str
+        That was to become champion.
+    before : str or None
+        Champion when its turn came.
+    outcome : str
+        "open" while it waits or runs; "failed" and "abandoned" moved nothing or died.
+    by, reason : str
+    gates : dict of str to str
+        What every gate said.
+    """
+
+    number: int
+    created: str
+    action: str
+    version: str
+    before: str | None
+    outcome: Outcome
+    by: str
+    reason: str
+    gates: dict[str, str] = field(default_factory=dict)
+
+
+class Turn:
+    """An entry while it is its turn."""
+
+    def __init__(self, registry: Any, trail: str, number: str) -> None:
+        self._registry, self._trail = registry, trail
+        self.number = number
+
+    def write(self, **tags: str) -> None:
+        """Add to the entry."""
+        for key, value in tags.items():
+            self._registry.set_model_version_tag(self._trail, self.number, key, value)
+
+    def require(self) -> None:
+        """Raise if others have given this entry up, so that it must not move the alias."""
+        entry = self._registry.get_model_version(self._trail, self.number)
+        if entry.tags.get("state") != _OPEN:
+            raise TrackingError(
+                f"promotion {self.number} of {self._trail}: expected to be done within "
+                f"{ABANDONED_SECONDS:.0f} seconds, others have given it up. Promote again with "
+                "`python -m fmnist_lib.tracking promote VERSION`."
+            )
+
+
+def trail_name(name: str) -> str:
+    """Name of the registered model whose versions are the entries."""
+    return f"{name}-promotions"
+
+
+def entries(registry: Any, name: str) -> list[TrailEntry]:
+    """Every attempt to move the alias of a model, in order."""
+    found = registry.search_model_versions(f"name = '{trail_name(name)}'")
+    return sorted((_entry(version) for version in found), key=lambda entry: entry.number)
+
+
+@contextmanager
+def turn(registry: Any, name: str, version: str, action: str, by: str) -> Iterator[Turn]:
+    """Add an entry, wait for its turn, and close it afterwards, whatever happens.
+
+    Raises
+    ------
+    TrackingError
+        The turn did not come in time.
+    """
+    trail = trail_name(name)
+    tags = {"action": action, "version": version, "by": by, "state": _OPEN}
+    mine = Turn(registry, trail, _add(registry, trail, f"models:/{name}/{version}", tags))
+    try:
+        _wait(registry, trail, int(mine.number))
+        yield mine
+    except BaseException as error:
+        with contextlib.suppress(Exception):
+            mine.write(outcome="failed", reason=str(error)[:500], state=_CLOSED)
+        raise
+    mine.write(state=_CLOSED)
+
+
+def _add(registry: Any, trail: str, source: str, tags: dict[str, str]) -> str:
+    from mlflow.exceptions import MlflowException
+
+    with contextlib.suppress(MlflowException):
+        registry.create_registered_model(trail, description=__doc__.partition("\n")[0])
+    return add_version(registry, trail, source, tags=tags)
+
+
+def _wait(registry: Any, trail: str, number: int) -> None:
+    """Wait until every earlier entry is closed; give up those whose process has died."""
+    started = changed = time.monotonic()
+    head = -1
+    while (first := _first_open(registry, trail)) < number:
+        now = time.monotonic()
+        if first != head:
+            head, changed = first, now
+        elif now - changed > ABANDONED_SECONDS:
+            for key, value in (("reason", "no sign of life"), ("state", _ABANDONED)):
+                registry.set_model_version_tag(trail, str(first), key, value)
+        if now - started > WAIT_SECONDS:
+            raise TrackingError(
+                f"{trail}: expected the turn of promotion {number} within {WAIT_SECONDS:.0f} "
+                f"seconds, {first} is still open. Look at it with "
+                "`python -m fmnist_lib.tracking trail`, then promote again."
+            )
+        time.sleep(_POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 (no secret)
+
+
+def _first_open(registry: Any, trail: str) -> int:
+    found = registry.search_model_versions(f"name = '{trail}' and tags.state = '{_OPEN}'")
+    return min(int(version.version) for version in found)
+
+
+def _entry(version: Any) -> TrailEntry:
+    tags = version.tags
+    state = tags.get("state", _OPEN)
+    created = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
+    return TrailEntry(
+        number=int(version.version),
+        created=f"{created:%Y-%m-%d %H:%M:%S}",
+        action=tags.get("action", ""),
+        version=tags.get("version", ""),
+        before=tags.get("before") or None,
+        outcome=tags.get("outcome", state) if state == _CLOSED else state,
+        by=tags.get("by", ""),
+        reason=tags.get("reason", ""),
+        gates=json.loads(tags.get("gates", "{}")),
+    )
