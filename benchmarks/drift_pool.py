@@ -33,9 +33,12 @@ from fmnist_lib.data.files import (  # noqa: E402 (as above)
 from fmnist_lib.data.idx import read_pair  # noqa: E402 (as above)
 from fmnist_lib.data.sources import find_source  # noqa: E402 (as above)
 from fmnist_lib.drift.batch import Batch  # noqa: E402 (as above)
+from fmnist_lib.drift.columns import tested_columns  # noqa: E402 (as above)
+from fmnist_lib.drift.shifts import SHIFTS, apply_shift  # noqa: E402 (as above)
 
 CACHE = ROOT / ".cache" / "drift"
 SEED = 20
+CLEAN = "clean"
 N_FITTED, N_UNSEEN, LANDMARKS = 20_000, 10_000, 4_000
 RECIPE = {
     "family": "kernel",
@@ -104,36 +107,61 @@ def _fit(held: Held):
     return recipe.pipeline(store, recipe.fit_learner(store, data, data.train_rows))
 
 
-def clean_pool(held: Held) -> Batch:
-    """Return the held-out images as they are, scored."""
-    return Batch(held.images, _scored("clean", held, lambda: held.images), held.labels)
+@dataclass(frozen=True)
+class Pool:
+    """All held-out images after one change, scored.
+
+    Attributes
+    ----------
+    name : str
+    batch : Batch
+        20,000 images in the order of `Held`, with outputs and labels.
+    columns : ndarray of shape (20000, 33), float32
+        What the default test compares.
+    """
+
+    name: str
+    batch: Batch
+    columns: np.ndarray
 
 
-def shifted_pool(held: Held, name: str) -> Batch:
-    """Return all held-out images under a shift, scored."""
-    from fmnist_lib.drift.shifts import apply_shift
+def pool(held: Held, name: str = CLEAN) -> Pool:
+    """Return the pool of a change of pixels; "clean" is that of the images as they are.
 
-    def shift():
-        return apply_shift(name, held.images, held.labels, SEED)
-
-    path = CACHE / f"{name}-images.npy"
-    probabilities = _scored(name, held, shift, path)
-    return Batch(np.load(path, mmap_mode="r"), probabilities, held.labels)
-
-
-def _scored(name, held, make_images, images_path=None):
-    path = CACHE / f"{name}-probabilities.npy"
+    Changes of the class mix have no pool: they leave out rows of one.
+    """
+    path = CACHE / f"{name}.npz"
     if not path.exists():
-        start = time.perf_counter()
-        images = make_images()
-        probabilities = champion(held).predict_proba(images).astype(np.float32)
-        if images_path is not None:
-            np.save(images_path, images)
-        np.save(path, probabilities)
-        right = (probabilities.argmax(axis=1) == held.labels).mean()
-        seconds = time.perf_counter() - start
-        print(f"{name}: accuracy {right:.4f}, {seconds:.0f} s", flush=True)
-    return np.load(path)
+        _make(held, name, path)
+    with np.load(path) as file:
+        batch = Batch(file["images"], file["probabilities"], held.labels)
+        return Pool(name, batch, file["columns"])
+
+
+def pool_name(shift: str) -> str:
+    """Name of the pool that the batches of a shift are drawn from."""
+    found = SHIFTS[shift]
+    if found.change is None and found.attack is None:
+        return CLEAN
+    return "image_medium" if found.select is not None else shift
+
+
+def _make(held: Held, name: str, path: Path) -> None:
+    start = time.perf_counter()
+    images = held.images if name == CLEAN else apply_shift(name, held.images, held.labels, SEED)
+    probabilities = champion(held).predict_proba(images).astype(np.float32)
+    columns = tested_columns(images, probabilities)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial.npz")
+    np.savez(partial, images=images, probabilities=probabilities, columns=columns)
+    partial.rename(path)
+    right = (probabilities.argmax(axis=1) == held.labels).mean()
+    confidence = probabilities.max(axis=1).mean()
+    print(
+        f"{name}: accuracy {right:.4f}, mean confidence {confidence:.4f}, "
+        f"{time.perf_counter() - start:.0f} s",
+        flush=True,
+    )
 
 
 def _write(path, thing):
@@ -148,7 +176,8 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, help="directory of the four official files")
     held = held_out(parser.parse_args().data)
-    clean_pool(held)
+    for name in (CLEAN, *dict.fromkeys(pool_name(shift) for shift in SHIFTS)):
+        pool(held, name)
 
 
 if __name__ == "__main__":

@@ -234,7 +234,28 @@ class ExplainConfig(Section):
     )
 
 
-ShiftName = Literal["gaussian_noise", "rotation", "translation", "darker", "class_knockout"]
+ShiftName = Literal[
+    "noise_small",
+    "gaussian_noise",
+    "noise_large",
+    "salt_and_pepper",
+    "rotation",
+    "translation",
+    "image_small",
+    "image_medium",
+    "image_large",
+    "darker",
+    "brighter",
+    "low_contrast",
+    "inverted",
+    "blur",
+    "occlusion",
+    "adversarial",
+    "class_knockout",
+    "label_shift",
+    "image_medium_knockout",
+    "image_medium_one_class",
+]
 
 
 TestMethod = Literal[
@@ -289,8 +310,9 @@ class DriftConfig(Section):
     shifts: Annotated[tuple[ShiftName, ...], List, Field(min_length=1)] = (
         "gaussian_noise",
         "rotation",
-        "translation",
+        "image_medium",
         "darker",
+        "blur",
         "class_knockout",
     )
     repeats: Annotated[int, Field(ge=1)] = Field(

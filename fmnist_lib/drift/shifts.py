@@ -1,4 +1,4 @@
-"""Simulated shifts of a batch of images, each with a severity."""
+"""Simulated shifts of a batch of images, each with a name, a kind and a severity."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmnist_lib.drift import shift_classes, shift_geometry, shift_pixels
+from fmnist_lib.drift.shift_adversarial import adversarial
 from fmnist_lib.labels import CLASS_NAMES
 
 if TYPE_CHECKING:
@@ -14,118 +16,143 @@ if TYPE_CHECKING:
 
     from fmnist_lib.config import ShiftName
 
-#: The class that `class_knockout` removes.
-_KNOCKED_OUT = 0
-#: Noise is made for as many images at once, so that its float32 values stay small.
-_CHUNK = 1024
+    Change = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
+
+_CHOSEN = CLASS_NAMES[shift_classes.CHOSEN]
+_SMALL = shift_geometry.ImageShift(10, 0.05, 0.1, 0.1)
+_MEDIUM = shift_geometry.ImageShift(40, 0.2, 0.2, 0.2, flip_horizontally=True)
+_LARGE = shift_geometry.ImageShift(90, 0.4, 0.3, 0.4, flip_horizontally=True, flip_vertically=True)
 
 
 @dataclass(frozen=True)
 class Shift:
-    """A way in which images can change.
+    """A way in which a batch can change.
 
     Attributes
     ----------
     kind : str
-        What it looks like: "noise", "geometry", "intensity", "class mix", ...
+        What an operator would call it: "noise", "geometry", "intensity", "class mix", ...
     severity : float
-        Strength used when none is asked for.
+        Strength used when none is asked for; 0 changes nothing.
     text : str
         What happens, with ``{severity}`` to be filled in.
-    apply : callable
-        ``(images, classes, severity, rng) -> images``: uint8 in, uint8 out.
+    change : callable, optional
+        ``(images, severity, rng) -> images`` of the same number; changes pixels.
+    select : callable, optional
+        ``(classes, severity, rng) -> rows``; changes the mix of classes.
+    attack : callable, optional
+        ``(images, classes, severity, rng) -> images``; changes pixels and knows the classes.
     """
 
     kind: str
     severity: float
     text: str
-    apply: Callable[[np.ndarray, np.ndarray, float, np.random.Generator], np.ndarray]
+    change: Change | None = None
+    select: Change | None = None
+    attack: Callable[[np.ndarray, np.ndarray, float, np.random.Generator], np.ndarray] | None = None
 
     def describe(self, severity: float) -> str:
         """What happens at this severity, in words."""
         return self.text.format(severity=severity)
 
 
-def gaussian_noise(
-    images: np.ndarray,
-    classes: np.ndarray,  # noqa: ARG001 (one signature for every shift)
-    severity: float,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """Add independent noise to every pixel; `severity` is its standard deviation (grey levels)."""
-    shifted = np.empty_like(images)
-    for start in range(0, len(images), _CHUNK):
-        chunk = images[start : start + _CHUNK]
-        noise = rng.standard_normal(chunk.shape, dtype=np.float32) * np.float32(severity)
-        shifted[start : start + _CHUNK] = np.clip(np.rint(chunk + noise), 0, 255)
-    return shifted
+@dataclass(frozen=True, eq=False)
+class Shifted:
+    """A batch after a shift.
 
+    Attributes
+    ----------
+    images : ndarray of shape (at most n, 28, 28), uint8
+    rows : ndarray of int
+        Where each of them stood before: some may have been left out.
+    """
 
-def rotation(
-    images: np.ndarray,
-    classes: np.ndarray,  # noqa: ARG001 (one signature for every shift)
-    severity: float,
-    rng: np.random.Generator,  # noqa: ARG001 (one signature for every shift)
-) -> np.ndarray:
-    """Turn every image counter-clockwise around its centre; `severity` in degrees."""
-    from scipy import ndimage
-
-    return ndimage.rotate(images, severity, axes=(1, 2), reshape=False, order=1)
-
-
-def translation(
-    images: np.ndarray,
-    classes: np.ndarray,  # noqa: ARG001 (one signature for every shift)
-    severity: float,
-    rng: np.random.Generator,  # noqa: ARG001 (one signature for every shift)
-) -> np.ndarray:
-    """Move every image to the right; `severity` in whole pixels, black fills the edge."""
-    pixels = min(round(severity), images.shape[2])
-    shifted = np.zeros_like(images)
-    shifted[:, :, pixels:] = images[:, :, : images.shape[2] - pixels]
-    return shifted
-
-
-def darker(
-    images: np.ndarray,
-    classes: np.ndarray,  # noqa: ARG001 (one signature for every shift)
-    severity: float,
-    rng: np.random.Generator,  # noqa: ARG001 (one signature for every shift)
-) -> np.ndarray:
-    """Take brightness away; `severity` is the share of it, 0 to 1."""
-    levels = np.rint(np.arange(256) * (1 - severity)).astype(np.uint8)
-    return levels[images]
-
-
-def class_knockout(
-    images: np.ndarray, classes: np.ndarray, severity: float, rng: np.random.Generator
-) -> np.ndarray:
-    """Leave out a random share `severity` of one class; the other images stay as they are."""
-    rows = np.flatnonzero(classes == _KNOCKED_OUT)
-    removed = rng.permutation(rows)[: round(severity * len(rows))]
-    return np.delete(images, removed, axis=0)
+    images: np.ndarray
+    rows: np.ndarray
 
 
 SHIFTS: dict[ShiftName, Shift] = {
-    "gaussian_noise": Shift(
-        "noise", 10.0, "noise, standard deviation {severity:g} of 255", gaussian_noise
+    "noise_small": Shift(
+        "noise", 1.0, "noise, standard deviation {severity:g} of 255", shift_pixels.gaussian_noise
     ),
-    "rotation": Shift("geometry", 5.0, "turned by {severity:g} degrees", rotation),
-    "translation": Shift("geometry", 1.0, "moved {severity:g} px to the right", translation),
-    "darker": Shift("intensity", 0.1, "{severity:.0%} darker", darker),
+    "gaussian_noise": Shift(
+        "noise", 10.0, "noise, standard deviation {severity:g} of 255", shift_pixels.gaussian_noise
+    ),
+    "noise_large": Shift(
+        "noise", 100.0, "noise, standard deviation {severity:g} of 255", shift_pixels.gaussian_noise
+    ),
+    "salt_and_pepper": Shift(
+        "noise", 0.1, "{severity:.0%} of pixels black or white", shift_pixels.salt_and_pepper
+    ),
+    "rotation": Shift("geometry", 5.0, "turned by {severity:g} degrees", shift_geometry.rotation),
+    "translation": Shift(
+        "geometry", 1.0, "moved {severity:g} px to the right", shift_geometry.translation
+    ),
+    "image_small": Shift("geometry", 1.0, "small image shift x {severity:g}", _SMALL),
+    "image_medium": Shift("geometry", 1.0, "medium image shift x {severity:g}", _MEDIUM),
+    "image_large": Shift("geometry", 1.0, "large image shift x {severity:g}", _LARGE),
+    "darker": Shift("intensity", 0.1, "{severity:.0%} darker", shift_pixels.darker),
+    "brighter": Shift("intensity", 0.3, "{severity:.0%} brighter", shift_pixels.brighter),
+    "low_contrast": Shift(
+        "intensity", 0.4, "{severity:.0%} of the contrast lost", shift_pixels.low_contrast
+    ),
+    "inverted": Shift("intensity", 1.0, "colours inverted x {severity:g}", shift_pixels.inverted),
+    "blur": Shift("blur", 1.0, "blurred, {severity:g} px", shift_pixels.blur),
+    "occlusion": Shift(
+        "occlusion", 10.0, "a square of {severity:g} px covered", shift_pixels.occlusion
+    ),
+    "adversarial": Shift(
+        "adversarial",
+        16.0,
+        "adversarial to a linear model, {severity:g} of 255",
+        attack=adversarial,
+    ),
     "class_knockout": Shift(
-        "class mix", 0.5, f"{{severity:.0%}} of {CLASS_NAMES[_KNOCKED_OUT]} missing", class_knockout
+        "class mix",
+        1.0,
+        f"{{severity:.0%}} of {_CHOSEN} missing",
+        select=shift_classes.knock_out,
+    ),
+    "label_shift": Shift(
+        "class mix", 1.0, "random class shares x {severity:g}", select=shift_classes.label_shift
+    ),
+    "image_medium_knockout": Shift(
+        "geometry and class mix",
+        1.0,
+        f"medium image shift and no {_CHOSEN} x {{severity:g}}",
+        _MEDIUM,
+        shift_classes.knock_out,
+    ),
+    "image_medium_one_class": Shift(
+        "geometry and class mix",
+        1.0,
+        f"medium image shift and only {_CHOSEN} x {{severity:g}}",
+        _MEDIUM,
+        shift_classes.only_one_class,
     ),
 }
 
 
-def apply_shift(
+def apply_shift(  # noqa: PLR0917 (what, to which images, at random, how strong, to how many)
     name: ShiftName,
     images: np.ndarray,
     classes: np.ndarray,
     seed: int,
     severity: float | None = None,
+    fraction: float = 1.0,
 ) -> np.ndarray:
+    """Images of `simulate`, uint8, shape (at most n, 28, 28)."""
+    return simulate(name, images, classes, seed, severity, fraction).images
+
+
+def simulate(  # noqa: PLR0917 (as above)
+    name: ShiftName,
+    images: np.ndarray,
+    classes: np.ndarray,
+    seed: int,
+    severity: float | None = None,
+    fraction: float = 1.0,
+) -> Shifted:
     """Shift a batch of images.
 
     Parameters
@@ -134,15 +161,28 @@ def apply_shift(
         A key of `SHIFTS`.
     images : ndarray of shape (n, 28, 28), uint8
     classes : ndarray of shape (n,)
-        True or predicted classes; only ``class_knockout`` looks at them.
+        True or predicted classes.
     seed : int
     severity : float, optional
         Strength in the unit of the shift; absent: its default.
+    fraction : float in [0, 1], default=1
+        Share of the images whose pixels are changed, drawn at random; a change of the class mix
+        is that much weaker.
 
-    Returns
-    -------
-    ndarray of shape (at most n, 28, 28), uint8
+    References
+    ----------
+    Rabanser, Günnemann, Lipton, "Failing Loudly", NeurIPS 2019.
     """
     shift = SHIFTS[name]
+    rng = np.random.default_rng(seed)
     strength = shift.severity if severity is None else severity
-    return shift.apply(images, classes, strength, np.random.default_rng(seed))
+    rows = np.arange(len(images))
+    if shift.select is not None:
+        rows = shift.select(classes, strength * fraction, rng)
+    shifted = np.ascontiguousarray(images[rows])
+    chosen = np.sort(rng.permutation(len(rows))[: round(fraction * len(rows))])
+    if shift.change is not None:
+        shifted[chosen] = shift.change(shifted[chosen], strength, rng)
+    if shift.attack is not None:
+        shifted[chosen] = shift.attack(shifted[chosen], classes[rows][chosen], strength, rng)
+    return Shifted(shifted, rows)
