@@ -149,9 +149,9 @@ def _has_failed(row: Any) -> bool:
     return str(row["status"]).startswith("failed")
 
 
-def _p_value(value: float) -> str:
+def _p_value(value: float | None) -> str:
     """Format a p-value; nothing for the champion itself."""
-    if math.isnan(value):
+    if value is None or math.isnan(value):
         return ""
     return f"{value:.4f}" if value >= 0.0001 else "< 0.0001"  # noqa: PLR2004 (last shown digit)
 

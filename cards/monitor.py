@@ -109,7 +109,8 @@ def _batch(signal: Signal) -> str:
     known = "labels known" if signal.realised_accuracy else "no labels"
     return (
         f"`{signal.batch}`, {sample}, {known}, against the held-out reference of "
-        f"`{signal.champion}`; none of these the champion was fitted on. {signal.created} UTC."
+        f"`{signal.champion}`, which the champion was not fitted on "
+        f"({signal.created[:16].replace('T', ' ')} UTC)."
     )
 
 
@@ -165,7 +166,7 @@ def _evidence(assessment: BatchAssessment, config: VerdictConfig) -> list[Metafl
         return [Markdown("No test was made.")]
     return [
         Markdown(
-            f"p = {_p_value(evidence.p_value)}, corrected for every test that decides. A quiet "
+            f"p-value {_p_value(evidence.p_value)}, corrected for every test that decides. A quiet "
             f"year stays quiet: `watch` takes at most {watch_alpha(config):.2g}, `retrain` at "
             f"most {retrain_alpha(config):.2g}, an effect of at least {config.min_effect:g} (here "
             f"{max(evidence.effect_size, evidence.drop):.3f}) and a loss of at least "

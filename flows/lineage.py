@@ -81,11 +81,8 @@ def earlier_signals(limit: int) -> list[Signal]:
     for run in _runs(MONITOR):
         if len(signals) >= limit:
             break
-        try:
-            signals.append(run["assess"].task["signal"].data)
-        # A run that is still at it, that failed, or whose data somebody has deleted.
-        except (KeyError, AttributeError, TypeError, MetaflowException, OSError):
-            continue
+        signal = _signal(run, "end") or _signal(run, "assess")
+        signals += [signal] if signal else []
     return signals[::-1]
 
 
@@ -147,7 +144,8 @@ def retrain(
         result = runner.run(monitor=challenge.monitor_run, **options)
     run = result.run
     if result.status != "successful":
-        reason = f"the training run failed, see python flows/train.py logs {run.id}/start"
+        step = next(iter(run)).id
+        reason = f"the training run failed, see python flows/train.py logs {run.id}/{step}"
         return Retraining(run.pathspec, promoted=False, reason=reason), None
     data = run["publish"].task.data
     return Retraining(run.pathspec, data.promoted, data.contest.reason), data.contest
@@ -168,6 +166,15 @@ def compete(challenge: Challenge, test: Split, answers: np.ndarray, n_new: int) 
 
     champion = champion_of(challenge.champion, "champion")
     return contest(test.labels, champion.predict(test.images), answers, n_new, challenge.alpha)
+
+
+def _signal(run: Run, step: str) -> Signal | None:
+    """Signal as a step left it; only the last one knows what became of a retraining."""
+    try:
+        return run[step].task["signal"].data
+    # A run that is still at it, that failed, or whose data somebody has deleted.
+    except (KeyError, AttributeError, TypeError, MetaflowException, OSError):
+        return None
 
 
 def _obstacle(data: Any, champion: Champion) -> str:
