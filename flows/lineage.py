@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TRAINING, MONITOR = "FashionMnistTrain", "FashionMnistMonitor"
-#: Run tags: a training run that the monitor called for, and one whose model took over.
+#: Run tags: a training run that the monitor called for, and one whose model became champion.
 CHALLENGER, PROMOTED = "challenger", "promoted"
 
 
@@ -37,7 +37,8 @@ def find_champion(
     """Find the training run whose champion is in use.
 
     In order: the run asked for, the one behind the alias ``champion`` in MLflow, the latest that
-    ended well and was neither on synthetic images nor a challenger that lost.
+    was promoted, the latest that ended well and was no challenger. Never one on synthetic images
+    unless it is asked for.
 
     Raises
     ------
@@ -148,7 +149,10 @@ def retrain(
         reason = f"the training run failed, see python flows/train.py logs {run.id}/{step}"
         return Retraining(run.pathspec, promoted=False, reason=reason), None
     data = run["publish"].task.data
-    return Retraining(run.pathspec, data.promoted, data.contest.reason), data.contest
+    reason = data.contest.reason
+    if data.contest.better and not data.promoted:
+        reason += f"; but refused: {data.promotion.reason}"
+    return Retraining(run.pathspec, data.promoted, reason), data.contest
 
 
 def challenge_data(challenge: Challenge, seed: int) -> RetrainingData:
@@ -204,10 +208,15 @@ def _behind_alias(
 
 
 def _latest() -> Champion | None:
-    for run in _runs(TRAINING):
-        lost = CHALLENGER in run.tags and PROMOTED not in run.tags
-        if not lost and "data:synthetic" not in run.tags and _is_usable(run.id):
-            return Champion(run.pathspec, None, "latest training run that ended well")
+    """The latest run that was promoted; if none was, the latest that ended well."""
+    for unwanted, found in (
+        (lambda tags: PROMOTED not in tags, "latest training run that was promoted"),
+        (lambda tags: CHALLENGER in tags, "latest training run that ended well"),
+    ):
+        for run in _runs(TRAINING):
+            tags = run.tags
+            if not unwanted(tags) and "data:synthetic" not in tags and _is_usable(run.id):
+                return Champion(run.pathspec, None, found)
     return None
 
 

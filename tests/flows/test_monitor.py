@@ -115,7 +115,10 @@ def test_a_hurting_batch_with_labels_trains_anew_and_links_both_runs(
 
     data = training["publish"].task.data
     contest = data.contest
-    assert contest.better == content["retraining"]["promoted"] == ("promoted" in training.tags)
+    promoted = content["retraining"]["promoted"]
+    assert promoted == data.promotion.promoted == ("promoted" in training.tags)
+    assert contest.better or not promoted
+    assert content["retraining"]["reason"].startswith(contest.reason)
     assert contest.challenger_new.value > contest.champion_new.value
     old = finished["select"].task.data.dataset
     assert len(data.dataset.test) == len(old.test) + data.n_new_held_out
