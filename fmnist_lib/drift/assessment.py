@@ -10,13 +10,13 @@ import numpy as np
 
 from fmnist_lib.drift.accuracy import AccuracyEstimate, estimate_accuracy, realised_accuracy
 from fmnist_lib.drift.calibration import calibrate
-from fmnist_lib.drift.columns import OUTPUT_COLUMNS, batch_columns
-from fmnist_lib.drift.harm import less_accurate, less_confident
+from fmnist_lib.drift.columns import OUTPUT_COLUMNS
+from fmnist_lib.drift.evidence import Evidence, gather_evidence
 from fmnist_lib.drift.likeness import Likeness, rank_likeness
 from fmnist_lib.drift.power import PowerRow, power_at, read_power
 from fmnist_lib.drift.two_sample import two_sample_test
 from fmnist_lib.drift.unlike import least_like
-from fmnist_lib.drift.verdict import Evidence, Verdict, decide, too_few
+from fmnist_lib.drift.verdict import Verdict, decide, too_few
 from fmnist_lib.errors import DataError
 
 if TYPE_CHECKING:
@@ -129,9 +129,11 @@ def _assess(  # noqa: PLR0917 (handed on as they came)
     calibration = calibrate(reference, seed)
     estimate = estimate_accuracy(reference, current, calibration, tests[DOMAIN_TEST])
     realised = realised_accuracy(current)
-    evidence = _evidence(reference, current, calibration, tests[DEFAULT_TEST], estimate, realised)
+    evidence = gather_evidence(
+        reference, current, calibration, tests[DEFAULT_TEST], estimate, realised
+    )
     verdict, reason = decide(evidence, config.verdict)
-    before, now = batch_columns(reference), batch_columns(current)
+    before, now = reference.columns, current.columns
     features = slice(len(OUTPUT_COLUMNS), None)
     return BatchAssessment(
         verdict=verdict,
@@ -148,34 +150,6 @@ def _assess(  # noqa: PLR0917 (handed on as they came)
         unlike=least_like(before, now),
         power=power_at(len(current), read_power()),
         seconds=time.perf_counter() - started,
-    )
-
-
-def _evidence(  # noqa: PLR0917 (what the evidence is made of)
-    reference: Batch,
-    current: Batch,
-    calibration: Calibration,
-    default: TestResult,
-    estimate: AccuracyEstimate,
-    realised: Estimate | None,
-) -> Evidence:
-    p_values = {
-        f"KS of {default.strongest}": default.p_value,
-        "lower confidence": less_confident(
-            calibration.confidence(reference.probabilities),
-            calibration.confidence(current.probabilities),
-        ),
-    }
-    if realised is not None:
-        p_values["lower accuracy by labels"] = less_accurate(reference, current)
-    accuracy = float((reference.classes == reference.labels).mean())
-    return Evidence(
-        n=len(current),
-        p_values=p_values,
-        effect_size=default.effect_size,
-        drop=accuracy - (estimate.value if realised is None else realised.value),
-        realised=realised is not None,
-        reliable=realised is not None or estimate.reliable,
     )
 
 

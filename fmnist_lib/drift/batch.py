@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from fmnist_lib.drift.columns import tested_columns
 from fmnist_lib.errors import DataError
 from fmnist_lib.labels import IMAGE_SHAPE, N_CLASSES
 
@@ -66,10 +68,18 @@ class Batch:
         """Probability of the predicted class of every image."""
         return self.probabilities.max(axis=1)
 
+    @cached_property
+    def columns(self) -> np.ndarray:
+        """What the default test compares, float32, shape (n, 33); computed when first asked for."""
+        return tested_columns(self.images, self.probabilities)
+
     def rows(self, rows: np.ndarray) -> Batch:
         """Some of the images, with their outputs and labels."""
         labels = None if self.labels is None else self.labels[rows]
-        return Batch(self.images[rows], self.probabilities[rows], labels)
+        some = Batch(self.images[rows], self.probabilities[rows], labels)
+        if "columns" in self.__dict__:
+            some.__dict__["columns"] = self.columns[rows]
+        return some
 
 
 def halves(

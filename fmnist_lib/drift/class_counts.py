@@ -35,16 +35,10 @@ def chi2_classes(
     Rabanser, Günnemann, Lipton, "Failing Loudly", NeurIPS 2019 (BBSDh); Cochran, "Some methods
     for strengthening the common chi-square tests", Biometrics 1954.
     """
-    from scipy import stats
-
     counts = np.stack(
         [np.bincount(batch.classes, minlength=N_CLASSES) for batch in (reference, current)]
     )
-    table = _common(counts)
-    if table.shape[1] > 1:
-        statistic, p_value, *_ = stats.chi2_contingency(table, correction=False)
-    else:
-        statistic, p_value = 0.0, 1.0
+    statistic, p_value = homogeneity(counts)
     shares = counts / counts.sum(axis=1, keepdims=True)
     return TestResult(
         method=method,
@@ -58,6 +52,17 @@ def chi2_classes(
         n_reference=len(reference),
         n_current=len(current),
     )
+
+
+def homogeneity(counts: np.ndarray) -> tuple[float, float]:
+    """Statistic and p-value for counts of shape (2, n_classes); see `chi2_classes`."""
+    from scipy import stats
+
+    table = _common(counts)
+    if table.shape[1] == 1:
+        return 0.0, 1.0
+    statistic, p_value, *_ = stats.chi2_contingency(table, correction=False)
+    return float(statistic), float(p_value)
 
 
 def _common(counts: np.ndarray) -> np.ndarray:

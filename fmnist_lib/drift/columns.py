@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from fmnist_lib.labels import CLASS_NAMES
-
-if TYPE_CHECKING:
-    from fmnist_lib.drift.batch import Batch
 
 OUTPUT_COLUMNS = tuple(f"p({name})" for name in CLASS_NAMES)
 
@@ -27,8 +22,3 @@ def tested_columns(images: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
     features = named_features(images).to_numpy(dtype=np.float32)
     return np.concatenate([probabilities.astype(np.float32), features], axis=1)
-
-
-def batch_columns(batch: Batch) -> np.ndarray:
-    """`tested_columns` of a batch."""
-    return tested_columns(batch.images, batch.probabilities)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmnist_lib.drift.columns import batch_columns
 from fmnist_lib.drift.result import TestResult
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def _columns(reference: Batch, current: Batch, half: int, seed: int) -> list[np.
     components = min(_COMPONENTS, *fitted_on.shape)
     pca = PCA(components, svd_solver="randomized", random_state=seed).fit(fitted_on)
     return [
-        np.concatenate([batch_columns(side), pca.transform(flat)], axis=1)
+        np.concatenate([side.columns, pca.transform(flat)], axis=1)
         for side, flat in zip((reference, current), pixels, strict=True)
     ]
 

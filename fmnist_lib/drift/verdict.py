@@ -2,51 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from fmnist_lib.config import VerdictConfig
+    from fmnist_lib.drift.evidence import Evidence
 
 Verdict = Literal["insufficient_data", "ok", "watch", "retrain"]
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What a verdict rests on.
-
-    Attributes
-    ----------
-    n : int
-        Images in the batch.
-    p_values : dict of str to float
-        Of every test that takes part, already corrected for its own columns.
-    effect_size : float in [0, 1]
-        Largest distance of two cumulative distributions, of any column.
-    drop : float
-        Accuracy lost, estimated or realised, as a share: 0.05 is five points.
-    realised : bool
-        Whether the drop is known by labels.
-    reliable : bool
-        Whether it is known, or its estimate can be relied on.
-    """
-
-    n: int
-    p_values: dict[str, float]
-    effect_size: float
-    drop: float
-    realised: bool
-    reliable: bool
-
-    @property
-    def p_value(self) -> float:
-        """Smallest p-value, corrected for the number of tests (Bonferroni)."""
-        return min(1.0, len(self.p_values) * min(self.p_values.values()))
-
-    @property
-    def decisive(self) -> str:
-        """The test with the smallest p-value."""
-        return min(self.p_values, key=self.p_values.__getitem__)
 
 
 def retrain_alpha(config: VerdictConfig) -> float:

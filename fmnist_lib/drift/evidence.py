@@ -1,0 +1,97 @@
+"""Put together what a verdict rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fmnist_lib.drift.harm import less_accurate, less_confident
+from fmnist_lib.drift.outliers import more_outliers
+
+if TYPE_CHECKING:
+    from fmnist_lib.drift.accuracy import AccuracyEstimate
+    from fmnist_lib.drift.batch import Batch
+    from fmnist_lib.drift.calibration import Calibration
+    from fmnist_lib.drift.result import TestResult
+    from fmnist_lib.statistics import Estimate
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a verdict rests on.
+
+    Attributes
+    ----------
+    n : int
+        Images in the batch.
+    p_values : dict of str to float
+        Of every test that takes part, already corrected for its own columns.
+    effect_size : float in [0, 1]
+        Largest distance of two cumulative distributions, of any column.
+    drop : float
+        Accuracy lost, estimated or realised, as a share: 0.05 is five points.
+    realised : bool
+        Whether the drop is known by labels.
+    reliable : bool
+        Whether it is known, or its estimate can be relied on.
+    """
+
+    n: int
+    p_values: dict[str, float]
+    effect_size: float
+    drop: float
+    realised: bool
+    reliable: bool
+
+    @property
+    def p_value(self) -> float:
+        """Smallest p-value, corrected for the number of tests (Bonferroni)."""
+        return min(1.0, len(self.p_values) * min(self.p_values.values()))
+
+    @property
+    def decisive(self) -> str:
+        """The test with the smallest p-value."""
+        return min(self.p_values, key=self.p_values.__getitem__)
+
+
+def gather_evidence(  # noqa: PLR0917 (what the evidence is made of)
+    reference: Batch,
+    current: Batch,
+    calibration: Calibration,
+    default: TestResult,
+    estimate: AccuracyEstimate,
+    realised: Estimate | None,
+) -> Evidence:
+    """Test whether the batch differs, and measure by how much and at what loss.
+
+    Parameters
+    ----------
+    reference, current : Batch
+    calibration : Calibration
+    default : TestResult
+        Of ``ks-default``.
+    estimate : AccuracyEstimate
+    realised : Estimate or None
+        Takes the place of the estimate.
+    """
+    p_values = {
+        f"KS of {default.strongest}": default.p_value,
+        "images outside of the reference's range": more_outliers(
+            reference.columns, current.columns
+        ),
+        "lower confidence": less_confident(
+            calibration.confidence(reference.probabilities),
+            calibration.confidence(current.probabilities),
+        ),
+    }
+    if realised is not None:
+        p_values["lower accuracy by labels"] = less_accurate(reference, current)
+    accuracy = float((reference.classes == reference.labels).mean())
+    return Evidence(
+        n=len(current),
+        p_values=p_values,
+        effect_size=default.effect_size,
+        drop=accuracy - (estimate.value if realised is None else realised.value),
+        realised=realised is not None,
+        reliable=realised is not None or estimate.reliable,
+    )
