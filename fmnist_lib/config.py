@@ -396,9 +396,17 @@ class TrackingConfig(Section):
 
 
 class ReleaseConfig(Section):
-    """The bundle that reproduces a run."""
+    """The model file and the bundle that reproduces a run."""
 
     directory: Annotated[str, Field(min_length=1)] = "bundles"
+    max_model_mb: Annotated[float, Field(gt=0)] = Field(
+        default=2000.0, description="Largest model file that is written, in 10**6 bytes."
+    )
+    allow_cloudpickle: bool = Field(
+        default=False,
+        description="Keep a champion that skops cannot write with cloudpickle, which can run any "
+        "code when it is loaded. Off: such a run stops in publish, and says why.",
+    )
 
 
 class Settings(Section):

@@ -22,3 +22,7 @@ class SearchError(FmnistError):
 
 class TrackingError(FmnistError):
     """The MLflow server or its registry refused or could not be reached."""
+
+
+class ModelError(FmnistError):
+    """A model cannot be written, or a model file is not one that may be loaded."""

@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmnist_lib.errors import TrackingError
+from fmnist_lib.errors import ModelError, TrackingError
+from fmnist_lib.persistence.reference import HeldOutReference
+from fmnist_lib.persistence.stored_model import save_model
 from fmnist_lib.release.bundle import BundleContents, bundle_path, write_bundle
 from fmnist_lib.release.summary import RunSummary, render_summary
 from fmnist_lib.search.candidate import milliseconds_per_image
+from fmnist_lib.serving.mlflow_model import write_mlflow_model
 from fmnist_lib.tracking.gates import GateResult, Measures
-from fmnist_lib.tracking.model import save_model
 from fmnist_lib.tracking.registry import CHAMPION, load_version
 from fmnist_lib.tracking.runs import TrainingRecord, log_training_run
-from fmnist_lib.tracking.store import prepare_store
+from fmnist_lib.tracking.store import prepare_store, quiet_mlflow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,11 +35,11 @@ if TYPE_CHECKING:
     from fmnist_lib.data.dataset import Dataset
     from fmnist_lib.data.version import DataVersion
     from fmnist_lib.evaluation.metrics import Evaluation
+    from fmnist_lib.persistence.stored_model import SavedModel
     from fmnist_lib.plotting import Picture
     from fmnist_lib.release.bundle import BundleInfo
     from fmnist_lib.retraining import Contest
     from fmnist_lib.search.result import CandidateResult
-    from fmnist_lib.tracking.model import SavedModel
     from fmnist_lib.tracking.promotion import Compare
     from fmnist_lib.tracking.runs import RunIdentity, TrackedRun
     from fmnist_lib.tracking.store import TrackingStore
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Test images that a saved copy of the champion is checked on.
-_CHECKED_IMAGES = 100
+_CHECKED_IMAGES = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,8 +133,7 @@ def publish(
         The bundle cannot be written; nothing has been logged then.
     """
     with TemporaryDirectory() as directory:
-        images = outcome.dataset.test.images[:_CHECKED_IMAGES]
-        model = save_model(outcome.champion, images, Path(directory) / "model")
+        model = _save_model(outcome, Path(directory) / "model")
         bundle = _bundle(outcome, identity, model, root)
         tracked, problem = _track(outcome, identity, model, root, environment_uri)
     summary = _summary(outcome, identity, bundle, tracked, problem)
@@ -149,15 +150,29 @@ def publish(
     )
 
 
+def _save_model(outcome: TrainingOutcome, directory: Path) -> SavedModel:
+    """Write the champion with what held-out images look like to it."""
+    train, test, release = outcome.dataset.train, outcome.dataset.test, outcome.settings.release
+    model = save_model(
+        outcome.champion,
+        test.images[:_CHECKED_IMAGES],
+        directory,
+        HeldOutReference.fit(train.images, test.images, test.labels, outcome.test_probabilities),
+        allow_cloudpickle=release.allow_cloudpickle,
+        max_mb=release.max_model_mb,
+    )
+    if model.fallback_reason:
+        logger.warning("The champion is kept with cloudpickle: %s.", model.fallback_reason)
+    return model
+
+
 def _bundle(
     outcome: TrainingOutcome, identity: RunIdentity, model: SavedModel, root: Path
 ) -> BundleInfo:
     contents = BundleContents(
         splits={name: (one.images, one.labels) for name, one in outcome.dataset.splits.items()},
         data_version=outcome.data_version,
-        model_file=model.file,
-        model_format=model.format,
-        trusted_types=model.trusted_types,
+        model_directory=model.directory,
         settings=outcome.settings,
         leaderboard=outcome.leaderboard,
         metrics=outcome.evaluation.as_metrics(),
@@ -192,9 +207,12 @@ def _track(
         extra_gates=_contest_gate(outcome.contest),
     )
     try:
+        with quiet_mlflow():
+            place = model.directory.with_name("mlflow")
+            packed = write_mlflow_model(model, outcome.champion, outcome.dataset.test.images, place)
         store = prepare_store(outcome.settings.tracking, root, environment_uri)
-        return log_training_run(store, record, model, _ask_champion(outcome, store)), None
-    except TrackingError as error:
+        return log_training_run(store, record, packed, _ask_champion(outcome, store)), None
+    except (TrackingError, ModelError) as error:
         logger.warning("The run is not in MLflow. %s", error)
         return None, str(error)
 

@@ -19,9 +19,10 @@ BASE = {
     "statistics",
     "features",
     "models",
+    "persistence",
 }
 #: The modules that bring folders together.
-COMPOSITION = {"publish", "retraining", "monitoring"}
+COMPOSITION = {"publish", "retraining", "monitoring", "predict", "serve", "model_source"}
 LIBRARY = sorted((ROOT / "fmnist_lib").rglob("*.py"))
 CARDS = sorted((ROOT / "cards").rglob("*.py"))
 

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fmnist_lib.errors import FmnistError
+from fmnist_lib.release.archive import seal
+from fmnist_lib.release.reproduce import MANIFEST, SEAL
 from fmnist_lib.release.source import project_files
 
 if TYPE_CHECKING:
@@ -48,12 +50,8 @@ class BundleContents:
     splits : mapping of str to (images, labels)
         "train", "validation" and "test"; uint8 arrays of shapes (n, 28, 28) and (n,).
     data_version : DataVersion
-    model_file : Path
-        The serialised champion.
-    model_format : str
-        "skops" or "cloudpickle".
-    trusted_types : tuple of str
-        Types that skops needs to be told to trust.
+    model_directory : Path
+        The champion, as `fmnist_lib.persistence.stored_model.save_model` wrote it.
     settings : Settings
         Resolved.
     leaderboard : DataFrame
@@ -69,9 +67,7 @@ class BundleContents:
 
     splits: Mapping[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]]
     data_version: DataVersion
-    model_file: Path
-    model_format: str
-    trusted_types: tuple[str, ...]
+    model_directory: Path
     settings: Settings
     leaderboard: pd.DataFrame
     metrics: Mapping[str, float]
@@ -90,7 +86,7 @@ class BundleInfo:
     sha256 : str
         Of the whole zip file, hexadecimal.
     files : tuple of str
-        Names within it, the manifest last.
+        Names within it, the manifest and its SHA-256 last.
     size_bytes : int
     """
 
@@ -127,6 +123,7 @@ def write_bundle(path: Path, contents: BundleContents) -> BundleInfo:
         with tempfile.TemporaryDirectory(prefix=".bundle-", dir=path.parent) as directory:
             unfinished = Path(directory) / "bundle.zip"
             names = _write(unfinished, contents)
+            seal(unfinished)
             with unfinished.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             unfinished.replace(path)
@@ -139,13 +136,14 @@ def write_bundle(path: Path, contents: BundleContents) -> BundleInfo:
 
 
 def _write(path: Path, contents: BundleContents) -> tuple[str, ...]:
-    """Write every entry in the order of names, then the manifest with their checksums."""
+    """Write every entry in the order of names, then the manifest with their checksums, and its."""
     digests: dict[str, str] = {}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
         for name, source in sorted(_entries(contents), key=lambda entry: entry[0]):
             digests[name] = _add(archive, name, source)
-        _add(archive, "manifest.json", _json(_manifest(contents, digests)))
-    return (*digests, "manifest.json")
+        digest = _add(archive, MANIFEST, _json(_manifest(contents, digests)))
+        _add(archive, SEAL, f"{digest}  {MANIFEST}\n".encode())
+    return (*digests, MANIFEST, SEAL)
 
 
 def _entries(contents: BundleContents) -> Iterator[tuple[str, bytes | Path]]:
@@ -156,22 +154,14 @@ def _entries(contents: BundleContents) -> Iterator[tuple[str, bytes | Path]]:
     probabilities = contents.test_probabilities
     yield "predictions/test-probabilities.npy", _npy(probabilities.astype(np.float32))
     yield "predictions/test-labels.npy", _npy(probabilities.argmax(axis=1).astype(np.uint8))
-    yield f"model/{contents.model_file.name}", contents.model_file
-    yield "model/model.json", _json(_model(contents))
+    for file in contents.model_directory.iterdir():
+        yield f"model/{file.name}", file
     yield "config.json", _json(contents.settings.model_dump(mode="json"))
     yield "leaderboard.csv", contents.leaderboard.to_csv(index=False).encode()
     yield "metrics.json", _json(dict(contents.metrics))
     yield "reproduce.py", REPRODUCE
     for name, file in project_files(contents.source_root):
         yield f"source/{name}", file
-
-
-def _model(contents: BundleContents) -> dict[str, Any]:
-    return {
-        "file": contents.model_file.name,
-        "format": contents.model_format,
-        "trusted_types": list(contents.trusted_types),
-    }
 
 
 def _manifest(contents: BundleContents, digests: dict[str, str]) -> dict[str, Any]:

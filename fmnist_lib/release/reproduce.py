@@ -2,26 +2,28 @@
 
 Run it in an environment made from the bundle's own lock:
 
-    pip install --no-deps -r source/requirements/runtime.txt
+    pip install --no-deps --require-hashes -r source/requirements/runtime.txt
     python reproduce.py
+    python reproduce.py --retrain
 
 It exits with 0 when every file is the one that was packed and the champion predicts what it
-predicted then, and with 1 and the reason otherwise. Only a bundle from someone you trust should
-be run: a model in the format cloudpickle can run any code when it is loaded.
+predicted then, and with 1 and the reason otherwise. With --retrain it also fits the champion's
+pipeline again, on the bundle's training and validation images, and says how much that differs.
+Only a bundle from someone you trust should be run: it runs its own source.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 HERE = Path(__file__).resolve().parent
-MANIFEST = "manifest.json"
+MANIFEST, SEAL = "manifest.json", "manifest.sha256"
 #: On another processor, or with other threads, BLAS rounds the last bits of float32 differently.
 ROUNDING = 1e-4
 #: A decision tree may take another turn at such a bit; this share of the images may do so.
@@ -29,14 +31,18 @@ TURNED_SHARE = 0.005
 
 
 def different_files(directory: Path) -> list[str]:
-    """Name every file that is changed, missing or too many."""
-    files = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))["files"]
+    """Name every file of an unpacked bundle that is changed, missing or too many."""
+    content = [_bytes(directory / name) for name in (MANIFEST, SEAL)]
+    problems = manifest_problems(*content)
+    if problems or content[0] is None:
+        return problems
+    files = json.loads(content[0])["files"]
     found = {
         path.relative_to(directory).as_posix()
         for path in directory.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    } - {MANIFEST}
-    problems = [f"{name}: missing" for name in sorted(files.keys() - found)]
+        if (path.is_file() or path.is_symlink()) and "__pycache__" not in path.parts
+    } - {MANIFEST, SEAL}
+    problems += [f"{name}: missing" for name in sorted(files.keys() - found)]
     problems += [f"{name}: not part of the bundle" for name in sorted(found - files.keys())]
     problems += [
         f"{name}: changed"
@@ -46,7 +52,27 @@ def different_files(directory: Path) -> list[str]:
     return problems
 
 
-def _sha256(path: Path) -> str:
+def manifest_problems(manifest: bytes | None, seal: bytes | None) -> list[str]:
+    """Say whether the manifest is the one whose SHA-256 stands beside it."""
+    missing = [
+        f"{name}: missing or damaged"
+        for name, content in ((MANIFEST, manifest), (SEAL, seal))
+        if content is None
+    ]
+    if missing or manifest is None:
+        return missing
+    if seal != f"{hashlib.sha256(manifest).hexdigest()}  {MANIFEST}\n".encode():
+        return [f"{MANIFEST} or {SEAL}: changed"]
+    return []
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _sha256(path: Path) -> str | None:
+    if path.is_symlink():
+        return None
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -54,27 +80,38 @@ def _sha256(path: Path) -> str:
 def load_champion(directory: Path) -> Any:
     """Load the fitted pipeline; its own transformers come from the bundled source."""
     sys.path.insert(0, str(directory / "source"))
-    description = json.loads((directory / "model" / "model.json").read_text(encoding="utf-8"))
-    file = directory / "model" / description["file"]
-    if description["format"] == "skops":
-        import skops.io
+    from fmnist_lib.persistence.stored_model import load_model
 
-        return skops.io.load(file, trusted=description["trusted_types"])
-    import cloudpickle  # type: ignore[import-untyped, unused-ignore]
+    # Whoever runs this file already trusts the bundle.
+    return load_model(directory / "model", allow_cloudpickle=True, max_mb=float("inf")).pipeline
 
-    return cloudpickle.loads(file.read_bytes())
+
+def load_data(directory: Path, name: str) -> tuple[Any, Any]:
+    """Load the images and labels of a split.
+
+    Raises
+    ------
+    SystemExit
+        The bundle only points to them.
+    """
+    import numpy as np
+
+    files = [directory / "data" / f"{name}-{kind}.npy" for kind in ("images", "labels")]
+    if not all(file.is_file() for file in files):
+        text = (directory / "data" / "README.md").read_text(encoding="utf-8")
+        raise SystemExit(f"The {name} images are not in the bundle.\n{text}")
+    images, labels = (np.load(file, allow_pickle=False) for file in files)
+    return images, labels
 
 
 def compare(champion: Any, directory: Path) -> tuple[bool, str]:
     """Predict the test images again; say how accurate that is and whether it is the same."""
-    images, labels, expected, expected_labels = (
-        np.load(directory / name, allow_pickle=False)
-        for name in (
-            "data/test-images.npy",
-            "data/test-labels.npy",
-            "predictions/test-probabilities.npy",
-            "predictions/test-labels.npy",
-        )
+    import numpy as np
+
+    images, labels = load_data(directory, "test")
+    expected, expected_labels = (
+        np.load(directory / "predictions" / f"test-{kind}.npy", allow_pickle=False)
+        for kind in ("probabilities", "labels")
     )
     found = np.asarray(champion.predict_proba(images), dtype=np.float32)
     accuracy = float((found.argmax(axis=1) == labels).mean())
@@ -90,15 +127,45 @@ def compare(champion: Any, directory: Path) -> tuple[bool, str]:
     return same, text
 
 
+def retrain(champion: Any, directory: Path) -> str:
+    """Fit the champion's pipeline again from the images; say how much it differs."""
+    import numpy as np
+    from sklearn.base import clone
+
+    parts = [load_data(directory, name) for name in ("train", "validation")]
+    images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    test_images, test_labels = load_data(directory, "test")
+    again = clone(champion).fit(images, labels).predict_proba(test_images).argmax(axis=1)
+    before = champion.predict_proba(test_images).argmax(axis=1)
+    gained = int(((again == test_labels) & (before != test_labels)).sum())
+    lost = int(((again != test_labels) & (before == test_labels)).sum())
+    return (
+        f"fitted again on {len(labels)} images: accuracy {(again == test_labels).mean():.4f}, "
+        f"{(before == test_labels).mean():.4f} before; {int((again != before).sum())} of "
+        f"{len(test_labels)} labels differ, {gained} for the better, {lost} for the worse"
+    )
+
+
 def main() -> int:
     """Run the checks in order; the first that fails ends it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--retrain", action="store_true", help="also fit the pipeline again")
+    options = parser.parse_args()
     sys.dont_write_bytecode = True
     problems = different_files(HERE)
     if problems:
         sys.stdout.write("NOT the packed files:\n  " + "\n  ".join(problems) + "\n")
         return 1
-    same, text = compare(load_champion(HERE), HERE)
+    # The champion predicted with one thread a library, and another number may round differently.
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    champion = load_champion(HERE)
+    same, text = compare(champion, HERE)
     sys.stdout.write(f"{'reproduced' if same else 'NOT reproduced'}: {text}\n")
+    if options.retrain:
+        sys.stdout.write(f"{retrain(champion, HERE)}\n")
     return 0 if same else 1
 
 

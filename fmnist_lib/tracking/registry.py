@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.errors import TrackingError
-from fmnist_lib.tracking.model import load_model
+from fmnist_lib.persistence.stored_model import load_model
 from fmnist_lib.tracking.store import client, database_lock, mlflow_calls, without_credentials
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 CHAMPION, CHALLENGER, SYNTHETIC = "champion", "challenger", "synthetic"
 _ATTEMPTS = 40
+#: Tag with the hash of the serialised pipeline, checked when it is loaded.
+MODEL_SHA256 = "model.sha256"
 
 
 @dataclass(frozen=True)
@@ -150,9 +152,8 @@ def load_version(uri: str, name: str, version: str) -> Any:
 
         # Not by `models:/` address: MLflow would look that up in its global store.
         source = client(uri).get_model_version_download_uri(name, version)
-        return load_model(
-            Path(mlflow.artifacts.download_artifacts(artifact_uri=source, tracking_uri=uri))
-        )
+        directory = mlflow.artifacts.download_artifacts(artifact_uri=source, tracking_uri=uri)
+        return load_model(Path(directory)).pipeline
 
 
 def version_behind(registry: Any, name: str, alias: str) -> str | None:

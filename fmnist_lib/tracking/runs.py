@@ -17,7 +17,7 @@ from fmnist_lib.tracking.entries import (
     trial_curve,
 )
 from fmnist_lib.tracking.promotion import promote
-from fmnist_lib.tracking.registry import CHAMPION, register
+from fmnist_lib.tracking.registry import CHAMPION, MODEL_SHA256, register
 from fmnist_lib.tracking.store import client, mlflow_calls
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from fmnist_lib.config import Settings
     from fmnist_lib.data.version import DataVersion
+    from fmnist_lib.persistence.stored_model import SavedModel
     from fmnist_lib.plotting import Picture
     from fmnist_lib.tracking.gates import GateResult, Measures
-    from fmnist_lib.tracking.model import SavedModel
     from fmnist_lib.tracking.promotion import Compare, PromotionDecision
     from fmnist_lib.tracking.store import TrackingStore
 
@@ -167,7 +167,7 @@ def log_training_run(
         From `prepare_store`.
     record : TrainingRecord
     model : SavedModel
-        From `save_model`.
+        Its directory is an MLflow model.
     compare : callable, optional
         See `fmnist_lib.tracking.promotion.promote`.
 
@@ -191,7 +191,7 @@ def log_training_run(
                 model_id,
                 run_id,
                 origin=record.data_version.origin,
-                tags=record.version_tags,
+                tags=record.version_tags | {MODEL_SHA256: model.sha256},
             )
             decision = promote(
                 store,
@@ -281,7 +281,7 @@ def _log_model(
         tracking.finalize_logged_model(logged.model_id, "FAILED")
         raise
     tracking.finalize_logged_model(logged.model_id, "READY")
-    tags: dict[str, str] = {"model.format": model.format}
+    tags: dict[str, str] = {"model.format": model.format, MODEL_SHA256: model.sha256}
     if model.fallback_reason:
         tags["model.format.reason"] = model.fallback_reason
     log_all(tracking, run_id, tags=tags)

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-import skops.io
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from fmnist_lib.config import DEFAULT_CONFIG, PROJECT_ROOT, read_settings
 from fmnist_lib.data.version import DataVersion
 from fmnist_lib.features.pixels import Pixels
+from fmnist_lib.persistence.stored_model import save_model
 from fmnist_lib.plotting import new_figure, picture
 from fmnist_lib.release.bundle import BundleContents
 from fmnist_lib.release.summary import RunSummary
@@ -84,14 +84,12 @@ def contents(splits, leaderboard, data_version, tmp_path_factory):
     fitted = make_pipeline(Pixels(), LogisticRegression(max_iter=200)).fit(*splits["train"])
     # What the flow evaluates came out of its datastore, where it was pickled.
     champion = pickle.loads(pickle.dumps(fitted))
-    file = tmp_path_factory.mktemp("model") / "model.skops"
-    skops.io.dump(champion, file)
+    directory = tmp_path_factory.mktemp("model")
+    save_model(champion, splits["test"][0][:20], directory)
     return BundleContents(
         splits=splits,
         data_version=data_version,
-        model_file=file,
-        model_format="skops",
-        trusted_types=("fmnist_lib.features.pixels.Pixels",),
+        model_directory=directory,
         settings=read_settings(DEFAULT_CONFIG),
         leaderboard=leaderboard,
         metrics=METRICS,

@@ -109,7 +109,7 @@ def test_the_bundle_holds_data_model_source_settings_and_results(bundle):
     with zipfile.ZipFile(bundle.path) as archive:
         assert tuple(archive.namelist()) == bundle.files
         manifest = json.loads(archive.read("manifest.json"))
-    assert set(manifest["files"]) == set(bundle.files) - {"manifest.json"}
+    assert set(manifest["files"]) == set(bundle.files) - {"manifest.json", "manifest.sha256"}
     assert manifest["run"] == {"metaflow": "FashionMnistTrain/1747"}
     assert manifest["data"]["fingerprint"] == "f" * 64
 
@@ -129,8 +129,8 @@ def test_secrets_data_and_links_of_the_checkout_stay_out(contents, tmp_path):
 def test_a_failed_write_leaves_the_older_bundle_and_no_rest(contents, tmp_path):
     path = tmp_path / "run.zip"
     path.write_bytes(b"older")
-    broken = replace(contents, model_file=tmp_path / "absent.skops")
-    with pytest.raises(ReleaseError, match=r"run\.zip: expected to write .*absent\.skops"):
+    broken = replace(contents, model_directory=tmp_path / "absent")
+    with pytest.raises(ReleaseError, match=r"run\.zip: expected to write .*absent"):
         write_bundle(path, broken)
     assert [file.name for file in tmp_path.iterdir()] == ["run.zip"]
     assert path.read_bytes() == b"older"

@@ -15,10 +15,11 @@ from sklearn.pipeline import make_pipeline
 from fmnist_lib.config import DEFAULT_CONFIG, GatesConfig, TrackingConfig, read_settings
 from fmnist_lib.data.version import DataVersion
 from fmnist_lib.features.pixels import Pixels
+from fmnist_lib.persistence.stored_model import save_model
 from fmnist_lib.plotting import Picture
+from fmnist_lib.serving.mlflow_model import write_mlflow_model
 from fmnist_lib.statistics import wilson
 from fmnist_lib.tracking.gates import Measures
-from fmnist_lib.tracking.model import save_model
 from fmnist_lib.tracking.runs import RunIdentity, TrainingRecord
 from fmnist_lib.tracking.store import prepare_store
 
@@ -128,7 +129,8 @@ def make_record(leaderboard, trials, make_measures):
 
 @pytest.fixture
 def saved_model(champion, test_images, tmp_path):
-    return save_model(champion, test_images[:16], tmp_path / "model")
+    saved = save_model(champion, test_images[:16], tmp_path / "model")
+    return write_mlflow_model(saved, champion, test_images, tmp_path / "mlflow")
 
 
 @pytest.fixture

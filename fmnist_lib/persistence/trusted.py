@@ -1,0 +1,122 @@
+"""What a model file may be made of: every type by its full name, and nothing else.
+
+The list is ours. Neither the model file nor what stands beside it adds to it, and skops' own list
+of all of scikit-learn is not enough for a type to be built.
+"""
+
+from __future__ import annotations
+
+_OWN = """
+fmnist_lib.features.block.FeatureBlock
+fmnist_lib.features.deskew.Deskew
+fmnist_lib.features.gradients.OrientedGradients
+fmnist_lib.features.named.NamedFeatures
+fmnist_lib.features.patches.PatchDictionary
+fmnist_lib.features.pixels.Pixels
+fmnist_lib.features.scaling.OverallScaler
+fmnist_lib.models.kernel.KernelClassifier
+"""
+
+#: Learners and transformers of the searches, and the parts that these keep when fitted.
+_ESTIMATORS = """
+lightgbm.basic.Booster
+lightgbm.sklearn.LGBMClassifier
+sklearn._loss._loss.CyHalfBinomialLoss
+sklearn._loss._loss.CyHalfMultinomialLoss
+sklearn._loss.link.Interval
+sklearn._loss.link.LogitLink
+sklearn._loss.link.MultinomialLogit
+sklearn._loss.loss.HalfBinomialLoss
+sklearn._loss.loss.HalfMultinomialLoss
+sklearn.decomposition._pca.PCA
+sklearn.discriminant_analysis.LinearDiscriminantAnalysis
+sklearn.discriminant_analysis.QuadraticDiscriminantAnalysis
+sklearn.dummy.DummyClassifier
+sklearn.ensemble._forest.ExtraTreesClassifier
+sklearn.ensemble._forest.RandomForestClassifier
+sklearn.ensemble._hist_gradient_boosting.binning._BinMapper
+sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingClassifier
+sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor
+sklearn.ensemble._voting.VotingClassifier
+sklearn.kernel_approximation.Nystroem
+sklearn.linear_model._logistic.LogisticRegression
+sklearn.metrics._dist_metrics.EuclideanDistance64
+sklearn.metrics._dist_metrics.ManhattanDistance64
+sklearn.metrics._dist_metrics.MinkowskiDistance64
+sklearn.neighbors._ball_tree.BallTree
+sklearn.neighbors._classification.KNeighborsClassifier
+sklearn.neighbors._kd_tree.KDTree
+sklearn.neural_network._multilayer_perceptron.MLPClassifier
+sklearn.neural_network._stochastic_optimizers.AdamOptimizer
+sklearn.neural_network._stochastic_optimizers.SGDOptimizer
+sklearn.pipeline.FeatureUnion
+sklearn.pipeline.Pipeline
+sklearn.preprocessing._data.Normalizer
+sklearn.preprocessing._data.StandardScaler
+sklearn.preprocessing._label.LabelBinarizer
+sklearn.preprocessing._label.LabelEncoder
+sklearn.tree._classes.DecisionTreeClassifier
+sklearn.tree._classes.ExtraTreeClassifier
+sklearn.tree._tree.Tree
+tpot.builtin_modules.passthrough.Passthrough
+tpot.builtin_modules.passthrough.SkipTransformer
+"""
+
+#: Plain values, arrays and what holds them.
+_PLAIN = """
+builtins.bool
+builtins.dict
+builtins.float
+builtins.int
+builtins.list
+builtins.set
+builtins.slice
+builtins.str
+builtins.tuple
+collections.OrderedDict
+collections.defaultdict
+numpy.bool
+numpy.dtype
+numpy.float16
+numpy.float32
+numpy.float64
+numpy.int16
+numpy.int32
+numpy.int64
+numpy.int8
+numpy.ndarray
+numpy.random._generator.Generator
+numpy.random.mtrand.RandomState
+numpy.str_
+numpy.uint16
+numpy.uint32
+numpy.uint64
+numpy.uint8
+scipy.sparse._csr.csr_matrix
+"""
+
+TRUSTED_TYPES = frozenset(f"{_OWN}{_ESTIMATORS}{_PLAIN}".split())
+
+#: How skops may put them together. Functions, methods, partial functions, operators and calls of
+#: constructors with arguments from the file are left out: no model of ours has one.
+LOADERS = frozenset(
+    {
+        "CachedNode",
+        "DTypeNode",
+        "DefaultDictNode",
+        "DictNode",
+        "JsonNode",
+        "ListNode",
+        "LossNode",
+        "NdArrayNode",
+        "ObjectNode",
+        "RandomGeneratorNode",
+        "RandomStateNode",
+        "SetNode",
+        "SliceNode",
+        "SparseMatrixNode",
+        "TreeNode",
+        "TupleNode",
+        "TypeNode",
+    }
+)

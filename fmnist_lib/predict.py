@@ -1,0 +1,177 @@
+"""Predict every image of a file: python -m fmnist_lib.predict --model M --in FILE --out FILE."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fmnist_lib import model_source
+from fmnist_lib.data.batch import FORMATS, iter_batches
+from fmnist_lib.errors import DataError, FmnistError
+from fmnist_lib.persistence.predictor import predictions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pandas as pd
+
+    from fmnist_lib.persistence.stored_model import LoadedModel
+
+#: Images read, predicted and written at once.
+ROWS = 4096
+_PART = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.part")
+#: What a shell reports for a process that a signal ended, less the signal's number.
+_BY_SIGNAL = 128
+
+
+class Writer(Protocol):
+    """Takes tables of predictions, in order."""
+
+    def __call__(self, table: pd.DataFrame) -> None:
+        """Write the next rows."""
+
+
+def predict_file(
+    model: LoadedModel,
+    source: Path,
+    target: Path,
+    on_progress: Callable[[int], Any] = lambda _: None,
+) -> int:
+    """Predict every image of a file, in bounded memory; the output appears whole or not at all.
+
+    Parameters
+    ----------
+    model : LoadedModel
+    source : Path
+        As `fmnist_lib.data.batch.iter_batches` takes it.
+    target : Path
+        ``.csv`` or ``.parquet``; an older file of that name is replaced at the end.
+    on_progress : callable
+        Called with the number of images of every piece.
+
+    Returns
+    -------
+    int
+        Number of images.
+
+    Raises
+    ------
+    DataError
+        The input is not such images, or the output has another ending or cannot be written.
+    """
+    total = 0
+    with _unfinished(target) as part, _writer(part, target.suffix.lower()) as write:
+        for batch in iter_batches(source, ROWS):
+            write(predictions(model, batch.images))
+            total += len(batch)
+            on_progress(len(batch))
+    return total
+
+
+@contextmanager
+def _unfinished(target: Path) -> Iterator[Path]:
+    """Give a hidden file beside the target that takes its place at the end."""
+    if target.suffix.lower() not in _WRITERS:
+        raise DataError(
+            f"{target.name}: expected an output ending in {' or '.join(_WRITERS)}, got "
+            f"'{target.suffix}'. Rename it."
+        )
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target)
+        yield part
+        part.replace(target)
+    except OSError as error:
+        raise DataError(
+            f"{target}: expected to write the predictions there, got: {error}. "
+            "Free some space, or name another file."
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _sweep(target: Path) -> None:
+    """Delete what a killed process left of the same output."""
+    import psutil
+
+    for path in target.parent.glob(f".{target.name}.*.part"):
+        match = _PART.fullmatch(path.name)
+        if match and match["name"] == target.name and not psutil.pid_exists(int(match["process"])):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _csv(path: Path) -> Iterator[Writer]:
+    with path.open("w", encoding="utf-8", newline="") as file:
+
+        def write(table: pd.DataFrame) -> None:
+            # Nine digits tell every float32 from its neighbours.
+            table.to_csv(file, index=False, header=file.tell() == 0, float_format="%.9g")
+
+        yield write
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator[Writer]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with path.open("wb") as file:
+        writers: list[pq.ParquetWriter] = []
+
+        def write(table: pd.DataFrame) -> None:
+            rows = pa.Table.from_pandas(table, preserve_index=False)
+            if not writers:
+                writers.append(pq.ParquetWriter(file, rows.schema))
+            writers[0].write_table(rows)
+
+        yield write
+        for writer in writers:
+            writer.close()
+
+
+_WRITERS = {".csv": _csv, ".parquet": _parquet}
+
+
+def _writer(part: Path, suffix: str) -> Any:
+    return _WRITERS[suffix](part)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; 0 when the output is written."""
+    parser = argparse.ArgumentParser(prog="python -m fmnist_lib.predict", description=__doc__)
+    model_source.add_arguments(parser)
+    parser.add_argument("--in", dest="source", required=True, type=Path, help=FORMATS)
+    parser.add_argument("--out", required=True, type=Path, help="FILE.csv or FILE.parquet")
+    options = parser.parse_args(arguments)
+    # Ended by a scheduler, it leaves as little behind as when it fails.
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        from tqdm import tqdm
+
+        with tqdm(unit=" images", disable=not sys.stderr.isatty()) as bar:
+            total = predict_file(
+                model_source.load_named(options), options.source, options.out, bar.update
+            )
+    except FmnistError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return _BY_SIGNAL + signal.SIGINT
+    sys.stdout.write(f"{total} predictions in {options.out}\n")
+    return 0
+
+
+def _leave(number: int, _: Any) -> None:
+    raise SystemExit(_BY_SIGNAL + number)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,46 @@
+"""Check or unpack a bundle: python -m fmnist_lib.release verify|unpack BUNDLE.zip [DIRECTORY]."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from fmnist_lib.release.archive import BundleError, sha256_of, unpack, verify
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; 0 when the bundle is what was packed."""
+    parser = argparse.ArgumentParser(prog="python -m fmnist_lib.release", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("verify", help="name everything that was changed")
+    check.add_argument("bundle", type=Path, help="zip file, or the directory it was unpacked to")
+    check.add_argument("--sha256", help="of the zip file, as the run's summary and MLflow have it")
+    out = commands.add_parser("unpack", help="check it, then unpack it into a new directory")
+    out.add_argument("bundle", type=Path)
+    out.add_argument("directory", type=Path)
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "unpack":
+            unpack(options.bundle, options.directory)
+            sys.stdout.write(f"unpacked to {options.directory}\n")
+            return 0
+        return _verify(options.bundle, options.sha256)
+    except BundleError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+def _verify(bundle: Path, sha256: str | None) -> int:
+    problems = verify(bundle)
+    if not problems and sha256 and sha256_of(bundle) != sha256.lower():
+        problems = [f"{bundle.name}: another bundle than the one with the SHA-256 {sha256}"]
+    for problem in problems:
+        sys.stdout.write(f"{problem}\n")
+    if not problems:
+        sys.stdout.write("unchanged\n")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,239 @@
+"""A bundle's zip file: sealed, checked to the last byte, and unpacked with care.
+
+Every file's SHA-256 stands in the manifest. Whatever a zip file has besides (headers, directory,
+dates) is covered by the seal: a comment at the very end with the SHA-256 of all bytes before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import stat
+import struct
+import zipfile
+import zlib
+from typing import IO, TYPE_CHECKING, Any
+
+from fmnist_lib.errors import FmnistError
+from fmnist_lib.release.reproduce import MANIFEST, SEAL, different_files, manifest_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: Most unpacked bytes of a bundle, and most files.
+MAX_BYTES, MAX_FILES = 20 * 10**9, 20_000
+_PREFIX = b"fmnist-flow bundle sha256:"
+_SEAL_LENGTH = len(_PREFIX) + 64
+#: Length of a zip file's end record; its last two bytes are the length of the comment.
+_END = 22
+_CHUNK = 1 << 20
+_STRUCTURE = "the zip file's own structure (header, directory or seal): changed"
+_BROKEN = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile)
+#: Letters that every file system and every shell takes.
+_SAFE = re.compile(r"[A-Za-z0-9._+@=-]+(/[A-Za-z0-9._+@=-]+)*")
+
+
+class BundleError(FmnistError):
+    """A bundle is not what was packed, or not safe to unpack."""
+
+
+def seal(path: Path) -> None:
+    """Append the SHA-256 of a zip file that has no comment yet."""
+    with path.open("r+b") as file:
+        # The length of the comment is part of what is sealed.
+        file.seek(-2, 2)
+        file.write(struct.pack("<H", _SEAL_LENGTH))
+        file.seek(0)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0, 2)
+        file.write(_PREFIX + digest.encode())
+
+
+def verify(path: Path) -> list[str]:
+    """Name everything in a bundle, packed or unpacked, that is not as it was written.
+
+    Parameters
+    ----------
+    path : Path
+        Zip file, or the directory it was unpacked to.
+
+    Returns
+    -------
+    list of str
+        Empty when every byte is the one that was packed.
+    """
+    if path.is_dir():
+        return different_files(path)
+    if not path.is_file():
+        raise BundleError(f"{path}: expected a bundle, found nothing. Check the path.")
+    try:
+        if is_sealed(path):
+            return []
+        return _different_members(path) or [_STRUCTURE]
+    except (*_BROKEN, BundleError, struct.error, zlib.error, KeyError, TypeError) as error:
+        return [f"{_STRUCTURE} ({error})"]
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether the seal fits every byte before it."""
+    size = path.stat().st_size - _SEAL_LENGTH
+    if size < _END:
+        return False
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while size and (piece := file.read(min(_CHUNK, size))):
+            digest.update(piece)
+            size -= len(piece)
+        found = file.read()
+    return found == _PREFIX + digest.hexdigest().encode()
+
+
+def unpack(path: Path, directory: Path, prefix: str = "") -> None:
+    """Unpack a bundle into a new directory, or nothing of it.
+
+    Parameters
+    ----------
+    path : Path
+        Zip file.
+    directory : Path
+        Must not exist, or be empty.
+    prefix : str, default=""
+        Only files whose name begins so.
+
+    Raises
+    ------
+    BundleError
+        The bundle was changed; a name is absolute, leads outside, or is no plain file's; it is too
+        large; or the directory is in use.
+    """
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise BundleError(
+            f"{directory}: expected a new or an empty directory, got one in use. Name another one."
+        )
+    problems = _unsafe(path) or verify(path)
+    if problems:
+        raise BundleError(
+            f"{path.name}: expected an unchanged bundle, got: {'; '.join(problems[:5])}. "
+            "Nothing was unpacked. Take the bundle from its source again."
+        )
+    created = not directory.exists()
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                if member.filename.startswith(prefix):
+                    _extract(archive, member, directory / member.filename)
+    except BaseException:
+        if created:
+            shutil.rmtree(directory, ignore_errors=True)
+        raise
+
+
+def _unsafe(path: Path) -> list[str]:
+    """Name what must not be unpacked, whoever sealed it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except FileNotFoundError:
+        raise BundleError(f"{path}: expected a bundle, found nothing. Check the path.") from None
+    except _BROKEN as error:
+        return [f"{_STRUCTURE} ({error})"]
+    names = [member.filename for member in members]
+    problems = [f"{name!r}: no safe name" for name in names if not _is_safe(name)]
+    problems += [f"{m.filename}: no plain file" for m in members if not _is_plain(m)]
+    problems += [
+        f"{name}: there twice" for name in sorted({n for n in names if names.count(n) > 1})
+    ]
+    size = sum(member.file_size for member in members)
+    if size > MAX_BYTES or len(members) > MAX_FILES:
+        problems.append(
+            f"{size} bytes in {len(members)} files, more than {MAX_BYTES} or {MAX_FILES}"
+        )
+    return problems
+
+
+def _is_safe(name: str) -> bool:
+    parts = name.split("/")
+    return bool(_SAFE.fullmatch(name)) and not {".", ".."} & set(parts)
+
+
+def _is_plain(member: zipfile.ZipInfo) -> bool:
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    return kind in {0, stat.S_IFREG} and not member.is_dir()
+
+
+def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # "x": never through a link or over a file that is there.
+    with archive.open(member) as source, target.open("xb") as output:
+        shutil.copyfileobj(source, output, _CHUNK)
+
+
+def _different_members(path: Path) -> list[str]:
+    """Name the members whose content or header was changed."""
+    with zipfile.ZipFile(path) as archive, path.open("rb") as raw:
+        members = {member.filename: member for member in archive.infolist()}
+        problems = _manifest_members(archive, members)
+        for name, member in members.items():
+            if not _header_fits(raw, member):
+                problems.append(f"{name}: its header in the zip file changed")
+    return list(dict.fromkeys(problems))
+
+
+def _manifest_members(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -> list[str]:
+    manifest, sealed = (_content(archive, members.get(name)) for name in (MANIFEST, SEAL))
+    problems = manifest_problems(manifest, sealed)
+    if problems or manifest is None:
+        return problems
+    files: dict[str, Any] = json.loads(manifest)["files"]
+    own = {MANIFEST, SEAL}
+    problems += [f"{name}: missing" for name in sorted(files.keys() - members)]
+    problems += [f"{name}: not part of the bundle" for name in sorted(members.keys() - files - own)]
+    problems += [
+        f"{name}: changed"
+        for name in sorted(files.keys() & members)
+        if _sha256(archive, members[name]) != files[name]
+    ]
+    return problems
+
+
+def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo | None) -> bytes | None:
+    """Return a small member, None when it is damaged or absent."""
+    if member is None:
+        return None
+    try:
+        return archive.read(member)
+    except (*_BROKEN, zlib.error):
+        return None
+
+
+def _sha256(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> str | None:
+    digest = hashlib.sha256()
+    try:
+        with archive.open(member) as source:
+            for piece in _pieces(source):
+                digest.update(piece)
+    except (*_BROKEN, zlib.error):
+        return None
+    return digest.hexdigest()
+
+
+def _pieces(source: IO[bytes]) -> Iterator[bytes]:
+    while piece := source.read(_CHUNK):
+        yield piece
+
+
+def _header_fits(raw: IO[bytes], member: zipfile.ZipInfo) -> bool:
+    """Whether the header before a member's content is the one its directory entry tells of."""
+    raw.seek(member.header_offset)
+    expected = member.FileHeader(zip64=True)
+    return raw.read(len(expected)) == expected

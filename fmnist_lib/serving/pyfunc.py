@@ -1,0 +1,102 @@
+"""The model as MLflow's servers load it: no pickle, strict about what is sent.
+
+MLflow calls `_load_pyfunc`; `mlflow_model.write_mlflow_model` writes this module's name into the
+model's description.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fmnist_lib.errors import DataError, FmnistError
+from fmnist_lib.features.images import as_images
+from fmnist_lib.persistence.predictor import predictions
+from fmnist_lib.persistence.stored_model import load_model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fmnist_lib.persistence.stored_model import LoadedModel
+
+#: Images of one request, at most: some seconds of work.
+MAX_IMAGES = 5000
+
+
+class ServedModel:
+    """A model that answers requests.
+
+    Parameters
+    ----------
+    model : LoadedModel
+    """
+
+    def __init__(self, model: LoadedModel) -> None:
+        self.model = model
+
+    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002 (MLflow's signature)
+        """Predict images; see `fmnist_lib.persistence.predictor.predictions`.
+
+        Raises
+        ------
+        MlflowException
+            With the status 400: the input is not 1 to `MAX_IMAGES` images.
+        """
+        from mlflow.exceptions import MlflowException
+        from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_PARAMETER_VALUE
+
+        try:
+            images = request_images(model_input)
+        except DataError as error:
+            raise MlflowException(str(error), error_code=INVALID_PARAMETER_VALUE) from None
+        try:
+            table = predictions(self.model, images)
+        except FmnistError as error:
+            raise MlflowException(str(error), error_code=INTERNAL_ERROR) from None
+        # Plain text: a category's name, not its code, belongs in an answer.
+        return table.astype({"class": "int64", "label": "object"})
+
+
+def request_images(model_input: Any) -> np.ndarray:
+    """Return what was sent as uint8 images of shape (n, 28, 28).
+
+    Raises
+    ------
+    DataError
+        It is not between 1 and `MAX_IMAGES` images, or a pixel is no whole number within 0..255.
+    """
+    array = np.asarray(model_input)
+    if array.dtype == object:
+        array = _numbers(array)
+    if array.ndim and not 0 < len(array) <= MAX_IMAGES:
+        raise DataError(
+            f"images: expected 1 to {MAX_IMAGES} in one request, got {len(array)}. "
+            "Send more in several requests, or use python -m fmnist_lib.predict."
+        )
+    return as_images(array)
+
+
+def _numbers(array: np.ndarray) -> np.ndarray:
+    """Turn nested lists, as JSON gives them, into one array of numbers."""
+    try:
+        numbers = np.array(array.tolist())
+    except (ValueError, OverflowError) as error:
+        raise DataError(f"images: expected rows of equal length, got: {error}.") from None
+    # A list of ones and of a text becomes an array of texts, which `as_images` refuses.
+    return numbers
+
+
+def _load_pyfunc(path: str, model_config: dict[str, Any] | None = None) -> ServedModel:
+    """Load the model for MLflow.
+
+    Parameters
+    ----------
+    path : str
+        Directory of the model's files.
+    model_config : dict, optional
+        ``{"allow_cloudpickle": True}`` to load a model in that format.
+    """
+    allowed = bool((model_config or {}).get("allow_cloudpickle"))
+    return ServedModel(load_model(Path(path), allow_cloudpickle=allowed))
