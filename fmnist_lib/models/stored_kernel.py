@@ -25,6 +25,8 @@ _STRIP = 64
 #: Sums that the blocks are added to, each by one thread, before these are added up. Their number
 #: is fixed, so that the order of the additions does not depend on the number of threads.
 _SUMS = 16
+#: Blocks that are computed before the number of threads is looked up again.
+_PART = 128
 
 
 class SymmetricKernel:
@@ -38,9 +40,17 @@ class SymmetricKernel:
     def __init__(self, points: Points) -> None:
         slices = _slices(len(points))
         self._places = [(slices[i], slices[j]) for i in range(len(slices)) for j in range(i + 1)]
-        self._blocks = in_threads(
-            lambda place: gaussian(points[place[0]], points[place[1]], np.uint16), self._places
-        )
+
+        def block(place: tuple[slice, slice]) -> NDArray[np.uint16]:
+            return gaussian(points[place[0]], points[place[1]], np.uint16)
+
+        # In parts, because meanwhile there may be more processors to work on.
+        parts = range(0, len(self._places), _PART)
+        self._blocks = [
+            found
+            for start in parts
+            for found in in_threads(block, self._places[start : start + _PART])
+        ]
 
     @staticmethod
     def gibibytes(n: int) -> float:

@@ -49,24 +49,33 @@ def run(
         The end of a search that was cut off: it is not searched again.
     """
     race = job.race()
-    limit = race.start() if race else job.seconds
-    clock = Clock(limit, report, race, job.data.n_holdout)
-    clock.report("starting")
-    least = 0.0 if _bounded_by_trials(job) else _LEAST_SECONDS.get(job.candidate.engine, 0.0)
-    if race and limit < least:
-        raise SearchError(
-            f"{max(limit, 0):.0f} s of the search were left when its turn came, expected at least "
-            f"{least:.0f}. Give the search more minutes or fewer candidates."
-        )
-    found = found or _find(job, clock, keep)
-    n_trials, search_seconds = len(found.trials), clock.seconds
-    clock.report("refitting", n_trials, found.score)
+    if race is None:
+        return _search_and_fit(job, Clock(job.seconds, report), keep, found)
+    clock = Clock(race.start(), report, race, job.data.n_holdout)
     try:
-        clock.use_free_processors()
-        return _validated(job, found, search_seconds, _rows(job, found, clock))
+        _check_time(job, clock.limit)
+        return _search_and_fit(job, clock, keep, found)
     finally:
-        if race:
-            race.end()
+        race.end()
+
+
+def _check_time(job: Job, seconds: float) -> None:
+    least = 0.0 if _bounded_by_trials(job) else _LEAST_SECONDS.get(job.candidate.engine, 0.0)
+    if seconds < least:
+        raise SearchError(
+            f"{max(seconds, 0):.0f} s of the search were left when its turn came, expected at "
+            f"least {least:.0f}. Give the search more minutes or fewer candidates."
+        )
+
+
+def _search_and_fit(
+    job: Job, clock: Clock, keep: Callable[[Found], None], found: Found | None
+) -> CandidateResult:
+    clock.report("starting")
+    found = found or _find(job, clock, keep)
+    search_seconds = clock.seconds
+    clock.report("refitting", len(found.trials), found.score)
+    return _validated(job, found, search_seconds, _rows(job, found, clock))
 
 
 def _bounded_by_trials(job: Job) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Estimates of the time of a longer fit are taken times this margin.
 MARGIN = 1.15
+#: Seconds between two looks at the other candidates.
+_POLL_SECONDS = 0.5
 #: Part of a candidate's time that fitting on the training images may take at the most.
 TRAIN_SHARE = 0.35
 
@@ -63,6 +66,8 @@ class Clock:
         self._race = race
         self._n_scored = n_scored
         self._start = time.monotonic()
+        if race is not None:
+            threading.Thread(target=_use_free_processors, args=(race,), daemon=True).start()
 
     @property
     def seconds(self) -> float:
@@ -108,11 +113,6 @@ class Clock:
         self.limit = max(self.limit, self.seconds + left)
         return True
 
-    def use_free_processors(self) -> None:
-        """Work on all processors once every other candidate has ended."""
-        if self._race is not None and self._race.alone:
-            use_all_processors()
-
     def report(
         self,
         phase: str,
@@ -124,3 +124,10 @@ class Clock:
         if self._race is not None and best is not None:
             self._race.post(best, refit.champion if refit else None)
         self._report(Progress(phase, self.seconds, trials, best, limit=self.limit))
+
+
+def _use_free_processors(race: Race) -> None:
+    """Work on all processors once every other candidate has ended."""
+    while not race.alone:
+        time.sleep(_POLL_SECONDS)
+    use_all_processors()

@@ -222,7 +222,6 @@ class _Objective:
         self, recipe: Recipe, n_fit: int, n_holdout: int
     ) -> tuple[float, float, float]:
         """Accuracy on the held-out rows, seconds of the fit, and seconds to score a row."""
-        self._clock.use_free_processors()
         data = self._job.data
         fit_rows, holdout_rows = data.fit_rows(n_fit), data.holdout_rows(n_holdout)
         for block in recipe.blocks:
