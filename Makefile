@@ -54,4 +54,4 @@ lock: ## Renew the lock (needs uv)
 		--quiet --output-file requirements/development.txt
 
 clean: ## Remove what runs and tools leave behind; the environment stays
-	rm -rf .metaflow mlruns bundles .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .metaflow mlruns bundles signals .pytest_cache .mypy_cache .ruff_cache

@@ -483,13 +483,13 @@ def validate_settings(
         raise ConfigError("\n".join(lines)) from None
 
 
-def read_settings(path: Path) -> Settings:
+def read_settings(path: Path, model: type[AnySettings] = Settings) -> AnySettings:  # type: ignore[assignment]
     """Read settings from a TOML file; see `parse_settings`."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: expected a readable TOML file, got: {error}.") from None
-    return parse_settings(text, str(path))
+    return parse_settings(text, str(path), model)
 
 
 def override(settings: Settings, **changes: Any) -> Settings:
@@ -524,22 +524,22 @@ def override(settings: Settings, **changes: Any) -> Settings:
     return validate_settings(content, "command line parameters")
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(
+    arguments: list[str] | None = None,
+    model: type[Section] = Settings,
+    default: Path = DEFAULT_CONFIG,
+) -> int:
     """Print the JSON schema, or the resolved settings of a file."""
-    parser = argparse.ArgumentParser(prog="python -m fmnist_lib.config", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", nargs="?", type=Path, help="print the resolved settings of FILE")
     options = parser.parse_args(arguments)
+    try:
+        output = read_settings(options.file or default, model).model_dump(mode="json")
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     if options.file is None:
-        output = {
-            "schema": Settings.model_json_schema(),
-            "resolved": read_settings(DEFAULT_CONFIG).model_dump(mode="json"),
-        }
-    else:
-        try:
-            output = read_settings(options.file).model_dump(mode="json")
-        except ConfigError as error:
-            sys.stderr.write(f"{error}\n")
-            return 1
+        output = {"schema": model.model_json_schema(), "resolved": output}
     sys.stdout.write(json.dumps(output, indent=2) + "\n")
     return 0
 

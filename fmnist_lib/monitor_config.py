@@ -1,4 +1,7 @@
-"""The configuration of the monitor: strict, frozen models of ``config/monitor.toml``."""
+"""The configuration of the monitor: strict, frozen models of ``config/monitor.toml``.
+
+``python -m fmnist_lib.monitor_config`` prints the JSON schema, or the resolved settings of a file.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fmnist_lib.config import PROJECT_ROOT, DriftConfig, Section, Share, TrackingConfig
+from fmnist_lib.config import PROJECT_ROOT, DriftConfig, Section, Share, TrackingConfig, main
 
 DEFAULT_MONITOR_CONFIG = PROJECT_ROOT / "config" / "monitor.toml"
 
@@ -53,3 +56,7 @@ class MonitorSettings(Section):
     drift: DriftConfig = DriftConfig()
     retrain: RetrainConfig = RetrainConfig()
     tracking: TrackingConfig = TrackingConfig()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(None, MonitorSettings, DEFAULT_MONITOR_CONFIG))

@@ -120,3 +120,12 @@ def test_the_shipped_monitor_config_is_valid_and_its_messages_name_it():
     assert source_of(text, [], DEFAULT_MONITOR_CONFIG) == str(DEFAULT_MONITOR_CONFIG)
     with pytest.raises(ConfigError, match=r"monitor\.toml: rows: expected greater"):
         parse_settings("rows = 1", "monitor.toml", MonitorSettings)
+
+
+def test_the_monitors_schema_and_settings_are_printed(capsys):
+    assert main([], MonitorSettings, DEFAULT_MONITOR_CONFIG) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["resolved"]["retrain"]["config"] == "config/train.toml"
+    assert "batch" in printed["schema"]["properties"]
+    assert main([str(DEFAULT_MONITOR_CONFIG)], MonitorSettings) == 0
+    assert json.loads(capsys.readouterr().out) == printed["resolved"]

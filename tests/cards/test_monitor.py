@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from metaflow.cards import Image, Markdown, Table
@@ -9,9 +11,11 @@ from fmnist_lib.config import DriftConfig, VerdictConfig
 from fmnist_lib.data.version import DataVersion
 from fmnist_lib.drift.assessment import assess_batch
 from fmnist_lib.drift.batch import Batch
+from fmnist_lib.drift.power import PowerRow
 from fmnist_lib.monitor.challenge import Champion
 from fmnist_lib.monitor.signal import Retraining, Signal
 from fmnist_lib.retraining import contest
+from fmnist_lib.statistics import wilson
 
 VERSION = DataVersion("official", "somewhere", "ab" * 32, {})
 
@@ -93,13 +97,38 @@ def test_evidence_accuracy_pictures_and_history_follow(card):
     assert "error" not in {part.render()["type"].lower() for part in card}
 
 
+def test_the_power_at_this_size_is_a_sentence(assessment, signal, test_images):
+    rows = tuple(
+        PowerRow("ks-default", shift, fraction, 500, alarms, 100, wilson(alarms, 100))
+        for shift, fraction, alarms in (
+            ("none", 0.0, 4),
+            ("image_large", 0.5, 99),
+            ("noise_small", 0.5, 7),
+            ("image_large", 1.0, 100),
+        )
+    )
+    content = text(
+        monitor_card(
+            signal,
+            replace(assessment, power=rows),
+            [signal],
+            test_images[1000:1500],
+            config=VerdictConfig(),
+            version=VERSION,
+        )
+    )
+    assert (
+        "At n = 500 this test would have seen *image large* in half of the images 99 %" in content
+    )
+    assert "*noise small* 7 % of the time" in content
+    assert "Without any shift it raised the alarm 4.0 % of the time." in content
+
+
 def test_too_few_images_make_a_card_without_evidence(test_images, test_labels, signal):
     rng = np.random.default_rng(0)
     reference = make_batch(test_images[:1000], test_labels[:1000], 0.9, rng)
     few = make_batch(test_images[:20], test_labels[:20], 0.9, rng)
     assessment = assess_batch(reference, few, DriftConfig(), seed=0)
-    from dataclasses import replace
-
     signal = replace(
         signal,
         verdict="insufficient_data",
@@ -123,8 +152,6 @@ def test_too_few_images_make_a_card_without_evidence(test_images, test_labels, s
 
 
 def test_an_unreliable_estimate_says_so(assessment, signal, test_images):
-    from dataclasses import replace
-
     doubtful = replace(signal, estimate_reliable=False, realised_accuracy=None)
     content = text(
         monitor_card(
