@@ -34,7 +34,7 @@ class Budget:
     race_seconds : float
         Wall time from the first candidate's start to the deadline.
     refit_seconds : float
-        What the champion's refit may take even when the deadline is nearer.
+        What the champion's refit may take when the deadline has passed, as in a resumed run.
     workers : int
         Candidates searched side by side.
     threads : int
@@ -78,7 +78,8 @@ class Budget:
 
     def refit_seconds_left(self) -> float:
         """Seconds for the champion's refit; a resumed run has as many as are kept for it."""
-        return max(self.deadline - time.time(), self.refit_seconds)
+        left = self.deadline - time.time()
+        return left if left > 0 else self.refit_seconds
 
 
 @dataclass(frozen=True)

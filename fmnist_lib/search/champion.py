@@ -54,7 +54,8 @@ def refit(
 ) -> tuple[Any, int]:
     """Fit the winner's pipeline on training and validation images together.
 
-    Where the time does not allow all images, the fit takes as many as it does.
+    Where the time does not allow all images, the fit takes as many as it does; where it would be
+    no more than the winner was validated on, that pipeline is the champion.
 
     The features stay those of the training images. What is returned went through a pickle, as
     everything that is shipped does: array layouts change on the way, and with them the last
@@ -93,7 +94,9 @@ def refit(
         champion = vote(members)
     else:
         n_rows = _affordable(winner, data, seconds)
-        champion = _refitted(winner, data, store, n_rows)
+        champion = (
+            _refitted(winner, data, store, n_rows) if n_rows > winner.fit_rows else winner.pipeline
+        )
     return pickle.loads(pickle.dumps(champion)), n_rows  # noqa: S301 (our own)
 
 
