@@ -383,6 +383,15 @@ class TrackingConfig(Section):
     )
     experiment: Annotated[str, Field(min_length=1)] = "fashion-mnist"
     model_name: Annotated[str, Field(min_length=1)] = "fashion-mnist"
+    spool: Annotated[str, Field(min_length=1)] = Field(
+        default="mlruns/spool",
+        description="Where runs wait when the server is away; relative to the project.",
+    )
+    max_seconds: Annotated[float, Field(gt=0)] = Field(
+        default=600.0,
+        description="A server that takes longer for a run gets it later: "
+        "`python -m fmnist_lib.tracking sync`.",
+    )
 
     @model_validator(mode="after")
     def _check_uri(self) -> TrackingConfig:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmnist_lib.errors import ModelError, TrackingError
+from fmnist_lib.errors import ModelError
 from fmnist_lib.persistence.reference import HeldOutReference
 from fmnist_lib.persistence.stored_model import save_model
 from fmnist_lib.release.bundle import BundleContents, bundle_path, write_bundle
@@ -24,6 +24,8 @@ from fmnist_lib.serving.mlflow_model import write_mlflow_model
 from fmnist_lib.tracking.gates import GateResult, Measures
 from fmnist_lib.tracking.registry import CHAMPION, load_version
 from fmnist_lib.tracking.runs import TrainingRecord, log_training_run
+from fmnist_lib.tracking.source import environment, system_metrics
+from fmnist_lib.tracking.spool import keep
 from fmnist_lib.tracking.store import prepare_store, quiet_mlflow
 
 if TYPE_CHECKING:
@@ -205,16 +207,34 @@ def _track(
         measures=_measures(outcome, identity, model),
         pictures=outcome.pictures,
         extra_gates=_contest_gate(outcome.contest),
+        system=system_metrics(),
+        environment=environment(),
     )
     try:
         with quiet_mlflow():
             place = model.directory.with_name("mlflow")
             packed = write_mlflow_model(model, outcome.champion, outcome.dataset.test.images, place)
-        store = prepare_store(outcome.settings.tracking, root, environment_uri)
-        return log_training_run(store, record, packed, _ask_champion(outcome, store)), None
-    except (TrackingError, ModelError) as error:
+    except ModelError as error:
         logger.warning("The run is not in MLflow. %s", error)
         return None, str(error)
+    try:
+        store = prepare_store(outcome.settings.tracking, root, environment_uri)
+        return log_training_run(store, record, packed, _ask_champion(outcome, store)), None
+    except Exception as error:  # noqa: BLE001 - whatever MLflow does, the run is not lost to it
+        problem = _let_wait(root / outcome.settings.tracking.spool, record, packed, error)
+        logger.warning("The run is not in MLflow. %s", problem)
+        return None, problem
+
+
+def _let_wait(directory: Path, record: TrainingRecord, model: SavedModel, error: Exception) -> str:
+    """Keep the run for later; say where, and what went wrong."""
+    try:
+        place = keep(directory, record, model, str(error))
+    except OSError as trouble:
+        return f"{error} It could not be kept for later either: {trouble}."
+    return (
+        f"{error} The run waits in {place}; deliver it with `python -m fmnist_lib.tracking sync`."
+    )
 
 
 def _measures(outcome: TrainingOutcome, identity: RunIdentity, model: SavedModel) -> Measures:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from fmnist_lib.publish import TrainingOutcome, publish
 from fmnist_lib.search.result import CandidateResult
 from fmnist_lib.statistics import wilson
 from fmnist_lib.tracking.runs import RunIdentity
+from fmnist_lib.tracking.spool import waiting
 
 IDENTITY = RunIdentity("FashionMnistTrain", "7", "FashionMnistTrain/7/publish/1", "tester")
 
@@ -49,11 +51,15 @@ def outcome(train_images, train_labels, test_images, test_labels, tmp_path_facto
     lenient = GatesConfig(
         min_accuracy=0.5, min_accuracy_low=0.4, min_class_recall=0, max_calibration_error=0.5
     )
+    spool = str(tmp_path_factory.mktemp("waiting"))
+    tracking = settings.tracking.model_copy(update={"spool": spool})
     bundles = settings.release.model_copy(
         update={"directory": str(tmp_path_factory.mktemp("bundles"))}
     )
     return TrainingOutcome(
-        settings=settings.model_copy(update={"release": bundles, "gates": lenient}),
+        settings=settings.model_copy(
+            update={"release": bundles, "gates": lenient, "tracking": tracking}
+        ),
         dataset=dataset,
         data_version=DataVersion("official", "somewhere", "f" * 64, {}),
         results=[result],
@@ -69,6 +75,9 @@ def outcome(train_images, train_labels, test_images, test_labels, tmp_path_facto
 def test_a_run_is_published_even_when_mlflow_is_away(outcome):
     published = publish(outcome, IDENTITY, PROJECT_ROOT, "http://127.0.0.1:9")
     assert published.tracked is None
+    (waits,) = waiting(Path(outcome.settings.tracking.spool))
+    assert waits.name == "FashionMnistTrain-7"
+    assert "fmnist_lib.tracking sync" in published.summary_html
     assert published.bundle.path.stat().st_size > 0
     assert "not logged" in published.summary_html
     assert published.bundle.path.with_suffix(".html").read_text() == published.summary_html

@@ -49,24 +49,33 @@ def _without_id(item: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in item.items() if key != "id"}
 
 
-def metrics(values: Mapping[str, Any], model_id: str | None = None, step: int = 0) -> list[Any]:
-    """Return the finite numbers as MLflow metrics, attached to a logged model if one is named."""
+def metrics(
+    values: Mapping[str, Any],
+    model_id: str | None = None,
+    step: int = 0,
+    timestamp: int | None = None,
+) -> list[Any]:
+    """Return the finite numbers as MLflow metrics, attached to a logged model if one is named.
+
+    With the same timestamp (in milliseconds), logging them again changes nothing.
+    """
     from mlflow.entities import Metric
 
-    now = milliseconds()
+    timestamp = milliseconds() if timestamp is None else timestamp
     return [
-        Metric(_key(name), float(value), now, step, model_id=model_id)
+        Metric(_key(name), float(value), timestamp, step, model_id=model_id)
         for name, value in values.items()
         if value is not None and math.isfinite(value)
     ]
 
 
-def candidate_metrics(row: Mapping[str, Any]) -> list[Any]:
+def candidate_metrics(row: Mapping[str, Any], timestamp: int | None = None) -> list[Any]:
     """Every number of a leaderboard row."""
-    return metrics({name: value for name, value in row.items() if isinstance(value, Real)})
+    numbers = {name: value for name, value in row.items() if isinstance(value, Real)}
+    return metrics(numbers, timestamp=timestamp)
 
 
-def trial_curve(trials: pd.DataFrame) -> list[Any]:
+def trial_curve(trials: pd.DataFrame, timestamp: int | None = None) -> list[Any]:
     """Value of every trial that has one, and the best complete one so far, by trial number."""
     curve: list[Any] = []
     best = math.nan
@@ -75,7 +84,7 @@ def trial_curve(trials: pd.DataFrame) -> list[Any]:
         if trial["state"] == "complete" and not best >= value:
             best = value
         values = {"trial_value": value, "best_trial_value": best, "seconds": trial["seconds"]}
-        curve += metrics(values, step=int(trial["number"]))
+        curve += metrics(values, step=int(trial["number"]), timestamp=timestamp)
     return curve
 
 

@@ -130,11 +130,17 @@ def promote(
                 reason=decision.reason,
                 gates=json.dumps({gate.name: _line(gate) for gate in results}),
             )
-            _tag(registry, decision)
             if promoted:
                 mine.require()
                 registry.set_registered_model_alias(name, CHAMPION, version)
+            _tag(registry, decision)
     return decision
+
+
+def is_decided(store: TrackingStore, name: str, version: str) -> bool:
+    """Whether the gates have been asked about a version."""
+    with mlflow_calls(store.uri):
+        return PROMOTION in client(store.uri).get_model_version(name, version).tags
 
 
 def rollback(

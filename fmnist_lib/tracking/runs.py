@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -16,9 +18,16 @@ from fmnist_lib.tracking.entries import (
     milliseconds,
     trial_curve,
 )
-from fmnist_lib.tracking.promotion import promote
+from fmnist_lib.tracking.once import COMPLETE, delete_twins, find_or_create
+from fmnist_lib.tracking.promotion import is_decided, promote
 from fmnist_lib.tracking.registry import CHAMPION, MODEL_SHA256, register
-from fmnist_lib.tracking.store import client, mlflow_calls
+from fmnist_lib.tracking.store import (
+    FIRST_CONTACT,
+    BoundedClient,
+    client,
+    mlflow_calls,
+    quiet_mlflow,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +40,7 @@ if TYPE_CHECKING:
     from fmnist_lib.plotting import Picture
     from fmnist_lib.tracking.gates import GateResult, Measures
     from fmnist_lib.tracking.promotion import Compare, PromotionDecision
+    from fmnist_lib.tracking.registry import RegisteredVersion
     from fmnist_lib.tracking.store import TrackingStore
 
 
@@ -78,6 +88,7 @@ class RunIdentity:
         }
         if self.git_commit:
             tags["mlflow.source.git.commit"] = self.git_commit
+            tags["git.dirty"] = str(self.git_commit.endswith("-dirty")).lower()
         return tags
 
 
@@ -100,6 +111,12 @@ class TrainingRecord:
     pictures : tuple of Picture
     extra_gates : sequence of GateResult
         Gates that only the caller can judge.
+    system : mapping of str to float
+        How busy the machine was; see `fmnist_lib.tracking.source.system_metrics`.
+    environment : mapping
+        Python, machine and packages; see `fmnist_lib.tracking.source.environment`.
+    created : int
+        Milliseconds since 1970, the time of every metric: logged again, they change nothing.
     """
 
     identity: RunIdentity
@@ -111,6 +128,14 @@ class TrainingRecord:
     measures: Measures
     pictures: tuple[Picture, ...] = ()
     extra_gates: Sequence[GateResult] = ()
+    system: Mapping[str, float] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    created: int = field(default_factory=milliseconds)
+
+    @property
+    def key(self) -> str:
+        """Name of the run that no other run has."""
+        return f"{self.identity.flow}/{self.identity.run_id}"
 
     @property
     def tags(self) -> dict[str, str]:
@@ -140,8 +165,8 @@ class TrackedRun:
         The registered version and the alias that points to it.
     tracking_uri : str
         Address of the store, without credentials.
-    decision : PromotionDecision
-        What the gates said.
+    decision : PromotionDecision or None
+        What the gates said; None when they had been asked before.
     """
 
     run_id: str
@@ -150,7 +175,7 @@ class TrackedRun:
     model_version: str
     alias: str
     tracking_uri: str
-    decision: PromotionDecision
+    decision: PromotionDecision | None
 
 
 def log_training_run(
@@ -160,6 +185,9 @@ def log_training_run(
     compare: Compare | None = None,
 ) -> TrackedRun:
     """Log a finished training run, register its model, and promote it if it passes the gates.
+
+    What an earlier call has logged before it failed is found again and completed, so that the
+    store holds every run once.
 
     Parameters
     ----------
@@ -178,11 +206,13 @@ def log_training_run(
         still be reached, and no alias has moved.
     """
     with mlflow_calls(store.uri):
-        tracking = client(store.uri)
+        tracking = BoundedClient(store.uri, record.settings.tracking.max_seconds)
         run_id = _start_parent(tracking, store, record)
         try:
-            for _, row in record.leaderboard.iterrows():
+            children = [
                 _log_candidate(tracking, store, record, run_id, row.to_dict())
+                for _, row in record.leaderboard.iterrows()
+            ]
             model_id = _log_model(tracking, store, record, run_id, model)
             _log_parent(tracking, record, run_id, model_id)
             version = register(
@@ -193,67 +223,86 @@ def log_training_run(
                 origin=record.data_version.origin,
                 tags=record.version_tags | {MODEL_SHA256: model.sha256},
             )
-            decision = promote(
-                store,
-                version.name,
-                version.version,
-                record.measures,
-                record.settings.gates,
-                compare=compare,
-                extra=record.extra_gates,
-                by=record.identity.user,
-            )
+            decision = _promote(store, record, version, compare)
             tags = {"model.name": version.name, "model.version": version.version}
-            log_all(tracking, run_id, tags=tags | {"promotion": decision.reason})
+            tags |= {"promotion": decision.reason} if decision else {}
+            log_all(tracking, run_id, tags=tags | {COMPLETE: "true"})
+            delete_twins(tracking, store.experiment_id, record.key, {run_id, *children})
             tracking.set_terminated(run_id, "FINISHED")
         except BaseException:
-            _mark_failed(tracking, run_id)
+            _mark_failed(client(store.uri), run_id)
             raise
     return TrackedRun(
         run_id=run_id,
         model_uri=version.uri,
         model_name=version.name,
         model_version=version.version,
-        alias=CHAMPION if decision.promoted else version.alias,
+        alias=CHAMPION if decision and decision.promoted else version.alias,
         tracking_uri=store.public_uri,
         decision=decision,
     )
 
 
+def _promote(
+    store: TrackingStore,
+    record: TrainingRecord,
+    version: RegisteredVersion,
+    compare: Compare | None,
+) -> PromotionDecision | None:
+    """Ask the gates, once for every version."""
+    if is_decided(store, version.name, version.version):
+        return None
+    return promote(
+        store,
+        version.name,
+        version.version,
+        record.measures,
+        record.settings.gates,
+        compare=compare,
+        extra=record.extra_gates,
+        by=record.identity.user,
+    )
+
+
 def _start_parent(tracking: Any, store: TrackingStore, record: TrainingRecord) -> str:
-    name = f"{record.identity.flow}/{record.identity.run_id}"
     tags = record.tags | {"mlflow.note.content": f"Data: {record.data_version.description}."}
-    run = tracking.create_run(store.experiment_id, tags=tags, run_name=name)
+    run = find_or_create(tracking, store.experiment_id, record.key, tags=tags, run_name=record.key)
     return str(run.info.run_id)
 
 
 def _log_candidate(
     tracking: Any, store: TrackingStore, record: TrainingRecord, parent: str, row: dict[str, Any]
-) -> None:
+) -> str:
     """Log one candidate as a child run that lasts as long as its search did."""
     candidate, status = str(row["candidate"]), str(row["status"])
     kind, _, reason = status.partition(":")
-    end = milliseconds()
     tags = record.tags | {"mlflow.parentRunId": parent, "candidate": candidate, "status": kind}
     if kind == "failed":
         tags["reason"] = reason.strip()
-    run = tracking.create_run(
+    run = find_or_create(
+        tracking,
         store.experiment_id,
-        start_time=end - milliseconds(row.get("search_seconds"), row.get("fit_seconds")),
+        f"{record.key}/{candidate}",
+        start_time=record.created - milliseconds(row.get("search_seconds"), row.get("fit_seconds")),
         tags=tags,
         run_name=candidate,
     )
-    run_id, details = run.info.run_id, record.candidates.get(candidate)
+    run_id, details = str(run.info.run_id), record.candidates.get(candidate)
+    if run.data.tags.get(COMPLETE):
+        return run_id
     params = {"engine": row["engine"], "description": row["description"]}
-    values = candidate_metrics(row)
+    values = candidate_metrics(row, record.created)
     if details is not None:
         params |= flatten(details["params"])
         trials = details["trials"]
         if trials is not None:
-            values += trial_curve(trials)
+            values += trial_curve(trials, record.created)
             tracking.log_text(run_id, trials.to_csv(index=False), "trials.csv")
     log_all(tracking, run_id, values, params)
-    tracking.set_terminated(run_id, "FAILED" if kind == "failed" else "FINISHED", end_time=end)
+    status = "FAILED" if kind == "failed" else "FINISHED"
+    tracking.set_terminated(run_id, status, end_time=record.created)
+    tracking.set_tag(run_id, COMPLETE, "true")
+    return run_id
 
 
 def _log_model(
@@ -263,23 +312,17 @@ def _log_model(
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
 
-    logged = tracking.create_logged_model(
-        store.experiment_id,
-        name="champion",
-        source_run_id=run_id,
-        tags=record.tags,
-        model_type="classifier",
-    )
-    tracking.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
-    try:
-        description = Model.load(str(model.directory))
-        description.run_id, description.artifact_path = run_id, logged.artifact_location
-        description.model_uuid = description.model_id = logged.model_id
-        description.save(str(model.directory / "MLmodel"))
-        tracking.log_model_artifacts(logged.model_id, str(model.directory))
-    except BaseException:
-        tracking.finalize_logged_model(logged.model_id, "FAILED")
-        raise
+    logged = _logged_model(tracking, store, record, run_id)
+    if logged.status == "READY":
+        return str(logged.model_id)
+    description = Model.load(str(model.directory))
+    description.run_id, description.artifact_path = run_id, logged.artifact_location
+    description.model_uuid = description.model_id = logged.model_id
+    description.save(str(model.directory / "MLmodel"))
+    tracking.log_model_artifacts(logged.model_id, str(model.directory))
+    outputs = tracking.get_run(run_id).outputs
+    if logged.model_id not in [one.model_id for one in (outputs and outputs.model_outputs) or ()]:
+        tracking.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
     tracking.finalize_logged_model(logged.model_id, "READY")
     tags: dict[str, str] = {"model.format": model.format, MODEL_SHA256: model.sha256}
     if model.fallback_reason:
@@ -288,13 +331,32 @@ def _log_model(
     return str(logged.model_id)
 
 
+def _logged_model(tracking: Any, store: TrackingStore, record: TrainingRecord, run_id: str) -> Any:
+    """Find the run's logged model, or create it."""
+    found = tracking.search_logged_models(
+        [store.experiment_id], filter_string=f"source_run_id = '{run_id}'"
+    )
+    if found:
+        return found[0]
+    return tracking.create_logged_model(
+        store.experiment_id,
+        name="champion",
+        source_run_id=run_id,
+        tags=record.tags,
+        model_type="classifier",
+    )
+
+
 def _log_parent(tracking: Any, record: TrainingRecord, run_id: str, model_id: str) -> None:
     """Log settings, test metrics, data and every file of the whole run."""
     tracking.log_inputs(run_id, datasets=datasets(record.data_version))
+    values = {f"test_{key}": value for key, value in record.test_metrics.items()}
+    system = {f"system/{key}": value for key, value in record.system.items()}
     log_all(
         tracking,
         run_id,
-        metrics({f"test_{key}": value for key, value in record.test_metrics.items()}, model_id),
+        metrics(values, model_id, timestamp=record.created)
+        + metrics(system, timestamp=record.created),
         flatten(record.settings.model_dump(mode="json")),
     )
     with tempfile.TemporaryDirectory() as name:
@@ -305,12 +367,12 @@ def _log_parent(tracking: Any, record: TrainingRecord, run_id: str, model_id: st
         record.leaderboard.to_csv(directory / "leaderboard.csv", index=False)
         settings = record.settings.model_dump_json(indent=2)
         (directory / "settings.json").write_text(settings, encoding="utf-8")
+        environment = json.dumps(record.environment, indent=2)
+        (directory / "environment.json").write_text(environment, encoding="utf-8")
         tracking.log_artifacts(run_id, str(directory))
 
 
 def _mark_failed(tracking: Any, run_id: str) -> None:
     """Mark the parent FAILED, if the store still answers."""
-    import contextlib
-
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception), quiet_mlflow(**FIRST_CONTACT):
         tracking.set_terminated(run_id, "FAILED")

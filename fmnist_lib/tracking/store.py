@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +26,12 @@ LOCK_SECONDS = 180
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-_FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+#: For calls that only find out whether anybody answers.
+FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def prepare_store(
     """
     uri = resolve_uri(config, root, environment_uri)
     database = sqlite_file(uri)
-    with mlflow_calls(uri, **_FIRST_CONTACT):
+    with mlflow_calls(uri, **FIRST_CONTACT):
         if database is None:
             experiment_id = _experiment_id(uri, config.experiment, None)
         else:
@@ -156,6 +158,27 @@ def client(uri: str) -> Any:
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+class BoundedClient:
+    """An `MlflowClient` that gives up when all its calls together have taken too long.
+
+    A slow server answers every request in time, and could still hold a run up for hours.
+    """
+
+    def __init__(self, uri: str, seconds: float) -> None:
+        self._client = client(uri)
+        self._uri, self._seconds = uri, seconds
+        self._deadline = time.monotonic() + seconds
+
+    def __getattr__(self, name: str) -> Any:
+        if time.monotonic() > self._deadline:
+            raise TrackingError(
+                f"MLflow at {without_credentials(self._uri)}: expected it to take a run within "
+                f"{self._seconds:g} seconds, it is slower. Raise tracking.max_seconds, or look "
+                "after the server."
+            )
+        return getattr(self._client, name)
 
 
 @contextmanager
@@ -241,6 +264,5 @@ def _message(uri: str, error: Exception) -> str:
         hint = "Check that its directory can be written, or set tracking.uri"
     return (
         f"MLflow at {address}: expected it to answer and to keep the run, got: "
-        f"{reason.replace(uri, address).rstrip('.')}. {hint}; the results are kept in Metaflow, so "
-        "`python flows/train.py resume` publishes them without another search."
+        f"{reason.replace(uri, address).rstrip('.')}. {hint}."
     )

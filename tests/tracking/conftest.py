@@ -20,8 +20,9 @@ from fmnist_lib.plotting import Picture
 from fmnist_lib.serving.mlflow_model import write_mlflow_model
 from fmnist_lib.statistics import wilson
 from fmnist_lib.tracking.gates import Measures
+from fmnist_lib.tracking.once import KEY
 from fmnist_lib.tracking.runs import RunIdentity, TrainingRecord
-from fmnist_lib.tracking.store import prepare_store
+from fmnist_lib.tracking.store import client, prepare_store
 
 GATES = GatesConfig(min_accuracy=0.7, min_accuracy_low=0.65)
 REASON = "every trial failed: out of memory"
@@ -153,3 +154,32 @@ def fresh_database(tmp_path_factory, elsewhere):
     with contextlib.chdir(elsewhere):
         prepare_store(TrackingConfig(), root)
     return root
+
+
+@pytest.fixture(scope="session")
+def contents():
+    """Give everything that may not differ between two deliveries of a run."""
+    return _contents
+
+
+def _contents(uri, experiment):
+    """Everything the store holds of every run, as far as it may not differ between deliveries."""
+    tracking = client(uri)
+    experiment_id = tracking.get_experiment_by_name(experiment).experiment_id
+    found = {}
+    for run in tracking.search_runs([experiment_id]):
+        key = run.data.tags[KEY]
+        assert key not in found, f"{key} twice"
+        found[key] = (
+            run.info.status,
+            run.data.params,
+            {
+                name: [(metric.step, metric.value) for metric in history]
+                for name in run.data.metrics
+                for history in [tracking.get_metric_history(run.info.run_id, name)]
+            },
+            sorted(one.dataset.name for one in run.inputs.dataset_inputs),
+            len(run.outputs.model_outputs) if run.outputs else 0,
+            sorted(file.path for file in tracking.list_artifacts(run.info.run_id)),
+        )
+    return found

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+from importlib.metadata import version
 
-from fmnist_lib.tracking.source import git_commit
+from fmnist_lib.tracking.source import environment, git_commit, system_metrics
 
 
 def test_the_commit_is_named_and_changed_files_are_said(tmp_path):
@@ -19,3 +21,16 @@ def test_the_commit_is_named_and_changed_files_are_said(tmp_path):
     assert len(commit) == 40
     (tmp_path / "file").write_text("two")
     assert git_commit(tmp_path) == f"{commit}-dirty"
+
+
+def test_the_environment_names_every_package_and_the_machine():
+    found = environment()
+    assert found["packages"]["mlflow"] == version("mlflow")
+    assert found["python"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}")
+    assert found["processors"] >= 1
+
+
+def test_system_metrics_are_plausible():
+    found = system_metrics()
+    assert 10 < found["peak_memory_megabytes"] < found["system_memory_usage_megabytes"] * 10
+    assert all(value >= 0 for value in found.values())

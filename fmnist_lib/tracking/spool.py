@@ -1,0 +1,94 @@
+"""Runs that wait for a tracking store which was away when they ended."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fmnist_lib.errors import TrackingError
+from fmnist_lib.tracking.runs import log_training_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from fmnist_lib.persistence.stored_model import SavedModel
+    from fmnist_lib.tracking.runs import TrackedRun, TrainingRecord
+    from fmnist_lib.tracking.store import TrackingStore
+
+_RECORD, _MODEL, _PROBLEM = "record.pickle", "model", "problem.txt"
+
+
+def keep(directory: Path, record: TrainingRecord, model: SavedModel, problem: str) -> Path:
+    """Put a run where `deliver` finds it, whole or not at all.
+
+    Parameters
+    ----------
+    directory : Path
+        Of everything that waits.
+    record : TrainingRecord
+    model : SavedModel
+        Its directory is copied.
+    problem : str
+        Why the run has to wait.
+    """
+    place = directory / record.key.replace("/", "-")
+    unfinished = place.with_name(f".{place.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.copytree(model.directory, unfinished / _MODEL)
+    (unfinished / _RECORD).write_bytes(pickle.dumps((record, model)))
+    (unfinished / _PROBLEM).write_text(problem, encoding="utf-8")
+    shutil.rmtree(place, ignore_errors=True)
+    unfinished.rename(place)
+    return place
+
+
+def waiting(directory: Path) -> list[Path]:
+    """Runs that wait, the oldest first."""
+    return sorted(path.parent for path in directory.glob(f"[!.]*/{_RECORD}"))
+
+
+@contextmanager
+def only_one(directory: Path) -> Iterator[None]:
+    """Make sure that nobody else is delivering.
+
+    Raises
+    ------
+    TrackingError
+        Somebody is.
+    """
+    from filelock import FileLock, Timeout
+
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(directory / ".lock", timeout=1):
+            yield
+    except Timeout:
+        raise TrackingError(
+            f"{directory}: expected to be alone, another process is delivering. Wait for it."
+        ) from None
+
+
+def deliver(store: TrackingStore, place: Path) -> TrackedRun:
+    """Log a run that waited, and remove it from the spool.
+
+    Stopped at any moment, it can be called again: what the store has of the run is completed.
+
+    Raises
+    ------
+    TrackingError
+        What waits can't be read, or the store fails again; the run goes on waiting.
+    """
+    try:
+        record, model = pickle.loads((place / _RECORD).read_bytes())  # noqa: S301 (written by us)
+    except (OSError, pickle.UnpicklingError, EOFError, AttributeError, ImportError) as error:
+        raise TrackingError(
+            f"{place}: expected a run that `keep` wrote with this version of the project, got: "
+            f"{error}. Check out the version it was made with, or delete the directory."
+        ) from None
+    tracked = log_training_run(store, record, replace(model, directory=place / _MODEL))
+    shutil.rmtree(place)
+    return tracked

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from filelock import FileLock
+
+from fmnist_lib.errors import TrackingError
+from fmnist_lib.tracking import runs
+from fmnist_lib.tracking.__main__ import main
+from fmnist_lib.tracking.once import KEY
+from fmnist_lib.tracking.runs import log_training_run
+from fmnist_lib.tracking.spool import deliver, keep, only_one, waiting
+from fmnist_lib.tracking.store import client
+from fmnist_lib.tracking.trail import entries
+
+
+def test_a_run_that_waited_is_delivered_once_and_gone(
+    store, make_record, saved_model, contents, tmp_path
+):
+    record = make_record()
+    place = keep(tmp_path / "spool", record, saved_model, "connection refused")
+    assert waiting(tmp_path / "spool") == [place]
+    assert (place / "problem.txt").read_text() == "connection refused"
+    tracked = deliver(store, place)
+    assert tracked.decision.promoted
+    assert waiting(tmp_path / "spool") == []
+    once = contents(store.uri, "copy")
+    assert set(once) == {record.key, *(f"{record.key}/{n}" for n in ("fast", "plain", "broken"))}
+    # A process that died after the delivery and before the spool was emptied.
+    again = deliver(store, keep(tmp_path / "spool", record, saved_model, ""))
+    assert (again.run_id, again.model_uri, again.decision) == (
+        tracked.run_id,
+        tracked.model_uri,
+        None,
+    )
+    assert contents(store.uri, "copy") == once
+    assert len(entries(client(store.uri), "fashion-mnist")) == 1
+
+
+@pytest.mark.parametrize(
+    "step", ["_log_candidate", "_logged_model", "_log_parent", "register", "promote", "log_all"]
+)
+def test_what_was_logged_before_the_failure_is_completed(
+    store, make_record, saved_model, contents, monkeypatch, step
+):
+    record, real = make_record(), getattr(runs, step)
+
+    def fail_afterwards(*arguments, **options):
+        real(*arguments, **options)
+        raise OSError("connection reset")
+
+    monkeypatch.setattr(runs, step, fail_afterwards)
+    with pytest.raises(TrackingError, match="connection reset"):
+        log_training_run(store, record, saved_model)
+    monkeypatch.undo()
+    log_training_run(store, record, saved_model)
+    found = contents(store.uri, "copy")
+    assert len(found) == 4
+    status, _, metrics, datasets, n_models, files = found[record.key]
+    assert (status, len(datasets), n_models) == ("FINISHED", 3, 1)
+    assert metrics["test_accuracy"] == [(0, 0.84)]
+    assert "environment.json" in files
+    assert len(found[f"{record.key}/fast"][2]["trial_value"]) == 59
+    registry = client(store.uri)
+    assert len(registry.search_model_versions("name = 'fashion-mnist'")) == 1
+    assert len(registry.search_logged_models([store.experiment_id])) == 1
+    assert registry.get_model_version_by_alias("fashion-mnist", "champion").version == 1
+
+
+def test_a_twin_from_a_lost_answer_is_deleted(store, make_record, saved_model):
+    record, tracking = make_record(), client(store.uri)
+    for key in (record.key, f"{record.key}/fast", f"{record.key}9"):
+        for _ in range(2):
+            tracking.create_run(store.experiment_id, tags={KEY: key})
+    log_training_run(store, record, saved_model)
+    keys = sorted(run.data.tags[KEY] for run in tracking.search_runs([store.experiment_id]))
+    others = [f"{record.key}/{name}" for name in ("broken", "fast", "plain")]
+    assert keys == sorted([record.key, *others, f"{record.key}9", f"{record.key}9"])
+
+
+def test_a_slow_server_is_given_up(store, make_record, saved_model):
+    record = make_record()
+    tracking = record.settings.tracking.model_copy(update={"max_seconds": 1e-6})
+    settings = record.settings.model_copy(update={"tracking": tracking})
+    hurried = type(record)(**(vars(record) | {"settings": settings}))
+    with pytest.raises(TrackingError, match="within 1e-06 seconds, it is slower"):
+        log_training_run(store, hurried, saved_model)
+
+
+def test_two_deliveries_at_once_are_refused(tmp_path):
+    (tmp_path / "spool").mkdir()
+    with (
+        FileLock(tmp_path / "spool" / ".lock"),
+        pytest.raises(TrackingError, match="another process is delivering"),
+        only_one(tmp_path / "spool"),
+    ):
+        pass
+
+
+def test_what_cannot_be_read_is_one_message_and_the_others_are_delivered(
+    store, make_record, saved_model, tmp_path, capsys, monkeypatch
+):
+    spool = tmp_path / "mlruns" / "spool"
+    keep(spool, make_record(run_id="2"), saved_model, "")
+    damaged = keep(spool, make_record(run_id="1"), saved_model, "")
+    (damaged / "record.pickle").write_bytes(pickle.dumps(1)[:-1])
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    assert main(["--root", str(tmp_path), "sync"]) == 1
+    out, err = capsys.readouterr()
+    assert "FashionMnistTrain-2 is models:/fashion-mnist/1, champion: passed all" in out
+    assert err.startswith("FashionMnistTrain-1 goes on waiting: ")
+    assert "Traceback" not in err
+    assert waiting(spool) == [damaged]
