@@ -16,6 +16,7 @@ import pickle
 import sys
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,12 @@ class Pool:
     columns: np.ndarray
 
 
+@cache
+def _stored(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path) as file:
+        return dict(file)
+
+
 def pool(held: Held, name: str = CLEAN) -> Pool:
     """Return the pool of a change of pixels; "clean" is that of the images as they are.
 
@@ -133,9 +140,9 @@ def pool(held: Held, name: str = CLEAN) -> Pool:
     path = CACHE / f"{name}.npz"
     if not path.exists():
         _make(held, name, path)
-    with np.load(path) as file:
-        batch = Batch(file["images"], file["probabilities"], held.labels)
-        return Pool(name, batch, file["columns"])
+    stored = _stored(path) if name == CLEAN else _stored.__wrapped__(path)
+    batch = Batch(stored["images"], stored["probabilities"], held.labels)
+    return Pool(name, batch, stored["columns"])
 
 
 def pool_name(shift: str) -> str:

@@ -9,6 +9,8 @@ shift leaves fewer images than a batch needs (one class alone: about 1,000), it 
 The shift "none" is the null, where every alarm is false: reference and batch are drawn anew each
 time, 1,000 times, for the tests that decide, and by the splits for the others.
 
+Smaller batches are the first images of the largest. --every adds KS of pixels (up to 1,000
+images), principal components and random projection, which take three times as long.
 --costly measures the domain classifier and MMD instead, and adds them to the file: 5 x 4 batches,
 two sizes and the paper's shifts alone, for they take seconds where the others take milliseconds.
 
@@ -28,7 +30,7 @@ from pathlib import Path
 import numpy as np
 from drift_ks import (
     check,
-    corrected_p_values,
+    critical,
     distances,
     level_counts,
     pixel_distances,
@@ -51,6 +53,8 @@ FRACTIONS = (0.1, 0.5, 1.0)
 ALPHA = 0.05
 N_OUTPUTS, N_REFERENCE = 10, 10_000
 NULL_REPEATS = 1000
+DECISIVE = ("ks-default", "ks-outputs", "ks-features", "chi2-classes")
+MOST_PIXELS = 1000
 COSTLY, COSTLY_SIZES, COSTLY_REPEATS = ("domain-classifier", "mmd"), (100, 1000), 4
 #: The shifts that Rabanser et al. average over, by their names here.
 PAPER = (
@@ -78,24 +82,28 @@ class Split:
     The views of the reference are prepared once; `pooled` prepares those of a pool.
     """
 
-    def __init__(self, clean, seed):
+    def __init__(self, clean, seed, *, every):
+        self.every = every
         self.rng = np.random.default_rng(seed)
         order = self.rng.permutation(len(clean.batch))
         self.reference, self.stock = order[:N_REFERENCE], order[N_REFERENCE:]
         self.labels = clean.batch.labels
-        flat = _flat(clean.batch.images[self.reference])
-        components = DriftConfig().components
-        self.maps = {
-            "ks-pca": PCA(components, svd_solver="randomized", random_state=seed).fit(flat),
-            "ks-projection": SparseRandomProjection(
-                components, dense_output=True, random_state=seed
-            ).fit(flat),
-        }
-        self.columns = {name: one.transform(flat) for name, one in self.maps.items()}
+        self.maps, self.columns = {}, {}
+        if every:
+            self._project(_flat(clean.batch.images[self.reference]), seed)
         self.columns["ks-default"] = clean.columns[self.reference]
         self.counts = np.bincount(clean.batch.classes[self.reference], minlength=10)
         self.levels = level_counts(clean.batch.images[self.reference].reshape(-1, 784))
         check(self.columns["ks-default"], clean.columns[self.stock[:300]])
+
+    def _project(self, flat, seed):
+        size = DriftConfig().components
+        self.maps["ks-pca"] = PCA(size, svd_solver="randomized", random_state=seed)
+        self.maps["ks-projection"] = SparseRandomProjection(
+            size, dense_output=True, random_state=seed
+        )
+        for name, one in self.maps.items():
+            self.columns[name] = one.fit_transform(flat)
 
     def pooled(self, one):
         """Ranks, classes and pixels of the stock's rows in a pool."""
@@ -109,15 +117,14 @@ class Split:
         }
 
     def draw(self, shift, fraction, n):
-        """Stock positions of a batch: changed ones, and unchanged ones."""
+        """Stock positions of a batch, and which of its images are changed."""
         found = SHIFTS.get(shift)
         rows = np.arange(len(self.stock))
         if found is not None and found.select is not None:
             rows = found.select(self.labels[self.stock], found.severity * fraction, self.rng)
         rows = self.rng.permutation(rows)[:n]
         # An image is shifted or not, by lot: a batch of ten may have none at all of a tenth.
-        changed = self.rng.random(len(rows)) < fraction
-        return rows[changed], rows[~changed]
+        return rows, self.rng.random(len(rows)) < fraction
 
 
 def main() -> None:
@@ -132,7 +139,8 @@ def main() -> None:
     else:
         _null(clean, cells)
         for number in range(options.splits):
-            _split(held, clean, SEED + number, options.repeats, cells)
+            _split(held, clean, SEED + number, options, cells)
+            _write(cells)
             print(f"split {number + 1} of {options.splits} done", flush=True)
     _write(cells)
     sys.exit(_report(cells))
@@ -149,97 +157,106 @@ def _known(cells):
 def _null(clean, cells):
     """Reference and batch drawn anew each time, from all held-out images."""
     rng = np.random.default_rng(SEED)
-    for n in SIZES:
-        for _ in range(NULL_REPEATS):
-            order = rng.permutation(len(clean.batch))
-            reference, rows = order[:N_REFERENCE], order[N_REFERENCE:][:n]
-            found = _fresh_distances(clean, reference, rows)
-            classes = clean.batch.classes
-            counts = [np.bincount(classes[one], minlength=10) for one in (reference, rows)]
-            _count(cells, "none", 0.0, n, _ks_answers(found, n))
-            _count(cells, "none", 0.0, n, {"chi2-classes": homogeneity(np.stack(counts))[1]})
-        print(f"null at n = {n} done", flush=True)
+    ranks = [np.unique(column, return_inverse=True)[1] for column in clean.columns.T]
+    classes = clean.batch.classes
+    for _ in range(NULL_REPEATS):
+        order = rng.permutation(len(clean.batch))
+        reference, rows = order[:N_REFERENCE], order[N_REFERENCE:][: max(SIZES)]
+        below, upto = _places_of(ranks, reference, rows)
+        before = np.bincount(classes[reference], minlength=10)
+        for n in SIZES:
+            found = distances(below[:, :n], upto[:, :n], N_REFERENCE)
+            counts = np.stack([before, np.bincount(classes[rows[:n]], minlength=10)])
+            alarms = _decisive_views(found, n) | _classes_alarm(counts)
+            _count(cells, "none", 0.0, n, alarms)
 
 
-def _fresh_distances(clean, reference, rows, cache={}):  # noqa: B006 (ranks of the pool, once)
-    """Distances by counting ranks in the pool of all held-out images."""
-    if not cache:
-        ranks = [np.unique(column, return_inverse=True)[1] for column in clean.columns.T]
-        cache["ranks"] = np.array(ranks, dtype=np.int32)
-    n_ranks = cache["ranks"].shape[1]
-    found = []
-    for ranks in cache["ranks"]:
-        before = np.bincount(ranks[reference], minlength=n_ranks)
-        now = np.bincount(ranks[rows], minlength=n_ranks)
-        gaps = np.cumsum(before / len(reference) - now / len(rows))
-        found.append(np.abs(gaps).max())
-    return np.array(found)
+def _places_of(ranks, reference, rows):
+    """`places` of pool rows, by counting the ranks of the reference in the pool."""
+    below, upto = [], []
+    for column in ranks:
+        counted = np.cumsum(np.bincount(column[reference], minlength=column.max() + 1))
+        counted = np.concatenate([[0], counted])
+        below.append(counted[column[rows]])
+        upto.append(counted[column[rows] + 1])
+    return np.array(below, dtype=np.int16), np.array(upto, dtype=np.int16)
 
 
-def _split(held, clean, seed, repeats, cells):
-    split = Split(clean, seed)
+def _split(held, clean, seed, options, cells):
+    split = Split(clean, seed, every=options.every)
     unchanged = split.pooled(clean)
     for name in dict.fromkeys(map(pool_name, SHIFTS)):
         changed = unchanged if name == CLEAN else split.pooled(pool(held, name))
         for shift in (shift for shift in SHIFTS if pool_name(shift) == name):
             for fraction in FRACTIONS:
-                for n in SIZES:
-                    for _ in range(repeats):
-                        _one(split, changed, unchanged, shift, fraction, n, cells)
-        if name == CLEAN:
-            for n in SIZES:
-                for _ in range(repeats):
-                    _one(split, changed, unchanged, "none", 0.0, n, cells)
+                for _ in range(options.repeats):
+                    _one(split, changed, unchanged, shift, fraction, cells)
+        if name == CLEAN and options.every:
+            for _ in range(options.repeats):
+                _one(split, changed, unchanged, "none", 0.0, cells)
 
 
-def _one(split, changed, unchanged, shift, fraction, n, cells):  # noqa: PLR0917 (a cell)
-    parts = list(zip((changed, unchanged), split.draw(shift, fraction, n), strict=True))
-    size = sum(len(rows) for _, rows in parts)
-    answers = {}
+def _one(split, changed, unchanged, shift, fraction, cells):  # noqa: PLR0917 (a cell)
+    """Draw the largest batch; the smaller ones are its first images."""
+    rows, moved = split.draw(shift, fraction, max(SIZES))
+    places_of = {}
     for view in split.columns:
-        below, upto = (
-            np.concatenate([part["ranks"][view][side][:, rows] for part, rows in parts], axis=1)
+        places_of[view] = [
+            np.where(
+                moved,
+                changed["ranks"][view][side][:, rows],
+                unchanged["ranks"][view][side][:, rows],
+            )
             for side in (0, 1)
-        )
-        found = distances(below, upto, N_REFERENCE)
-        answers |= (
-            _ks_answers(found, size)
-            if view == "ks-default"
-            else {view: corrected_p_values(found.max(), found.size, N_REFERENCE, size)}
-        )
-    pixels = np.concatenate([part["pixels"][rows] for part, rows in parts])
-    found = pixel_distances(split.levels, pixels, N_REFERENCE)
-    answers["ks-pixels"] = corrected_p_values(found.max(), found.size, N_REFERENCE, size)
-    classes = np.concatenate([part["classes"][rows] for part, rows in parts])
-    counts = np.stack([split.counts, np.bincount(classes, minlength=10)])
-    answers["chi2-classes"] = homogeneity(counts)[1]
-    if shift == "none":  # measured with a new reference each time
-        for name in ("ks-default", "ks-outputs", "ks-features", "chi2-classes"):
-            del answers[name]
-    _count(cells, shift, fraction, n, answers)
+        ]
+    classes = np.where(moved, changed["classes"][rows], unchanged["classes"][rows])
+    for n in SIZES:
+        size = min(n, len(rows))
+        alarms = {}
+        for view, (below, upto) in places_of.items():
+            found = distances(below[:, :n], upto[:, :n], N_REFERENCE)
+            if view == "ks-default":
+                alarms |= _decisive_views(found, size)
+            else:
+                alarms[view] = found.max() >= critical(found.size, N_REFERENCE, size)
+        counts = np.stack([split.counts, np.bincount(classes[:n], minlength=10)])
+        alarms |= _classes_alarm(counts)
+        if split.every and n <= MOST_PIXELS:
+            alarms |= _pixels_alarm(split, changed, unchanged, rows[:n], moved[:n])
+        if shift == "none":  # measured with a new reference each time
+            alarms = {name: one for name, one in alarms.items() if name not in DECISIVE}
+        _count(cells, shift, fraction, n, alarms)
 
 
-def _ks_answers(found, n):
+def _decisive_views(found, n):
     views = {
         "ks-default": found,
         "ks-outputs": found[:N_OUTPUTS],
         "ks-features": found[N_OUTPUTS:],
     }
-    return {
-        name: corrected_p_values(one.max(), one.size, N_REFERENCE, n) for name, one in views.items()
-    }
+    return {name: one.max() >= critical(one.size, N_REFERENCE, n) for name, one in views.items()}
 
 
-def _count(cells, shift, fraction, n, answers):
-    for method, p_value in answers.items():
-        cells[method, shift, fraction, n, "alarms"] += int(p_value <= ALPHA)
+def _classes_alarm(counts):
+    return {"chi2-classes": homogeneity(counts)[1] <= ALPHA}
+
+
+def _pixels_alarm(split, changed, unchanged, rows, moved):
+    pixels = np.where(moved[:, None], changed["pixels"][rows], unchanged["pixels"][rows])
+    found = pixel_distances(split.levels, pixels, N_REFERENCE)
+    return {"ks-pixels": found.max() >= critical(found.size, N_REFERENCE, len(rows))}
+
+
+def _count(cells, shift, fraction, n, alarms):
+    for method, alarm in alarms.items():
+        cells[method, shift, fraction, n, "alarms"] += int(alarm)
         cells[method, shift, fraction, n, "repeats"] += 1
 
 
 def _costly(held, clean, cells):
     config = DriftConfig(alpha=ALPHA)
     for number in range(5):
-        split = Split(clean, SEED + 100 + number)
+        split = Split(clean, SEED + 100 + number, every=False)
         reference = clean.batch.rows(split.reference)
         for shift in ("none", *PAPER):
             changed = clean if shift == "none" else pool(held, pool_name(shift))
@@ -248,23 +265,22 @@ def _costly(held, clean, cells):
                     draw = partial(_batch, split, changed, clean, shift, fraction, n)
                     for repeat in range(COSTLY_REPEATS):
                         batch, seed = draw(), 1000 * number + repeat
-                        answers = {
-                            method: two_sample_test(method, reference, batch, config, seed).p_value
+                        alarms = {
+                            method: two_sample_test(method, reference, batch, config, seed).drifted
                             for method in COSTLY
                         }
-                        _count(cells, shift, fraction, n, answers)
+                        _count(cells, shift, fraction, n, alarms)
         print(f"costly tests: split {number + 1} of 5 done", flush=True)
 
 
 def _batch(split, changed, clean, shift, fraction, n):  # noqa: PLR0917 (a cell)
-    parts = [
-        one.batch.rows(split.stock[rows])
-        for one, rows in zip((changed, clean), split.draw(shift, fraction, n), strict=True)
-        if len(rows)
-    ]
+    rows, moved = split.draw(shift, fraction, n)
+    rows = split.stock[rows]
     return Batch(
-        np.concatenate([part.images for part in parts]),
-        np.concatenate([part.probabilities for part in parts]),
+        np.where(moved[:, None, None], changed.batch.images[rows], clean.batch.images[rows]),
+        np.where(
+            moved[:, None], changed.batch.probabilities[rows], clean.batch.probabilities[rows]
+        ),
     )
 
 
@@ -342,6 +358,7 @@ def _options():
     parser.add_argument("--data", type=Path, help="directory of the four official files")
     parser.add_argument("--splits", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=50, help="batches of a cell in a split")
+    parser.add_argument("--every", action="store_true", help="pixels, PCA, projection as well")
     parser.add_argument("--costly", action="store_true", help="domain classifier and MMD as well")
     return parser.parse_args()
 

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+
+from fmnist_lib.drift.accuracy import estimate_accuracy, realised_accuracy
+from fmnist_lib.drift.batch import Batch
+from fmnist_lib.drift.calibration import calibrate
+from fmnist_lib.drift.result import TestResult
+
+
+def _domain(effect, p_value):
+    values = np.array([p_value])
+    return TestResult("domain-classifier", ("x",), values, values, values, 0.05, effect, "", 9, 9)
+
+
+ALIKE, APART = _domain(0.01, 0.4), _domain(0.9, 1e-9)
+
+
+def _batch(rng, n, hard=0.2):
+    """Outputs that are as often right as they say; a share of the images is hard."""
+    top = np.where(rng.random(n) < hard, rng.uniform(0.3, 0.6, n), rng.uniform(0.9, 1.0, n))
+    classes = rng.integers(0, 10, n)
+    probabilities = np.repeat(((1 - top) / 9)[:, None], 10, axis=1)
+    probabilities[np.arange(n), classes] = top
+    labels = np.where(rng.random(n) < top, classes, (classes + 1) % 10).astype(np.uint8)
+    return Batch(np.zeros((n, 28, 28), np.uint8), probabilities, labels)
+
+
+def _estimate(reference, batch, domain=ALIKE):
+    return estimate_accuracy(reference, batch, calibrate(reference, 0), domain)
+
+
+@pytest.mark.parametrize("hard", [0.0, 0.2, 0.6])
+def test_the_estimate_follows_the_share_of_hard_images(rng, hard):
+    reference, batch = _batch(rng, 5000), _batch(rng, 5000, hard)
+    truth = (batch.classes == batch.labels).mean()
+    assert _estimate(reference, batch).average_confidence == pytest.approx(truth, abs=0.02)
+
+
+def test_the_interval_holds_the_truth_about_as_often_as_it_says(rng):
+    reference = _batch(rng, 5000)
+    calibration = calibrate(reference, 0)
+    inside = 0
+    for _ in range(100):
+        batch = _batch(rng, 300)
+        found = estimate_accuracy(reference, batch, calibration, ALIKE)
+        assert 0 <= found.low < found.value < found.high <= 1
+        inside += found.low <= (batch.classes == batch.labels).mean() <= found.high
+    assert inside >= 88
+
+
+def test_the_reference_itself_is_estimated_to_be_what_it_is(rng):
+    reference = _batch(rng, 5000)
+    found = _estimate(reference, reference)
+    truth = (reference.classes == reference.labels).mean()
+    assert found.average_confidence == pytest.approx(truth)
+    assert found.threshold_share == pytest.approx(truth)
+
+
+def test_many_equal_confidences_count_in_part(rng):
+    reference = _batch(rng, 2000)
+    probabilities = np.where(reference.probabilities > 0.5, 0.91, 0.01)
+    probabilities[probabilities.max(axis=1) < 0.5, 0] = 0.91
+    equal = Batch(reference.images, probabilities, reference.labels)
+    truth = (equal.classes == equal.labels).mean()
+    assert _estimate(equal, equal).threshold_share == pytest.approx(truth)
+
+
+def test_a_batch_unlike_the_reference_makes_the_estimate_unreliable(rng):
+    reference, batch = _batch(rng, 1000), _batch(rng, 300)
+    assert _estimate(reference, batch).reliable
+    apart = _estimate(reference, batch, APART)
+    assert not apart.reliable
+    assert "tells 90%" in apart.reason
+
+
+def test_labels_give_the_realised_accuracy(rng):
+    batch = _batch(rng, 300)
+    found = realised_accuracy(batch)
+    assert found.value == (batch.classes == batch.labels).mean()
+    assert found.low < found.value < found.high
+    assert realised_accuracy(Batch(batch.images, batch.probabilities)) is None

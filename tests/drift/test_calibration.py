@@ -1,0 +1,54 @@
+import pickle
+
+import numpy as np
+import pytest
+
+from fmnist_lib.drift.batch import Batch
+from fmnist_lib.drift.calibration import calibrate, calibration_error
+
+
+def _batch(rng, sharpness, n=4000):
+    """Outputs that are right as often as they say at sharpness 1, and too sure above it."""
+    scores = rng.normal(size=(n, 10)) * 2
+    honest = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    labels = (honest.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
+    claimed = np.exp(scores * sharpness)
+    claimed /= claimed.sum(axis=1, keepdims=True)
+    return Batch(np.zeros((n, 28, 28), np.uint8), claimed, labels.astype(np.uint8))
+
+
+@pytest.mark.parametrize("sharpness", [0.4, 3.0])
+def test_outputs_that_are_too_sure_or_too_modest_are_calibrated(rng, sharpness):
+    reference, fresh = _batch(rng, sharpness), _batch(rng, sharpness)
+    calibration = calibrate(reference, seed=0)
+    assert calibration.method != "none"
+    assert calibration.ece_after < calibration.ece_before / 3
+    right = fresh.classes == fresh.labels
+    after = calibration_error(calibration.confidence(fresh.probabilities), right)
+    assert after < calibration_error(fresh.confidence, right) / 2
+
+
+def test_a_calibration_that_does_not_help_is_not_kept(rng, monkeypatch):
+    from fmnist_lib.drift import calibration as module
+
+    def useless(*_):
+        return lambda probabilities: np.zeros(len(probabilities))
+
+    monkeypatch.setattr(module, "_METHODS", {"temperature": useless})
+    found = calibrate(_batch(rng, 1.0), seed=0)
+    assert found.method == "none"
+    assert found.ece_after == found.ece_before
+
+
+def test_the_error_is_the_gap_by_hand():
+    confidence = np.array([0.95, 0.95, 0.55, 0.55])
+    right = np.array([True, True, True, False])
+    assert calibration_error(confidence, right) == pytest.approx((2 * 0.05 + 2 * 0.05) / 4)
+
+
+def test_a_calibration_can_be_stored(rng):
+    reference = _batch(rng, 3.0)
+    found = calibrate(reference, seed=0)
+    again = pickle.loads(pickle.dumps(found))
+    expected = found.confidence(reference.probabilities)
+    assert (again.confidence(reference.probabilities) == expected).all()

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+
+from fmnist_lib.drift.batch import Batch
+from fmnist_lib.drift.likeness import movement, rank_likeness
+from fmnist_lib.drift.shifts import simulate
+
+N_OUTPUTS = 10
+
+
+def _ranked(held_out, champion, name, severity, fraction):
+    reference, stock = held_out
+    found = simulate(name, stock.images, stock.classes, 5, severity, fraction)
+    current = Batch(found.images, champion.predict_proba(found.images))
+    before, now = reference.columns[:, N_OUTPUTS:], current.columns[:, N_OUTPUTS:]
+    return rank_likeness(reference, current, before, now, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "severity", "fraction", "kind"),
+    [
+        ("gaussian_noise", 20, 0.5, "noise"),
+        ("salt_and_pepper", 0.15, 0.5, "noise"),
+        ("image_medium", 0.8, 1.0, "geometry"),
+        ("translation", 2, 1.0, "geometry"),
+        ("brighter", 0.4, 1.0, "intensity"),
+        ("inverted", 1.0, 0.3, "intensity"),
+        ("blur", 1.2, 1.0, "blur"),
+        ("occlusion", 12, 1.0, "occlusion"),
+        ("class_knockout", 1.0, 1.0, "class mix"),
+        ("label_shift", 1.0, 1.0, "class mix"),
+    ],
+)
+def test_a_shift_looks_like_its_kind(held_out, champion, name, severity, fraction, kind):
+    ranked = _ranked(held_out, champion, name, severity, fraction)
+    assert ranked[0].kind == kind
+    assert [one.score for one in ranked] == sorted((one.score for one in ranked), reverse=True)
+    assert len({one.kind for one in ranked}) == len(ranked)
+    assert all(0 <= one.score <= 1 for one in ranked)
+
+
+def test_movement_grows_in_proportion_with_the_share_that_moved(rng):
+    before, moved = rng.normal(size=(4000, 3)), rng.normal([0.5, 2, 0], size=(400, 3))
+    whole = movement(before, moved)
+    half = movement(before, np.concatenate([moved, before[:400]]))
+    still = movement(before, before[:400])
+    assert half == pytest.approx((whole + still) / 2)

@@ -1,0 +1,21 @@
+import numpy as np
+
+from fmnist_lib.drift.outliers import more_outliers
+
+
+def test_a_few_utterly_different_rows_are_seen(rng):
+    reference, current = rng.normal(size=(5000, 20)), rng.normal(size=(500, 20))
+    current[:25, 3] = 9.0
+    assert more_outliers(reference, current) < 1e-6
+
+
+def test_without_a_shift_alarms_keep_to_their_level(rng):
+    p_values = [
+        more_outliers(rng.normal(size=(2000, 10)), rng.normal(size=(300, 10))) for _ in range(200)
+    ]
+    assert 0 < np.mean(np.array(p_values) <= 0.2) <= 0.3
+
+
+def test_fewer_outliers_and_constant_columns_are_no_alarm(rng):
+    assert more_outliers(rng.normal(size=(2000, 3)), np.zeros((300, 3))) == 1.0
+    assert more_outliers(np.zeros((2000, 3)), np.zeros((300, 3))) == 1.0
