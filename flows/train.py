@@ -405,6 +405,7 @@ class FashionMnistTrain(FlowSpec):
 
     def outcome(self):
         """Gather everything the run came to."""
+        from cards.pages import card_pages
         from fmnist_lib.publish import TrainingOutcome
 
         return TrainingOutcome(
@@ -419,6 +420,8 @@ class FashionMnistTrain(FlowSpec):
             pictures=self.pictures + self.explanation.pictures + self.drift_report.pictures,
             drift_verdict=self.drift_report.verdict,
             contest=self.contest,
+            audit=self.data_audit,
+            cards=card_pages(f"{current.flow_name}/{current.run_id}", current.step_name),
         )
 
 

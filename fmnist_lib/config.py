@@ -411,6 +411,11 @@ class ReleaseConfig(Section):
     max_model_mb: Annotated[float, Field(gt=0)] = Field(
         default=2000.0, description="Largest model file that is written, in 10**6 bytes."
     )
+    max_data_mb: Annotated[float, Field(ge=0)] = Field(
+        default=200.0,
+        description="Larger data are not put into the bundle: it then holds their fingerprint and "
+        "DVC's pointers to them.",
+    )
     allow_cloudpickle: bool = Field(
         default=False,
         description="Keep a champion that skops cannot write with cloudpickle, which can run any "

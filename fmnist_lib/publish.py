@@ -6,7 +6,7 @@ The one place where `release` and `tracking` come together; neither knows the ot
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +18,7 @@ from fmnist_lib.errors import ModelError
 from fmnist_lib.persistence.reference import HeldOutReference
 from fmnist_lib.persistence.stored_model import save_model
 from fmnist_lib.release.bundle import BundleContents, bundle_path, write_bundle
+from fmnist_lib.release.documents import DocumentFacts, render_documents
 from fmnist_lib.release.summary import RunSummary, render_summary
 from fmnist_lib.search.candidate import milliseconds_per_image
 from fmnist_lib.serving.mlflow_model import write_mlflow_model
@@ -29,11 +30,12 @@ from fmnist_lib.tracking.spool import keep
 from fmnist_lib.tracking.store import prepare_store, quiet_mlflow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
     from fmnist_lib.config import Settings
+    from fmnist_lib.data.audit import DataAudit
     from fmnist_lib.data.dataset import Dataset
     from fmnist_lib.data.version import DataVersion
     from fmnist_lib.evaluation.metrics import Evaluation
@@ -72,6 +74,10 @@ class TrainingOutcome:
     drift_verdict : str
     contest : Contest or None
         Of a retraining run: with the champion it is to replace.
+    audit : DataAudit or None
+        For the datasheet.
+    cards : mapping of str to str
+        Pages of the cards so far, by step or candidate.
     """
 
     settings: Settings
@@ -85,6 +91,8 @@ class TrainingOutcome:
     pictures: tuple[Picture, ...]
     drift_verdict: str
     contest: Contest | None = None
+    audit: DataAudit | None = None
+    cards: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,9 +189,28 @@ def _bundle(
         test_probabilities=outcome.test_probabilities,
         source_root=root,
         identity=identity.tags,
+        documents=_documents(outcome, identity, model),
     )
     name = f"{identity.flow}-{identity.run_id}"
     return write_bundle(bundle_path(outcome.settings.release, root, name), contents)
+
+
+def _documents(
+    outcome: TrainingOutcome, identity: RunIdentity, model: SavedModel
+) -> dict[str, str]:
+    """Pages about the run; what is known only after the bundle is written is not in them."""
+    summary = replace(
+        _summary(outcome, identity, None, None, "written before the run was tracked"), created=""
+    )
+    facts = DocumentFacts(
+        run=summary,
+        model=model,
+        per_class=outcome.evaluation.per_class,
+        labels={name: split.labels for name, split in outcome.dataset.splits.items()},
+        twins=outcome.audit.twins if outcome.audit else (),
+    )
+    pages = {"summary.html": render_summary(summary)} | render_documents(facts)
+    return pages | {f"cards/{name}.html": page for name, page in outcome.cards.items()}
 
 
 def _track(
@@ -285,7 +312,7 @@ def _ask_champion(outcome: TrainingOutcome, store: TrackingStore) -> Compare:
 def _summary(
     outcome: TrainingOutcome,
     identity: RunIdentity,
-    bundle: BundleInfo,
+    bundle: BundleInfo | None,
     tracked: TrackedRun | None,
     problem: str | None,
 ) -> RunSummary:

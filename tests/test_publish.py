@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,7 @@ def outcome(train_images, train_labels, test_images, test_labels, tmp_path_facto
         test_probabilities=probabilities,
         pictures=evaluation_pictures(table, evaluation, dataset.test.images),
         drift_verdict="no drift found",
+        cards={"start": "<p>the card</p>"},
     )
 
 
@@ -80,7 +82,14 @@ def test_a_run_is_published_even_when_mlflow_is_away(outcome):
     assert "fmnist_lib.tracking sync" in published.summary_html
     assert published.bundle.path.stat().st_size > 0
     assert "not logged" in published.summary_html
+    with zipfile.ZipFile(published.bundle.path) as archive:
+        pages = {n: archive.read(n).decode() for n in archive.namelist() if n.endswith(".html")}
+    assert pages["cards/start.html"] == "<p>the card</p>"
+    assert "Model card" in pages["model-card.html"]
+    assert "Datasheet" in pages["datasheet.html"]
     assert published.bundle.path.with_suffix(".html").read_text() == published.summary_html
+    again = publish(outcome, IDENTITY, PROJECT_ROOT, "http://127.0.0.1:9")
+    assert again.bundle.sha256 == published.bundle.sha256
 
 
 def test_bundle_summary_and_registry_name_the_same_run(outcome, tmp_path):

@@ -35,6 +35,11 @@ REPRODUCE = Path(__file__).with_name("reproduce.py")
 _LEVEL = 1
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas", "skops", "cloudpickle", "metaflow")
 _CHUNK = 1 << 20
+_POINTER = """The images are larger than release.max_data_mb and not in this bundle.
+
+Their fingerprint is {}. Where DVC keeps them, `dvc pull` in a checkout fetches them by the pointers
+beside this file. Then: python reproduce.py --data-dir DIRECTORY
+"""
 
 
 class ReleaseError(FmnistError):
@@ -63,6 +68,8 @@ class BundleContents:
         Checkout whose source is packed.
     identity : mapping of str to str
         Run ids and the like, as they should stand in the manifest.
+    documents : mapping of str to str
+        Pages by file name: summary, model card, datasheet, cards.
     """
 
     splits: Mapping[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]]
@@ -74,6 +81,7 @@ class BundleContents:
     test_probabilities: NDArray[np.floating[Any]]
     source_root: Path
     identity: Mapping[str, str] = field(default_factory=dict)
+    documents: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -148,9 +156,9 @@ def _write(path: Path, contents: BundleContents) -> tuple[str, ...]:
 
 def _entries(contents: BundleContents) -> Iterator[tuple[str, bytes | Path]]:
     """Yield every file's name and what it holds."""
-    for split, (images, labels) in contents.splits.items():
-        yield f"data/{split}-images.npy", _npy(images)
-        yield f"data/{split}-labels.npy", _npy(labels)
+    yield from _data(contents)
+    for name, page in contents.documents.items():
+        yield name, page.encode()
     probabilities = contents.test_probabilities
     yield "predictions/test-probabilities.npy", _npy(probabilities.astype(np.float32))
     yield "predictions/test-labels.npy", _npy(probabilities.argmax(axis=1).astype(np.uint8))
@@ -162,6 +170,19 @@ def _entries(contents: BundleContents) -> Iterator[tuple[str, bytes | Path]]:
     yield "reproduce.py", REPRODUCE
     for name, file in project_files(contents.source_root):
         yield f"source/{name}", file
+
+
+def _data(contents: BundleContents) -> Iterator[tuple[str, bytes | Path]]:
+    """Yield the splits, or what leads to them when they are larger than a bundle should be."""
+    size = sum(images.nbytes + labels.nbytes for images, labels in contents.splits.values())
+    if size <= contents.settings.release.max_data_mb * 1e6:
+        for split, (images, labels) in contents.splits.items():
+            yield f"data/{split}-images.npy", _npy(images)
+            yield f"data/{split}-labels.npy", _npy(labels)
+        return
+    yield "data/README.md", _POINTER.format(contents.data_version.fingerprint).encode()
+    for pointer in sorted((contents.source_root / "data").glob("*.dvc")):
+        yield f"data/{pointer.name}", pointer
 
 
 def _manifest(contents: BundleContents, digests: dict[str, str]) -> dict[str, Any]:

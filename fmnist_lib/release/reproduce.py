@@ -86,29 +86,48 @@ def load_champion(directory: Path) -> Any:
     return load_model(directory / "model", allow_cloudpickle=True, max_mb=float("inf")).pipeline
 
 
-def load_data(directory: Path, name: str) -> tuple[Any, Any]:
-    """Load the images and labels of a split.
+def load_data(directory: Path, data_dir: str | None) -> dict[str, tuple[Any, Any]]:
+    """Load images and labels of every split, from the bundle or from a directory it points to.
 
     Raises
     ------
     SystemExit
-        The bundle only points to them.
+        The bundle only points to them, and the directory is not named or holds other data.
     """
     import numpy as np
 
-    files = [directory / "data" / f"{name}-{kind}.npy" for kind in ("images", "labels")]
-    if not all(file.is_file() for file in files):
-        text = (directory / "data" / "README.md").read_text(encoding="utf-8")
-        raise SystemExit(f"The {name} images are not in the bundle.\n{text}")
-    images, labels = (np.load(file, allow_pickle=False) for file in files)
-    return images, labels
+    names = ("train", "validation", "test")
+    if data_dir is None and (directory / "data" / "README.md").is_file():
+        raise SystemExit((directory / "data" / "README.md").read_text(encoding="utf-8"))
+    if data_dir is None:
+        places = {name: directory / "data" / name for name in names}
+        return {
+            name: (
+                np.load(f"{place}-images.npy", allow_pickle=False),
+                np.load(f"{place}-labels.npy", allow_pickle=False),
+            )
+            for name, place in places.items()
+        }
+    from fmnist_lib.config import override, validate_settings
+    from fmnist_lib.data.dataset import load_dataset
+
+    content = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    settings = override(validate_settings(content, "config.json"), data_dir=data_dir)
+    dataset, version = load_dataset(settings.data, directory, settings.seed)
+    expected = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))["data"]
+    if version.fingerprint != expected["fingerprint"]:
+        raise SystemExit(
+            f"{data_dir}: expected data with the fingerprint {expected['fingerprint']}, got "
+            f"{version.fingerprint}. Fetch the version that data/README.md names."
+        )
+    return {name: (split.images, split.labels) for name, split in dataset.splits.items()}
 
 
-def compare(champion: Any, directory: Path) -> tuple[bool, str]:
+def compare(champion: Any, directory: Path, test: tuple[Any, Any]) -> tuple[bool, str]:
     """Predict the test images again; say how accurate that is and whether it is the same."""
     import numpy as np
 
-    images, labels = load_data(directory, "test")
+    images, labels = test
     expected, expected_labels = (
         np.load(directory / "predictions" / f"test-{kind}.npy", allow_pickle=False)
         for kind in ("probabilities", "labels")
@@ -127,14 +146,14 @@ def compare(champion: Any, directory: Path) -> tuple[bool, str]:
     return same, text
 
 
-def retrain(champion: Any, directory: Path) -> str:
+def retrain(champion: Any, data: dict[str, tuple[Any, Any]]) -> str:
     """Fit the champion's pipeline again from the images; say how much it differs."""
     import numpy as np
     from sklearn.base import clone
 
-    parts = [load_data(directory, name) for name in ("train", "validation")]
+    parts = [data[name] for name in ("train", "validation")]
     images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    test_images, test_labels = load_data(directory, "test")
+    test_images, test_labels = data["test"]
     again = clone(champion).fit(images, labels).predict_proba(test_images).argmax(axis=1)
     before = champion.predict_proba(test_images).argmax(axis=1)
     gained = int(((again == test_labels) & (before != test_labels)).sum())
@@ -152,6 +171,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--retrain", action="store_true", help="also fit the pipeline again")
+    parser.add_argument("--data-dir", help="the four files, when the bundle only points to them")
     options = parser.parse_args()
     sys.dont_write_bytecode = True
     problems = different_files(HERE)
@@ -162,10 +182,11 @@ def main() -> int:
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     champion = load_champion(HERE)
-    same, text = compare(champion, HERE)
+    data = load_data(HERE, options.data_dir)
+    same, text = compare(champion, HERE, data["test"])
     sys.stdout.write(f"{'reproduced' if same else 'NOT reproduced'}: {text}\n")
     if options.retrain:
-        sys.stdout.write(f"{retrain(champion, HERE)}\n")
+        sys.stdout.write(f"{retrain(champion, data)}\n")
     return 0 if same else 1
 
 

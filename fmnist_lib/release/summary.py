@@ -196,7 +196,7 @@ class RunSummary:
         commands = []
         if self.bundle is not None:
             path = self.bundle.path
-            unpack = f"python -m zipfile -e {path.parent.name}/{path.name} reproduce"
+            unpack = f"python -m fmnist_lib.release unpack {path.parent.name}/{path.name} reproduce"
             commands.append((unpack, "Unpack the bundle"))
             commands.append(
                 (
@@ -228,6 +228,18 @@ def render_summary(summary: RunSummary) -> str:
     str
         HTML with its own CSS and pictures; every value from the run is escaped.
     """
+    picture = summary.confusion
+    return render(
+        "summary.html",
+        run=summary,
+        rows=summary.rows[:MAX_ROWS],
+        n_more=max(0, len(summary.rows) - MAX_ROWS),
+        confusion=base64.b64encode(picture.png).decode() if picture else None,
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """Render a template of this folder; every value is escaped, a missing one is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -237,13 +249,7 @@ def render_summary(summary: RunSummary) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    picture = summary.confusion
-    return environment.get_template("summary.html").render(
-        run=summary,
-        rows=summary.rows[:MAX_ROWS],
-        n_more=max(0, len(summary.rows) - MAX_ROWS),
-        confusion=base64.b64encode(picture.png).decode() if picture else None,
-    )
+    return environment.get_template(template).render(**values)
 
 
 def percent(share: float, digits: int = 1) -> str:

@@ -65,7 +65,7 @@ def write_mlflow_model(
                 loader_module=LOADER,
                 data_path=str(files),
                 code_paths=[str(PACKAGE)],
-                signature=_signature(),
+                signature=signature(),
                 input_example=images[:2],
                 # Named, because MLflow otherwise finds them by loading the model in a subprocess.
                 pip_requirements=_requirements(pipeline, model.format),
@@ -80,8 +80,8 @@ def write_mlflow_model(
     return replace(model, directory=directory, file=file)
 
 
-def _signature() -> Any:
-    """Any images in, a table out.
+def signature() -> Any:
+    """Return the signature: any images in, a table out.
 
     MLflow can name only one shape of a tensor, and would convert fractions, text and NaN before the
     model sees them. So the input is left open here, and `pyfunc.request_images` checks it.

@@ -27,11 +27,11 @@ def unpacked(bundle, tmp_path):
     return tmp_path / "unpacked"
 
 
-def _reproduce(directory):
+def _reproduce(directory, *options):
     """Run it as a stranger would: elsewhere, without this checkout on the path."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     return subprocess.run(
-        [sys.executable, "-P", str(directory / "reproduce.py")],
+        [sys.executable, "-P", str(directory / "reproduce.py"), *options],
         cwd=directory.parent,
         env=environment,
         capture_output=True,
@@ -139,3 +139,24 @@ def test_a_failed_write_leaves_the_older_bundle_and_no_rest(contents, tmp_path):
 def test_the_file_name_is_safe_whatever_the_run_is_called(tmp_path):
     path = bundle_path(ReleaseConfig(), tmp_path, "../Flow/argo workflow:1")
     assert path == tmp_path / "bundles" / "Flow-argo-workflow-1.zip"
+
+
+def test_data_larger_than_allowed_are_pointed_to(contents, tmp_path):
+    release = contents.settings.release.model_copy(update={"max_data_mb": 0.1})
+    settings = contents.settings.model_copy(update={"release": release})
+    root = tmp_path / "checkout"
+    (root / "data").mkdir(parents=True)
+    (root / "data" / "fashion-mnist.dvc").write_text("outs: []")
+    changed = replace(contents, settings=settings, source_root=root)
+    info = write_bundle(tmp_path / "run.zip", changed)
+    data = [name for name in info.files if name.startswith("data/")]
+    assert data == ["data/README.md", "data/fashion-mnist.dvc"]
+    with zipfile.ZipFile(info.path) as archive:
+        assert b"f" * 64 in archive.read("data/README.md")
+
+
+def test_the_pipeline_fitted_again_is_compared(unpacked):
+    result = _reproduce(unpacked, "--retrain")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "fitted again on 800 images: accuracy" in result.stdout
+    assert "of 2000 labels differ" in result.stdout

@@ -1,0 +1,109 @@
+"""The scoring server of MLflow with what an open port needs: bounds on what is sent.
+
+`mlflow models serve` starts the same server without them. It reads a request of any size, answers
+one without a content type with status 500, and has no way to add to that; so this module does.
+"""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from fmnist_lib.serving.mlflow_model import signature
+from fmnist_lib.serving.pyfunc import ServedModel
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    from fmnist_lib.persistence.stored_model import LoadedModel
+
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+
+#: Largest request; a thousand images take 3 MB as JSON.
+MAX_REQUEST_MB = 16.0
+#: A request too large is read to its end, so that the client sees the answer; up to this factor.
+_DRAINED = 10
+
+
+def make_app(model: LoadedModel, max_request_mb: float = MAX_REQUEST_MB) -> Any:
+    """Return the ASGI application.
+
+    ``POST /invocations`` takes what MLflow's servers take, such as ``{"inputs": [image, ...]}``
+    as ``application/json``; ``GET /ping``, ``/health`` and ``/version`` are MLflow's as well.
+
+    Parameters
+    ----------
+    model : LoadedModel
+    max_request_mb : float
+        Larger requests get status 413.
+    """
+    from mlflow.models import Model
+    from mlflow.pyfunc import scoring_server
+
+    metadata = Model(signature=signature())
+    served = SimpleNamespace(metadata=metadata, predict=ServedModel(model).predict)
+    app = scoring_server.init(served)
+    app.add_middleware(RequestLimits, max_bytes=int(max_request_mb * 1e6))
+    return app
+
+
+class RequestLimits:
+    """Middleware that answers what is too large, or says nothing of its kind, itself.
+
+    Parameters
+    ----------
+    app : ASGI application
+    max_bytes : int
+    """
+
+    def __init__(self, app: Any, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Pass a request on, whole, or answer it."""
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        body, length = await self._read(receive)
+        if body is None:
+            limit = self._max_bytes / 1e6
+            await _refuse(send, 413, f"expected at most {limit:g} MB, got {length / 1e6:.0f} MB")
+        elif not any(name == b"content-type" for name, _ in scope["headers"]):
+            await _refuse(send, 415, "expected the header Content-Type: application/json")
+        else:
+            await self._app(scope, _replay(body, receive), send)
+
+    async def _read(self, receive: Receive) -> tuple[bytes | None, int]:
+        """Return the body, or None when it is too large, and how much was sent."""
+        parts: list[bytes] = []
+        length, more = 0, True
+        while more and length <= _DRAINED * self._max_bytes:
+            message = await receive()
+            part = message.get("body", b"")
+            length += len(part)
+            if length <= self._max_bytes:
+                parts.append(part)
+            else:
+                parts.clear()
+            more = message.get("more_body", False)
+        return (b"".join(parts) if length <= self._max_bytes else None), length
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return again
+
+
+async def _refuse(send: Send, status: int, reason: str) -> None:
+    content = json.dumps({"error_code": "BAD_REQUEST", "message": f"request: {reason}."}).encode()
+    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})

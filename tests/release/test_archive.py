@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import stat
+import struct
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+from fmnist_lib.config import PROJECT_ROOT
+from fmnist_lib.release.__main__ import main
+from fmnist_lib.release.archive import BundleError, seal, unpack, verify
+from fmnist_lib.release.bundle import write_bundle
+
+
+@pytest.fixture(scope="module")
+def bundle(contents, tmp_path_factory):
+    small = {name: (images[:20], labels[:20]) for name, (images, labels) in contents.splits.items()}
+    from dataclasses import replace
+
+    return write_bundle(
+        tmp_path_factory.mktemp("archive") / "run.zip", replace(contents, splits=small)
+    ).path
+
+
+def test_an_untouched_bundle_is_unchanged_packed_and_unpacked(bundle, tmp_path, capsys):
+    assert main(["verify", str(bundle)]) == 0
+    assert main(["unpack", str(bundle), str(tmp_path / "out")]) == 0
+    assert main(["verify", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out.count("unchanged\n") == 2
+    assert main(["verify", str(bundle), "--sha256", "0" * 64]) == 1
+
+
+def test_any_flipped_bit_of_the_zip_is_found_and_named(bundle, tmp_path):
+    content, path = bundle.read_bytes(), tmp_path / "changed.zip"
+    with zipfile.ZipFile(bundle) as archive:
+        places = {member.filename: member.header_offset for member in archive.infolist()}
+    ends = [*sorted(places.values())[1:], None]
+    owner = {start: name for name, start in places.items()}
+    regions = list(zip(sorted(places.values()), ends, strict=True))
+    rng = np.random.default_rng(7)
+    wanted = [(int(rng.integers(start, end)), owner[start]) for start, end in regions[:-1]]
+    # The seal, the end record and the directory belong to no file.
+    wanted += [(len(content) - int(back), None) for back in rng.integers(1, 3000, 25)]
+    for position, name in wanted:
+        changed = bytearray(content)
+        changed[position] ^= 1 << int(rng.integers(8))
+        path.write_bytes(changed)
+        problems = verify(path)
+        assert problems, position
+        if name is not None:
+            assert any(name in problem for problem in problems), (position, name, problems)
+        with pytest.raises(BundleError, match=r"changed\.zip: expected an unchanged bundle"):
+            unpack(path, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+
+def test_any_flipped_bit_of_an_unpacked_bundle_is_found_and_named(bundle, tmp_path):
+    unpack(bundle, tmp_path / "out")
+    rng = np.random.default_rng(8)
+    for file in sorted(path for path in (tmp_path / "out").rglob("*") if path.is_file()):
+        content = file.read_bytes()
+        if not content:
+            continue
+        changed = bytearray(content)
+        changed[rng.integers(len(content))] ^= 1 << int(rng.integers(8))
+        file.write_bytes(changed)
+        (problem,) = verify(tmp_path / "out")
+        assert file.relative_to(tmp_path / "out").as_posix() in problem
+        file.write_bytes(content)
+    assert verify(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("cut", [1, 100, 5000, 100_000])
+def test_a_bundle_cut_short_or_made_longer_is_not_unchanged(bundle, tmp_path, cut):
+    content = bundle.read_bytes()
+    for name, changed in (("cut", content[:-cut]), ("longer", content + b"x" * cut)):
+        path = tmp_path / f"{name}.zip"
+        path.write_bytes(changed)
+        assert verify(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "../outside", "a/../../outside", "C:\\x", "a\\b", "a//b", "./a", "d/"]
+)
+def test_names_that_lead_elsewhere_are_refused_though_sealed(name, tmp_path):
+    path = tmp_path / "hostile.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(name), "content")
+    seal(path)
+    with pytest.raises(BundleError, match="no safe name"):
+        unpack(path, tmp_path / "out" / "deep")
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["hostile.zip"]
+
+
+def test_links_twins_and_bombs_are_refused_though_sealed(tmp_path, monkeypatch):
+    link = zipfile.ZipInfo("link")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    for name, members in {
+        "no plain file": [(link, "/etc/passwd")],
+        "there twice": [("a", "1"), ("a", "2")],
+        "bytes in 1 files": [("bomb", b"0" * 2000)],
+    }.items():
+        monkeypatch.setattr("fmnist_lib.release.archive.MAX_BYTES", 1000)
+        path = tmp_path / "hostile.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for member, content in members:
+                archive.writestr(member, content)
+        seal(path)
+        with pytest.raises(BundleError, match=name):
+            unpack(path, tmp_path / "out")
+
+
+def test_a_bundle_never_goes_into_a_directory_in_use(bundle, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(BundleError, match="expected a new or an empty directory"):
+        unpack(bundle, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_other_files_and_no_file_are_an_error_without_a_traceback(tmp_path):
+    (tmp_path / "text.zip").write_bytes(b"text" + struct.pack("<H", 5))
+    for path in (tmp_path / "text.zip", tmp_path / "absent.zip"):
+        done = subprocess.run(
+            [sys.executable, "-m", "fmnist_lib.release", "verify", str(path)],
+            cwd=PROJECT_ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert done.stdout or done.stderr

@@ -1,0 +1,200 @@
+"""The servers as a client meets them: over HTTP, on a port of this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow.pyfunc
+import numpy as np
+import pytest
+import requests
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from fmnist_lib.features.pixels import Pixels
+from fmnist_lib.persistence.predictor import predictions
+from fmnist_lib.persistence.reference import HeldOutReference
+from fmnist_lib.persistence.stored_model import load_model, save_model
+from fmnist_lib.serving.mlflow_model import write_mlflow_model
+
+ROOT = Path(__file__).resolve().parents[2]
+#: MLflow starts uvicorn by name, which an activated environment has on its path.
+PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+JSON = {"Content-Type": "application/json"}
+IMAGE = np.zeros((28, 28), dtype=int).tolist()
+MALFORMED = {
+    "no JSON": b"{",
+    "empty object": b"{}",
+    "a list": b"[]",
+    "no images": b'{"inputs": []}',
+    "wrong shape": json.dumps({"inputs": [[1, 2, 3]]}).encode(),
+    "one image alone": json.dumps({"inputs": IMAGE}).encode(),
+    "ragged": json.dumps({"inputs": [IMAGE, IMAGE[:20]]}).encode(),
+    "strings": json.dumps({"inputs": [[["0"] * 28] * 28]}).encode(),
+    "one string": json.dumps({"inputs": [[[*([0] * 27), "x"], *IMAGE[1:]]]}).encode(),
+    "NaN": json.dumps({"inputs": [[[float("nan")] * 28] * 28]}).encode(),
+    "infinity": json.dumps({"inputs": [[[float("inf")] * 28] * 28]}).encode(),
+    "null": json.dumps({"inputs": [[[None] * 28] * 28]}).encode(),
+    "fractions": json.dumps({"inputs": [[[0.5] * 28] * 28]}).encode(),
+    "out of range": json.dumps({"inputs": [[[256] * 28] * 28]}).encode(),
+    "huge numbers": json.dumps({"inputs": [[[10**400] * 28] * 28]}).encode(),
+    "text": json.dumps({"inputs": "images"}).encode(),
+    "bytes": bytes(range(256)),
+    "empty": b"",
+}
+
+
+@pytest.fixture(scope="module")
+def model_directory(train_images, train_labels, test_images, test_labels, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("served")
+    pipeline = make_pipeline(Pixels(), PCA(30, random_state=0), LogisticRegression(max_iter=500))
+    pipeline = pickle.loads(pickle.dumps(pipeline.fit(train_images[:1000], train_labels[:1000])))
+    probabilities = pipeline.predict_proba(test_images)
+    reference = HeldOutReference.fit(train_images, test_images, test_labels, probabilities)
+    saved = save_model(pipeline, test_images[:20], directory / "model", reference)
+    return write_mlflow_model(saved, pipeline, test_images, directory / "mlflow").directory
+
+
+def _start(*command):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command, "--host", "127.0.0.1", "--port", str(port)],
+        cwd=ROOT,
+        env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "PATH": PATH},
+        start_new_session=True,
+    )
+    address = f"http://127.0.0.1:{port}"
+    for _ in range(1200):
+        try:
+            if requests.get(f"{address}/ping", timeout=1).ok:
+                return process, address
+        except requests.RequestException:
+            assert process.poll() is None
+            time.sleep(0.1)
+    raise AssertionError("the server does not answer")
+
+
+def _stop(process):
+    os.killpg(process.pid, signal.SIGTERM)
+    process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def server(model_directory):
+    process, address = _start("fmnist_lib.serve", "--model", str(model_directory))
+    yield address
+    assert process.poll() is None, "the server died"
+    _stop(process)
+
+
+@pytest.fixture(scope="module")
+def mlflow_server(model_directory):
+    process, address = _start(
+        *("mlflow", "models", "serve", "--model-uri", str(model_directory)),
+        *("--env-manager", "local"),
+    )
+    yield address
+    assert process.poll() is None, "the server died"
+    _stop(process)
+
+
+def _ask(address, images):
+    body = json.dumps({"inputs": images.tolist()})
+    answer = requests.post(f"{address}/invocations", data=body, headers=JSON, timeout=60)
+    assert answer.status_code == 200, answer.text[:500]
+    return answer.json()["predictions"]
+
+
+def _expected(directory, images):
+    return predictions(load_model(directory), images).to_dict("records")
+
+
+def _check_answers(address, directory, images, rng):
+    chosen = images[rng.choice(len(images), 1000, replace=False)]
+    for batch in np.array_split(chosen, 10):
+        assert _ask(address, batch) == _expected(directory, batch)
+    flat = chosen[:7].reshape(-1, 784)
+    assert _ask(address, flat) == _expected(directory, flat)
+    assert _ask(address, chosen[:1]) == _expected(directory, chosen[:1])
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(5)
+
+
+def test_a_thousand_answers_over_http_are_those_in_process(
+    server, model_directory, test_images, rng
+):
+    _check_answers(server, model_directory, test_images, rng)
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_what_is_malformed_gets_a_4xx(server, name):
+    body = MALFORMED[name]
+    answer = requests.post(f"{server}/invocations", data=body, headers=JSON, timeout=60)
+    assert 400 <= answer.status_code < 500, answer.text[:500]
+
+
+def test_a_request_without_a_type_or_with_another_gets_a_4xx(server):
+    for headers in ({}, {"Content-Type": "image/png"}):
+        answer = requests.post(f"{server}/invocations", data=b"", headers=headers, timeout=60)
+        assert answer.status_code == 415
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_fifty_megabytes_are_refused_and_the_next_request_is_served(
+    server, model_directory, test_images, chunked
+):
+    body = b"0" * 50_000_000
+    data = (body[i : i + 1_000_000] for i in range(0, len(body), 1_000_000)) if chunked else body
+    answer = requests.post(f"{server}/invocations", data=data, headers=JSON, timeout=60)
+    assert answer.status_code == 413
+    assert "expected at most 16 MB, got 50 MB" in answer.text
+    images = test_images[:3]
+    assert _ask(server, images) == _expected(model_directory, images)
+
+
+def test_more_images_than_one_request_may_hold_get_a_4xx(server):
+    many = json.dumps({"inputs": np.zeros((5001, 784), dtype=int).tolist()})
+    answer = requests.post(f"{server}/invocations", data=many, headers=JSON, timeout=60)
+    assert answer.status_code == 400
+    assert "expected 1 to 5000 in one request, got 5001" in answer.text
+
+
+@pytest.mark.slow
+def test_mlflow_models_serve_gives_the_same_answers_and_lives_on(
+    mlflow_server, model_directory, test_images, rng
+):
+    for name, body in MALFORMED.items():
+        answer = requests.post(f"{mlflow_server}/invocations", data=body, headers=JSON, timeout=60)
+        assert 400 <= answer.status_code < 500, name
+    large = b"0" * 50_000_000
+    answer = requests.post(f"{mlflow_server}/invocations", data=large, headers=JSON, timeout=120)
+    assert 400 <= answer.status_code < 500
+    _check_answers(mlflow_server, model_directory, test_images, rng)
+
+
+def test_mlflow_loads_it_without_a_pickle_and_takes_both_shapes(model_directory, test_images):
+    model = mlflow.pyfunc.load_model(str(model_directory))
+    table = model.predict(test_images[:10])
+    assert table.to_dict("records") == _expected(model_directory, test_images[:10])
+    assert model.predict(test_images[:10].reshape(10, 784)).equals(table)
+    assert not [p.name for p in model_directory.rglob("*.pkl")]
+    assert (model_directory / "code" / "fmnist_lib" / "features" / "pixels.py").is_file()
+    pins = (model_directory / "requirements.txt").read_text().split()
+    assert {pin.partition("==")[0] for pin in pins} >= {"mlflow", "scikit-learn", "skops"}
+    assert all("==" in pin for pin in pins)
+    assert model.metadata.signature.outputs.input_names()[:2] == ["class", "label"]
+    assert model.input_example.shape == (2, 28, 28)
