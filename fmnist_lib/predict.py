@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -94,7 +94,9 @@ def _unfinished(target: Path) -> Iterator[Path]:
             "Free some space, or name another file."
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        # There may be no such directory, which is what went wrong then.
+        with suppress(OSError):
+            part.unlink()
 
 
 def _sweep(target: Path) -> None:
@@ -151,8 +153,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--in", dest="source", required=True, type=Path, help=FORMATS)
     parser.add_argument("--out", required=True, type=Path, help="FILE.csv or FILE.parquet")
     options = parser.parse_args(arguments)
-    # Ended by a scheduler, it leaves as little behind as when it fails.
-    signal.signal(signal.SIGTERM, _leave)
     try:
         from tqdm import tqdm
 
@@ -174,4 +174,6 @@ def _leave(number: int, _: Any) -> None:
 
 
 if __name__ == "__main__":
+    # Ended by a scheduler, it leaves as little behind as when it fails.
+    signal.signal(signal.SIGTERM, _leave)
     raise SystemExit(main())

@@ -259,9 +259,8 @@ def _let_wait(directory: Path, record: TrainingRecord, model: SavedModel, error:
         place = keep(directory, record, model, str(error))
     except OSError as trouble:
         return f"{error} It could not be kept for later either: {trouble}."
-    return (
-        f"{error} The run waits in {place}; deliver it with `python -m fmnist_lib.tracking sync`."
-    )
+    # What to do comes first: the summary has room for a line.
+    return f"`python -m fmnist_lib.tracking sync` delivers it from {place} later. {error}"
 
 
 def _measures(outcome: TrainingOutcome, identity: RunIdentity, model: SavedModel) -> Measures:
