@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from metaflow.cards import Markdown
 
 from cards.components import header, percent, pictures, table
+from cards.power import power
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,6 +46,7 @@ def drift_card(report: DriftReport, version: DataVersion) -> list[MetaflowCardCo
         ),
         _rates(report),
         *_named(report, ["drift-detection", "drift-signatures", "drift-shifts"]),
+        *power(report.power),
     ]
 
 

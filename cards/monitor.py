@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from metaflow.cards import Markdown
 
 from cards.components import header, percent, pictures, table
+from cards.power import power
 from fmnist_lib.drift.verdict import retrain_alpha, watch_alpha
 from fmnist_lib.monitor.figures import gallery, history_chart
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from fmnist_lib.config import VerdictConfig
     from fmnist_lib.data.version import DataVersion
     from fmnist_lib.drift.assessment import BatchAssessment
-    from fmnist_lib.drift.power import PowerRow
     from fmnist_lib.monitor.challenge import Champion
     from fmnist_lib.monitor.signal import Retraining, Signal
     from fmnist_lib.retraining import Contest
@@ -34,8 +34,6 @@ _WORDS = {
 _SMALLEST_P_VALUE = 1e-4
 _SHOWN_HISTORY = 8
 _SHOWN_IMAGES = 16
-#: Share of shifted images that the sentence on power speaks of.
-_SENTENCE_FRACTION = 0.5
 
 
 def champion_card(champion: Champion, version: DataVersion) -> list[MetaflowCardComponent]:
@@ -179,7 +177,7 @@ def _evidence(assessment: BatchAssessment, config: VerdictConfig) -> list[Metafl
         Markdown("Every test, by itself:"),
         _tests(assessment),
         *_likeness(assessment),
-        *_power(assessment),
+        *power(assessment.power),
     ]
 
 
@@ -214,51 +212,6 @@ def _likeness(assessment: BatchAssessment) -> list[MetaflowCardComponent]:
             [(one.kind, one.example, f"{one.score:.2f}") for one in assessment.likeness],
         ),
     ]
-
-
-def _power(assessment: BatchAssessment) -> list[MetaflowCardComponent]:
-    """What would have been noticed at this number of images."""
-    rows = [row for row in assessment.power if row.fraction == _SENTENCE_FRACTION]
-    if not rows:
-        return []
-    ranked = sorted(rows, key=lambda row: row.rate.value)
-    seen, missed = ranked[-1], ranked[0]
-    null = [row for row in assessment.power if row.shift == "none"]
-    false = f" Without any shift it raised the alarm {percent(null[0].rate.value)} of the time." * (
-        len(null) > 0
-    )
-    return [
-        Markdown("## What would have been noticed?"),
-        Markdown(
-            f"At n = {seen.n} this test would have seen {_shift(seen)} in half of the images "
-            f"{percent(seen.rate.value, 0)} of the time, and {_shift(missed)} "
-            f"{percent(missed.rate.value, 0)} of the time.{false}"
-        ),
-        _power_table(assessment.power),
-    ]
-
-
-def _power_table(rows: Sequence[PowerRow]) -> MetaflowCardComponent:
-    fractions = sorted({row.fraction for row in rows if row.shift != "none"})
-    rates = {(row.shift, row.fraction): row.rate for row in rows}
-    shifts = list(dict.fromkeys(row.shift for row in rows if row.shift != "none"))
-    return table(
-        ["shift", *(f"in {percent(fraction, 0)} of the images" for fraction in fractions)],
-        [
-            (
-                shift.replace("_", " "),
-                *(
-                    percent(rates[shift, one].value, 0) if (shift, one) in rates else ""
-                    for one in fractions
-                ),
-            )
-            for shift in shifts
-        ],
-    )
-
-
-def _shift(row: PowerRow) -> str:
-    return f"*{row.shift.replace('_', ' ')}*"
 
 
 def _unlike(assessment: BatchAssessment, images: np.ndarray) -> list[MetaflowCardComponent]:

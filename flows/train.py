@@ -51,7 +51,7 @@ def parse_config(text: str) -> dict:
 
 
 @trigger_on_finish(flow="FashionMnistMonitor")
-@package_sources(["../fmnist_lib", "../cards"], suffixes=[".py", ".html", ".css"])
+@package_sources(["../fmnist_lib", "../cards"], suffixes=[".py", ".html", ".css", ".csv"])
 class FashionMnistTrain(FlowSpec):
     """From the images to a registered champion, with a card for every step."""
 

@@ -10,6 +10,7 @@ from fmnist_lib.drift.columns import default_columns, tested_columns
 from fmnist_lib.drift.detection import DetectionRate, detection_rates
 from fmnist_lib.drift.figures import drift_pictures
 from fmnist_lib.drift.ks import KSResult, ks_per_feature
+from fmnist_lib.drift.power import PowerRow, power_at, read_power
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,8 @@ class DriftReport:
         Images in each batch of `detection`.
     detection : tuple of DetectionRate
         "no shift" first (its rate is that of false alarms), then every simulated shift.
+    power : tuple of PowerRow
+        What the power study says of batches of this size.
     pictures : tuple of Picture
     seconds : float
         Wall time.
@@ -53,6 +56,7 @@ class DriftReport:
     n_current: int
     batch_rows: int
     detection: tuple[DetectionRate, ...]
+    power: tuple[PowerRow, ...]
     pictures: tuple[Picture, ...]
     seconds: float
 
@@ -120,6 +124,7 @@ def detect_drift(
         n_current=len(current),
         batch_rows=min(config.batch_rows, len(held_back or current)),
         detection=detection,
+        power=power_at(len(current), read_power()),
         pictures=pictures,
         seconds=time.perf_counter() - started,
     )

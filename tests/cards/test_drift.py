@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -12,9 +13,11 @@ from cards.drift import drift_card
 from fmnist_lib.config import DriftConfig
 from fmnist_lib.data.version import DataVersion
 from fmnist_lib.drift.batch import Batch, halves
+from fmnist_lib.drift.power import PowerRow
 from fmnist_lib.drift.report import detect_drift
 from fmnist_lib.drift.shifts import apply_shift
 from fmnist_lib.features.pixels import Pixels
+from fmnist_lib.statistics import Estimate
 
 CONFIG = DriftConfig(
     batch_rows=100, repeats=3, shift_rows=200, shifts=("rotation", "class_knockout")
@@ -77,3 +80,16 @@ def test_there_is_no_error_component(reports):
 
 def test_data_that_are_not_the_official_ones_are_named(reports):
     assert "not the official" in "".join(markdown(rendered(reports[0], "custom")))
+
+
+def test_the_power_study_speaks_when_it_is_there(reports):
+    rates = {"none": (0.0, 0.03), "image_large": (0.5, 0.98), "darker": (0.5, 0.1)}
+    rows = tuple(
+        PowerRow("ks-default", shift, fraction, 500, 0, 100, Estimate(rate, 0.0, 1.0))
+        for shift, (fraction, rate) in rates.items()
+    )
+    version = DataVersion("official", "somewhere", "ab" * 32, {})
+    report = replace(reports[0], power=rows)
+    text = " ".join(markdown([part.render() for part in drift_card(report, version)]))
+    assert "would have seen *image large* in half of the images 98 %" in text
+    assert "*darker* 10 %" in text
