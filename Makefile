@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Metaflow stops with "Unknown user" where the environment names none, or root.
 export METAFLOW_USER ?= $(shell id -un | sed 's/^root$$/container-root/')
 
-.PHONY: help install run quick test test-fast lint format types lock clean
+.PHONY: help install data-tools run quick test test-fast lint format types lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -18,6 +18,14 @@ $(VENV)/.installed: requirements/development.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, got " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/development.txt
+	@touch $@
+
+# DVC's dependencies are many and its own: it gets an environment of its own.
+data-tools: .venv-dvc/.installed ## Make .venv-dvc with DVC from its lock
+
+.venv-dvc/.installed: requirements/data-versioning.txt
+	$(PYTHON) -m venv .venv-dvc
+	.venv-dvc/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/data-versioning.txt
 	@touch $@
 
 run: install ## The main job: train, compare, explain and register on the real data
@@ -52,6 +60,9 @@ lock: ## Renew the lock (needs uv)
 		--override requirements/overrides.txt --no-emit-index-url --no-header \
 		--group dev --constraint requirements/runtime.txt \
 		--quiet --output-file requirements/development.txt
+	uv pip compile --group pyproject.toml:data-versioning --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header \
+		--quiet --output-file requirements/data-versioning.txt
 
 clean: ## Remove what runs and tools leave behind; the environment stays
 	rm -rf .metaflow mlruns bundles signals .pytest_cache .mypy_cache .ruff_cache

@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.data.audit import DataAudit, TwinCount
+    from fmnist_lib.data.changes import DataChanges
     from fmnist_lib.data.version import DataVersion
 
 
-def data_card(version: DataVersion, audit: DataAudit) -> list[MetaflowCardComponent]:
-    """Which data the run uses, and what the audit found in them."""
+def data_card(
+    version: DataVersion, audit: DataAudit, changes: DataChanges | None = None
+) -> list[MetaflowCardComponent]:
+    """Which data the run uses, what the audit found, and how they differ from the champion's."""
     return [
         *header("Data", version),
         Markdown(
@@ -26,6 +29,8 @@ def data_card(version: DataVersion, audit: DataAudit) -> list[MetaflowCardCompon
             f"`{version.fingerprint}`: two runs with the same fingerprint saw the same images and "
             "labels in the same splits."
         ),
+        *_dvc(version),
+        *_changes(changes),
         Markdown("## Splits"),
         _splits(version, audit),
         *_files(version),
@@ -46,6 +51,29 @@ def rest_card(reason: str) -> list[MetaflowCardComponent]:
 
 def _read_from(version: DataVersion) -> str:
     return f"read from `{version.location}`" if version.files else "made on the spot"
+
+
+def _dvc(version: DataVersion) -> list[MetaflowCardComponent]:
+    return [Markdown(f"DVC knows the files as `{version.dvc}`.")] if version.dvc else []
+
+
+def _changes(changes: DataChanges | None) -> list[MetaflowCardComponent]:
+    if changes is None or not changes.any:
+        return []
+    return [
+        Markdown(
+            f"## What changed since the champion\n\nCompared with the data of {changes.champion}: "
+            f"**{changes.added:,}** images added, **{changes.removed:,}** removed, "
+            f"**{changes.relabelled:,}** with another label, {changes.kept:,} as they were."
+        ),
+        table(
+            ["class", "images before", "images now", "difference"],
+            (
+                (name, f"{before:,}", f"{after:,}", f"{after - before:+,}")
+                for name, before, after in changes.by_class
+            ),
+        ),
+    ]
 
 
 def _splits(version: DataVersion, audit: DataAudit) -> MetaflowCardComponent:

@@ -88,7 +88,9 @@ class FashionMnistTrain(FlowSpec):
         self.decision = "rest" if self.challenge and not self.challenge.needed else "train"
         if self.decision == "train":
             self.read_data()
-            current.card["data"].extend(data_card(self.data_version, self.data_audit))
+            current.card["data"].extend(
+                data_card(self.data_version, self.data_audit, self.data_changes)
+            )
         else:
             current.card["data"].extend(rest_card(self.challenge.reason))
         self.next({"train": self.eda, "rest": self.end}, condition="decision")
@@ -334,6 +336,7 @@ class FashionMnistTrain(FlowSpec):
         from fmnist_lib.data.audit import audit
         from fmnist_lib.data.batch import read_batch
         from fmnist_lib.data.dataset import load_dataset
+        from fmnist_lib.lineage import changes_since_champion
 
         if self.challenge:
             self.add_new_images()
@@ -342,6 +345,13 @@ class FashionMnistTrain(FlowSpec):
             self.settings.data, PROJECT_ROOT, self.settings.seed
         )
         self.data_audit = audit(self.dataset, self.settings.data.audit)
+        self.data_changes = changes_since_champion(
+            self.dataset,
+            self.data_version,
+            self.settings.tracking,
+            PROJECT_ROOT,
+            os.environ.get("MLFLOW_TRACKING_URI"),
+        )
         current.run.add_tag(f"data:{self.data_version.origin}")
 
     def add_new_images(self):

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fmnist_lib.data.changes import RowIndex
 from fmnist_lib.errors import ModelError
+from fmnist_lib.lineage import ROWS
 from fmnist_lib.persistence.reference import HeldOutReference
 from fmnist_lib.persistence.stored_model import save_model
 from fmnist_lib.release.bundle import BundleContents, bundle_path, write_bundle
@@ -234,6 +236,7 @@ def _track(
         measures=_measures(outcome, identity, model),
         pictures=outcome.pictures,
         extra_gates=_contest_gate(outcome.contest),
+        files={ROWS: RowIndex.of(outcome.dataset.splits.values()).to_bytes()},
         system=system_metrics(),
         environment=environment(),
     )

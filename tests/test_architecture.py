@@ -22,7 +22,7 @@ BASE = {
     "persistence",
 }
 #: The modules that bring folders together.
-COMPOSITION = {"publish", "retraining", "monitoring", "predict", "serve", "model_source"}
+COMPOSITION = {"lineage", "publish", "retraining", "monitoring", "predict", "serve", "model_source"}
 LIBRARY = sorted((ROOT / "fmnist_lib").rglob("*.py"))
 CARDS = sorted((ROOT / "cards").rglob("*.py"))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmnist_lib.data.dvc import dvc_version
 from fmnist_lib.data.files import MIRRORS, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from fmnist_lib.data.idx import read_pair
 from fmnist_lib.data.sources import Source, find_source
@@ -193,4 +194,5 @@ def _version(dataset: Dataset, source: Source) -> DataVersion:
         fingerprint=whole.hexdigest(),
         splits=splits,
         files=source.checksums,
+        dvc=dvc_version(list(source.paths.values())),
     )

@@ -30,6 +30,9 @@ class DataVersion:
         SHA-256 of every split's images and labels.
     files : dict of str to str
         SHA-256 of every file read; empty for synthetic data.
+    dvc : str
+        Version by which DVC would know the files, see `fmnist_lib.data.dvc`; empty for synthetic
+        data.
     """
 
     origin: Origin
@@ -37,6 +40,7 @@ class DataVersion:
     fingerprint: str
     splits: dict[str, str]
     files: dict[str, str] = field(default_factory=dict)
+    dvc: str = ""
 
     @property
     def description(self) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.tracking.entries import log_all, metrics
 from fmnist_lib.tracking.registry import CHAMPION
-from fmnist_lib.tracking.store import client, mlflow_calls, resolve_uri, sqlite_file
+from fmnist_lib.tracking.store import FIRST_CONTACT, client, mlflow_calls, resolve_uri, sqlite_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from fmnist_lib.config import TrackingConfig
     from fmnist_lib.tracking.runs import RunIdentity
@@ -77,6 +78,51 @@ def version_behind_alias(
         flow=version.tags.get("metaflow.flow"),
         run_id=version.tags.get("metaflow.run_id"),
     )
+
+
+def file_of_champion(
+    config: TrackingConfig,
+    root: Path,
+    environment_uri: str | None,
+    path: str,
+    fingerprint: str,
+) -> tuple[str, bytes] | None:
+    """Fetch a file of the champion's run, unless its data have this fingerprint.
+
+    Parameters
+    ----------
+    config, root, environment_uri
+        See `version_behind_alias`.
+    path : str
+        Of the file in the run.
+    fingerprint : str
+        Of the data that the caller has.
+
+    Returns
+    -------
+    tuple of str and bytes, or None
+        The version's address and the content; None when there is no champion or no such file, or
+        when the data are the same.
+
+    Raises
+    ------
+    TrackingError
+        The store does not answer.
+    """
+    found = version_behind_alias(config, root, environment_uri)
+    if found is None:
+        return None
+    uri = resolve_uri(config, root, environment_uri)
+    with mlflow_calls(uri, **FIRST_CONTACT), TemporaryDirectory() as directory:
+        tracking = client(uri)
+        version = tracking.get_model_version(config.model_name, found.uri.rpartition("/")[2])
+        if version.tags.get("data.fingerprint") == fingerprint:
+            return None
+        folder = path.rpartition("/")[0]
+        if path not in [file.path for file in tracking.list_artifacts(version.run_id, folder)]:
+            return None
+        file = tracking.download_artifacts(version.run_id, path, directory)
+        return found.uri, Path(file).read_bytes()
 
 
 def log_monitor_run(

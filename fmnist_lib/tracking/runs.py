@@ -113,6 +113,8 @@ class TrainingRecord:
         Gates that only the caller can judge.
     system : mapping of str to float
         How busy the machine was; see `fmnist_lib.tracking.source.system_metrics`.
+    files : mapping of str to bytes
+        Further files of the run, by path.
     environment : mapping
         Python, machine and packages; see `fmnist_lib.tracking.source.environment`.
     created : int
@@ -129,6 +131,7 @@ class TrainingRecord:
     pictures: tuple[Picture, ...] = ()
     extra_gates: Sequence[GateResult] = ()
     system: Mapping[str, float] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     created: int = field(default_factory=milliseconds)
 
@@ -143,6 +146,7 @@ class TrainingRecord:
         return self.identity.tags | {
             "data.origin": self.data_version.origin,
             "data.fingerprint": self.data_version.fingerprint,
+            "data.dvc": self.data_version.dvc or "none",
         }
 
     @property
@@ -369,6 +373,9 @@ def _log_parent(tracking: Any, record: TrainingRecord, run_id: str, model_id: st
         (directory / "settings.json").write_text(settings, encoding="utf-8")
         environment = json.dumps(record.environment, indent=2)
         (directory / "environment.json").write_text(environment, encoding="utf-8")
+        for path, content in record.files.items():
+            (directory / path).parent.mkdir(parents=True, exist_ok=True)
+            (directory / path).write_bytes(content)
         tracking.log_artifacts(run_id, str(directory))
 
 

@@ -1,0 +1,64 @@
+"""What changed between the champion's data and those of a new run.
+
+Data and tracking come together here; neither knows the other.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from fmnist_lib.data.changes import DataChanges, RowIndex, compare_data
+from fmnist_lib.errors import TrackingError
+from fmnist_lib.tracking.monitoring import file_of_champion
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fmnist_lib.config import TrackingConfig
+    from fmnist_lib.data.dataset import Dataset
+    from fmnist_lib.data.version import DataVersion
+
+logger = logging.getLogger(__name__)
+
+#: File of an MLflow run that holds the hash and the label of every image.
+ROWS = "data/rows.npz"
+
+
+def changes_since_champion(
+    dataset: Dataset,
+    version: DataVersion,
+    config: TrackingConfig,
+    root: Path,
+    environment_uri: str | None = None,
+) -> DataChanges | None:
+    """Compare a run's data with those of today's champion.
+
+    Trouble with MLflow is a warning.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    version : DataVersion
+        Of the dataset.
+    config : TrackingConfig
+    root : Path
+        Directory that holds ``mlruns/`` when no store is configured.
+    environment_uri : str or None
+        Value of ``MLFLOW_TRACKING_URI``, read by the caller.
+
+    Returns
+    -------
+    DataChanges or None
+        None when there is no champion, its data are the same, or it did not leave what they were.
+    """
+    try:
+        found = file_of_champion(config, root, environment_uri, ROWS, version.fingerprint)
+    except TrackingError as error:
+        logger.warning("The data are not compared with the champion's. %s", error)
+        return None
+    if found is None:
+        return None
+    champion, content = found
+    rows = RowIndex.of(dataset.splits.values())
+    return compare_data(RowIndex.from_bytes(content), rows, champion)
