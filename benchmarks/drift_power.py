@@ -140,9 +140,8 @@ def main() -> None:
         _null(clean, cells)
         for number in range(options.splits):
             _split(held, clean, SEED + number, options, cells)
-            _write(cells)
             print(f"split {number + 1} of {options.splits} done", flush=True)
-    _write(cells)
+    _write(cells, options.file)
     sys.exit(_report(cells))
 
 
@@ -284,9 +283,9 @@ def _batch(split, changed, clean, shift, fraction, n):  # noqa: PLR0917 (a cell)
     )
 
 
-def _write(cells):
+def _write(cells, path):
     keys = sorted({key[:4] for key in cells}, key=str)
-    with POWER_FILE.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         header = ["method", "shift", "fraction", "n", "alarms", "repeats", "rate", "low", "high"]
         writer.writerow(header)
@@ -359,6 +358,7 @@ def _options():
     parser.add_argument("--splits", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=50, help="batches of a cell in a split")
     parser.add_argument("--every", action="store_true", help="pixels, PCA, projection as well")
+    parser.add_argument("--file", type=Path, default=POWER_FILE, help="to be written")
     parser.add_argument("--costly", action="store_true", help="domain classifier and MMD as well")
     return parser.parse_args()
 
