@@ -1,8 +1,8 @@
 """What the benchmark of drift tests and a peer's process give each other; needs only NumPy.
 
-The benchmark starts ``run_NAME.py DIRECTORY TABLE MINUTES``. DIRECTORY/TABLE.npy is a table of rows
-of the champion's ten outputs (float32) or of 784 pixels (uint8); DIRECTORY/batches.npz says which
-of them every reference and every batch has. The peer leaves one alarm a batch in
+The benchmark starts ``run_NAME.py DIRECTORY MINUTES``. DIRECTORY/outputs.npy are rows of the
+champion's ten outputs, float32; DIRECTORY/batches.npz says which of them every reference and every
+batch has. The peer leaves one alarm a batch in
 DIRECTORY/alarms.npz, as far as it comes in time.
 """
 
@@ -33,8 +33,8 @@ def answer_all(fit: Fit, library: str) -> None:
     library : str
         Name of the distribution whose version is reported.
     """
-    directory, table, minutes = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
-    rows = np.load(directory / f"{table}.npy", mmap_mode="r")
+    directory, minutes = Path(sys.argv[1]), float(sys.argv[2])
+    rows = np.load(directory / "outputs.npy", mmap_mode="r")
     with np.load(directory / "batches.npz") as file:
         references, repeats, batches = file["references"], file["repeats"], file["batches"]
     alarms: list[bool] = []

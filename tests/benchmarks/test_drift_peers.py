@@ -99,7 +99,7 @@ def test_a_peer_that_is_not_through_answers_for_whole_repeats(
     )
     clock = iter([0.0, 0.0, 61.0])
     monkeypatch.setattr(benchmark[1].time, "perf_counter", lambda: next(clock))
-    monkeypatch.setattr(sys, "argv", ["run", str(tmp_path), "outputs", "1"])
+    monkeypatch.setattr(sys, "argv", ["run", str(tmp_path), "1"])
     benchmark[1].answer_all(lambda _: lambda batch: len(batch) == 100, "numpy")
     with np.load(tmp_path / "alarms.npz") as answer:
         n_first = int((repeats == 0).sum())
