@@ -50,11 +50,18 @@ def test_any_flipped_bit_of_the_zip_is_found_and_named(bundle, tmp_path):
         path.write_bytes(changed)
         problems = verify(path)
         assert problems, position
-        if name is not None:
-            assert any(name in problem for problem in problems), (position, name, problems)
+        if name is not None and not any(name in problem for problem in problems):
+            # Padding after a packed file: what is unpacked is still the same.
+            assert "the zip file's own structure" in problems[0]
+            assert _content(path, name) == _content(bundle, name)
     with pytest.raises(BundleError, match=r"changed\.zip: expected an unchanged bundle"):
         unpack(path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def _content(path, name):
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(name)
 
 
 def test_any_flipped_bit_of_an_unpacked_bundle_is_found_and_named(bundle, tmp_path):
