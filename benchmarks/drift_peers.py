@@ -15,8 +15,9 @@ calls drift in a batch is its own default, and the libraries get the champion's 
 - Evidently, DataDriftPreset: for references beyond 1,000 rows the Wasserstein distance of each
   column, in its standard deviations, is drift from 0.1; the data set drifts when at least half of
   the columns do.
-- NannyML, UnivariateDriftCalculator: the Jensen-Shannon distance of a column alerts above 0.1. It
-  has no verdict on all columns together: any alert counts. A batch is one chunk.
+- NannyML, UnivariateDriftCalculator: a column alerts where its Jensen-Shannon distance is more than
+  three standard deviations above the mean of chunks of the reference, here of the batch's size. It
+  has no verdict on all columns together: any alert counts.
 
 There are 200 repeats without a shift and 50 with each. A library that is not through after
 --minutes has been measured on the first of them, whose number the table gives. Rates with 95 %
