@@ -1,0 +1,100 @@
+"""Put the tables of benchmarks/results into README.md, between their marks.
+
+python benchmarks/readme.py [--check]
+
+A table stands between ``<!-- NAME -->`` and ``<!-- end NAME -->``. With ``--check`` nothing is
+written, and the exit code is 1 when a table is not what the results say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+README = ROOT / "README.md"
+
+
+def frontier(frame: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy and costs by budget: the mean of the seeds, and their range."""
+    groups = frame.groupby("minutes")
+    accuracy = groups["test_accuracy"]
+    spread = [
+        f"{mean:.4f}" if count == 1 else f"{mean:.4f} ({low:.4f} to {high:.4f})"
+        for mean, count, low, high in zip(
+            accuracy.mean(), accuracy.count(), accuracy.min(), accuracy.max(), strict=True
+        )
+    ]
+    return pd.DataFrame(
+        {
+            "minutes": [f"{minutes:g}" for minutes in accuracy.mean().index],
+            "runs": accuracy.count().to_list(),
+            "test accuracy": spread,
+            "seconds used": [f"{seconds:.0f}" for seconds in groups["budget_seconds"].mean()],
+            "both cores busy": [f"{share:.0%}" for share in groups["processor_share"].mean()],
+            "peak GiB": [f"{peak:.1f}" for peak in groups["peak_gib"].max()],
+            "model MB": [f"{size:.0f}" for size in groups["model_mb"].mean()],
+            "ms an image, one core": [f"{ms:.2f}" for ms in groups["ms_per_image"].mean()],
+        }
+    )
+
+
+def growth(frame: pd.DataFrame) -> pd.DataFrame:
+    """Time and memory of a fit by rows."""
+    return pd.DataFrame(
+        {
+            "rows": [f"{rows:,}" for rows in frame["rows"]],
+            "kept rows": [f"{rows:,}" for rows in frame["kept_rows"]],
+            "fit seconds": [f"{seconds:.1f}" for seconds in frame["fit_seconds"]],
+            "predict ms an image": [f"{ms:.2f}" for ms in frame["predict_ms_per_image"]],
+            "peak GiB": [f"{peak:.1f}" for peak in frame["peak_gib"]],
+            "accuracy": [f"{accuracy:.4f}" for accuracy in frame["accuracy"]],
+        }
+    )
+
+
+TABLES = {"frontier": frontier, "growth": growth}
+
+
+def main() -> int:
+    """Write the tables, or check them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    options = parser.parse_args()
+    text = README.read_text(encoding="utf-8")
+    wanted = filled(text)
+    if options.check:
+        return int(wanted != text)
+    README.write_text(wanted, encoding="utf-8")
+    return 0
+
+
+def filled(text: str) -> str:
+    """Return the page with every marked table made from the results."""
+    for name, table in TABLES.items():
+        content = markdown(table(pd.read_csv(RESULTS / f"{name}.csv")))
+        text, marks = re.subn(
+            rf"(<!-- {name} -->\n).*?(<!-- end {name} -->)",
+            lambda marks, content=content: f"{marks[1]}{content}{marks[2]}",
+            text,
+            flags=re.DOTALL,
+        )
+        if marks != 1:
+            raise SystemExit(f"README.md: expected the marks of the table {name} once, got {marks}")
+    return text
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    """Give a table in Markdown."""
+    lines = [list(frame.columns), ["---"] * len(frame.columns)]
+    lines += frame.astype(str).to_numpy().tolist()
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
