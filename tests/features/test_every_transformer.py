@@ -148,8 +148,11 @@ def test_blank_images_and_none_at_all_are_fine(transformer, images):
 def test_what_is_no_image_is_refused(transformer, images):
     with pytest.raises(DataError, match="expected shape"):
         clone(transformer).fit(images[:50, :14])
+    fitted = clone(transformer).fit(images[:50])
+    with pytest.raises(DataError, match="as if divided by 255"):
+        fitted.transform(images[:50] / 255)
     with pytest.raises(DataError, match="got fractions"):
-        clone(transformer).fit(images[:50]).transform(images[:50] / 255)
+        fitted.transform(images[:50] / 2)
 
 
 @pytest.mark.parametrize(
