@@ -1,6 +1,6 @@
 """How often every two-sample test notices every shift, by the number of images in a batch.
 
-python benchmarks/drift_power.py [--data DIRECTORY] [--splits N] [--repeats N] [--costly]
+python benchmarks/drift_power.py [--data DIRECTORY] [--splits N] [--repeats N] [--every] [--costly]
 
 Champion, held-out images and shifts are those of drift_pool.py. The 20,000 held-out images are
 divided anew for every split into a reference of 10,000 and a stock of 10,000, from which batches
