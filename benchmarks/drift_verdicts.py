@@ -16,7 +16,7 @@ estimate   mean absolute error of the accuracy estimated without labels, n = 500
 year       365 nights without a shift, n = 500, 100 times: at most 5 % of the years have a
            "retrain"; "watch" is counted in 3 of them; a new reference every 5
 
-Tables go to benchmarks/results/drift-*.csv. Fails where a bar is missed.
+Tables go to benchmarks/results/drift_*.csv. Fails where a bar is missed.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def harm(held):
         for shift in (one for one in SHIFTS if pool_name(one) == name):
             rows += [_tries(splits, changed, shift, fraction, N) for fraction in FRACTIONS]
     rows = [row for row in rows if row is not None]
-    _table("drift-harm.csv", rows)
+    _table("drift_harm.csv", rows)
     return [
         f"{row['shift']} {row['fraction']}: {row['retrain']} of 200"
         for row in rows
@@ -195,7 +195,7 @@ def estimate(held):
                 _errors(splits[:SHIFT_BATCHES], changed, shift, fraction, 1)
                 for fraction in FRACTIONS
             ]
-    _table("drift-estimate.csv", rows)
+    _table("drift_estimate.csv", rows)
     null, shifted = rows[0], rows[1:]
     batches = sum(row["batches"] for row in shifted)
     reliable = sum(row["reliable"] for row in shifted)
@@ -256,7 +256,7 @@ def year(held):
         watches += verdicts.count("watch") if number < WATCHED_YEARS else 0
     rate = wilson(retrained, YEARS)
     _table(
-        "drift-year.csv",
+        "drift_year.csv",
         [
             {
                 "years": YEARS,

@@ -1,4 +1,4 @@
-"""Put the tables of benchmarks/results into README.md, between their marks.
+"""Put the tables of the benchmarks' results into README.md, between their marks.
 
 python benchmarks/readme.py [--check]
 
@@ -58,7 +58,51 @@ def growth(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-TABLES = {"frontier": frontier, "growth": growth}
+#: Tests in the table of detection rates, by their names in words.
+METHODS = {
+    "ks-default": "the test that decides",
+    "ks-outputs": "KS of the champion's outputs",
+    "ks-features": "KS of named features",
+    "ks-pixels": "KS of pixels",
+    "ks-pca": "KS of principal components",
+    "ks-projection": "KS of random projections",
+    "chi2-classes": "chi-square of its classes",
+}
+
+
+def power(frame: pd.DataFrame) -> pd.DataFrame:
+    """Mean detection rate over shifts and fractions, and the rate of false alarms, by images."""
+    from drift_power import PAPER
+
+    shifted = frame[frame["shift"].isin(PAPER)]
+    null = frame[(frame["shift"] == "none") & (frame["method"] == "ks-default")]
+    rates = shifted.pivot_table("rate", "method", "n").reindex(list(METHODS))
+    false_alarms = null.set_index("n")["rate"]
+    rates = rates.rename(index=METHODS)
+    rates.loc["the test that decides, no shift"] = false_alarms
+    return rates.map(_rate).reset_index(names="images in the batch")
+
+
+def drift_peers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Share of batches that raise the alarm, without a shift and as the mean over the shifts."""
+    kinds = frame["shift"].eq("none").map({True: "false alarms", False: "detected"})
+    columns = kinds + frame["n"].map(", n = {}".format)
+    table = frame.assign(column=columns).pivot_table("rate", "test", "column", sort=False)
+    first = sorted(table.columns, key=lambda name: name.startswith("detected"))
+    return table[first].sort_index().map(_rate).reset_index(names="test")
+
+
+def _rate(rate: float) -> str:
+    return "" if pd.isna(rate) else f"{rate:.2f}"
+
+
+#: Every table with the file it is made of.
+TABLES = {
+    "frontier": (frontier, RESULTS / "frontier.csv"),
+    "growth": (growth, RESULTS / "growth.csv"),
+    "power": (power, ROOT / "fmnist_lib" / "drift" / "power.csv"),
+    "drift_peers": (drift_peers, RESULTS / "drift_peers.csv"),
+}
 
 
 def main() -> int:
@@ -76,8 +120,8 @@ def main() -> int:
 
 def filled(text: str) -> str:
     """Return the page with every marked table made from the results."""
-    for name, table in TABLES.items():
-        content = markdown(table(pd.read_csv(RESULTS / f"{name}.csv")))
+    for name, (table, file) in TABLES.items():
+        content = markdown(table(pd.read_csv(file)))
         text, marks = re.subn(
             rf"(<!-- {name} -->\n).*?(<!-- end {name} -->)",
             lambda marks, content=content: f"{marks[1]}{content}{marks[2]}",
@@ -91,7 +135,7 @@ def filled(text: str) -> str:
 
 def markdown(frame: pd.DataFrame) -> str:
     """Give a table in Markdown."""
-    lines = [list(frame.columns), ["---"] * len(frame.columns)]
+    lines = [list(map(str, frame.columns)), ["---"] * len(frame.columns)]
     lines += frame.astype(str).to_numpy().tolist()
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 

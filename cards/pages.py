@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +24,6 @@ def card_pages(pathspec: str, without: str) -> dict[str, str]:
         The step that asks: its card is not there yet.
     """
     from metaflow import Run
-    from metaflow.cards import get_cards
 
     pages = {}
     try:
@@ -28,8 +31,19 @@ def card_pages(pathspec: str, without: str) -> dict[str, str]:
             tasks = [] if step.id == without else sorted(step, key=lambda task: int(task.id))
             for number, task in enumerate(tasks, 1):
                 name = step.id if len(tasks) == 1 else f"{step.id}-{number}"
-                for card in get_cards(task):
+                for card in _cards(task):
                     pages[name] = card.get()
     except Exception as error:  # noqa: BLE001 (whatever the datastore or a card raises)
         logger.warning("Not every card could be put into the bundle: %s", error)
     return pages
+
+
+def _cards(task: Any) -> Iterable[Any]:
+    """Cards of a task; none for a step without one."""
+    from metaflow.cards import get_cards
+    from metaflow.plugins.cards.exception import CardNotPresentException
+
+    try:
+        return get_cards(task)
+    except CardNotPresentException:
+        return ()

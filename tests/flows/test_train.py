@@ -147,6 +147,14 @@ def test_metaflow_and_mlflow_lead_to_each_other(finished, project):
     np.testing.assert_array_equal(champion.predict(images), data.champion.predict(images))
 
 
+def test_the_bundle_holds_the_cards_of_every_step_that_has_one(finished):
+    with zipfile.ZipFile(finished["publish"].task.data.bundle_path) as bundle:
+        pages = {name for name in bundle.namelist() if name.startswith("cards/")}
+    steps = {"start", "eda", "select", "explain", "drift"}
+    assert {f"cards/{step}.html" for step in steps} <= pages
+    assert len([page for page in pages if page.startswith("cards/search-")]) == 3
+
+
 def test_the_bundle_reproduces_the_predictions(finished, tmp_path):
     data = finished["publish"].task.data
     with zipfile.ZipFile(data.bundle_path) as bundle:

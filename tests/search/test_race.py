@@ -34,11 +34,11 @@ def test_a_restart_does_not_shrink_the_time(enter):
 
 def test_the_leaders_refit_is_kept_free(enter):
     a, b = enter("a")[0], enter("b")[0]
-    a.post(0.9, refit=40)
+    a.post(0.9, refit=30)
     a.post(0.91)  # what was posted before still holds
-    assert b.remaining == pytest.approx(100 - 40 - 8, abs=1)
+    assert b.remaining == pytest.approx(100 - 30 - 8, abs=1)
     b.post(0.8, refit=5)
-    assert b.remaining == pytest.approx(100 - 40 - 8, abs=1)
+    assert b.remaining == pytest.approx(100 - 30 - 8, abs=1)
     a.post(0.92, refit=500)
     a.end()
     assert b.remaining == pytest.approx(100 - b.champion_limit - 8, abs=1)
