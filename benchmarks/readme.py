@@ -72,7 +72,7 @@ METHODS = {
 
 def power(frame: pd.DataFrame) -> pd.DataFrame:
     """Mean detection rate over shifts and fractions, and the rate of false alarms, by images."""
-    from drift_power import PAPER
+    from drift_power import PAPER, PAPER_BBSDS
 
     shifted = frame[frame["shift"].isin(PAPER)]
     null = frame[(frame["shift"] == "none") & (frame["method"] == "ks-default")]
@@ -80,6 +80,7 @@ def power(frame: pd.DataFrame) -> pd.DataFrame:
     false_alarms = null.set_index("n")["rate"]
     rates = rates.rename(index=METHODS)
     rates.loc["the test that decides, no shift"] = false_alarms
+    rates.loc["the paper's test of outputs"] = pd.Series(PAPER_BBSDS)
     return rates.map(_rate).reset_index(names="images in the batch")
 
 

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from fmnist_lib.drift.evidence import Evidence
 
 Verdict = Literal["insufficient_data", "ok", "watch", "retrain"]
+#: Smaller p-values are not told apart in words; the levels of one night are larger.
+SMALLEST_SHOWN = 1e-4
 
 
 def retrain_alpha(config: VerdictConfig) -> float:
@@ -35,9 +37,9 @@ def decide(evidence: Evidence, config: VerdictConfig) -> tuple[Verdict, str]:
     if p_value > watch_alpha(config):
         return (
             "ok",
-            f"no significant difference from the held-out images (p = {p_value:.2g})",
+            f"no significant difference from the held-out images ({_p(p_value)})",
         )
-    found = f"the batch differs from the held-out images (p = {p_value:.2g}, {evidence.decisive})"
+    found = f"the batch differs from the held-out images ({_p(p_value)}, {evidence.decisive})"
     lost = _loss(evidence)
     against = _objections(evidence, config)
     if against:
@@ -77,3 +79,7 @@ def _change(drop: float) -> str:
 
 def _points(share: float) -> str:
     return f"{100 * share:.1f} points"
+
+
+def _p(value: float) -> str:
+    return f"p = {value:.2g}" if value >= SMALLEST_SHOWN else "p < 0.0001"
