@@ -8,6 +8,7 @@ from metaflow.cards import Markdown
 
 from cards.components import header, percent, pictures, table
 from cards.power import power
+from fmnist_lib.statistics import SMALLEST_P_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from fmnist_lib.drift.report import DriftReport
 
 _SHOWN_COLUMNS = 10
-_SMALLEST_P_VALUE = 1e-4
 
 
 def drift_card(report: DriftReport, version: DataVersion) -> list[MetaflowCardComponent]:
@@ -68,7 +68,7 @@ def _columns(report: DriftReport) -> MetaflowCardComponent:
 
 
 def _p_value(value: float) -> str:
-    return f"{value:.4f}" if value >= _SMALLEST_P_VALUE else f"below {_SMALLEST_P_VALUE:g}"
+    return f"{value:.4f}" if value >= SMALLEST_P_VALUE else f"below {SMALLEST_P_VALUE:g}"
 
 
 def _rates(report: DriftReport) -> MetaflowCardComponent:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from metaflow.cards import Markdown
 
 from cards.components import header, percent, pictures, table
+from fmnist_lib.statistics import SMALLEST_P_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -153,7 +154,7 @@ def _p_value(value: float | None) -> str:
     """Format a p-value; nothing for the champion itself."""
     if value is None or math.isnan(value):
         return ""
-    return f"{value:.4f}" if value >= 0.0001 else "< 0.0001"  # noqa: PLR2004 (last shown digit)
+    return f"{value:.4f}" if value >= SMALLEST_P_VALUE else "< 0.0001"
 
 
 def _description(row: Any) -> str:

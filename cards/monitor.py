@@ -10,6 +10,7 @@ from cards.components import header, percent, pictures, table
 from cards.power import power
 from fmnist_lib.drift.verdict import retrain_alpha, watch_alpha
 from fmnist_lib.monitor.figures import gallery, history_chart
+from fmnist_lib.statistics import SMALLEST_P_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,6 @@ _WORDS = {
     "watch": "Keep an eye on it",
     "retrain": "Train anew",
 }
-_SMALLEST_P_VALUE = 1e-4
 _SHOWN_HISTORY = 8
 _SHOWN_IMAGES = 16
 
@@ -155,7 +155,7 @@ def _history(history: Sequence[Signal]) -> MetaflowCardComponent:
 
 
 def _p_value(value: float) -> str:
-    return f"{value:.4f}" if value >= _SMALLEST_P_VALUE else f"below {_SMALLEST_P_VALUE:g}"
+    return f"{value:.4f}" if value >= SMALLEST_P_VALUE else f"below {SMALLEST_P_VALUE:g}"
 
 
 def _evidence(assessment: BatchAssessment, config: VerdictConfig) -> list[MetaflowCardComponent]:

@@ -8,6 +8,9 @@ import numpy as np
 
 from fmnist_lib.errors import DataError
 
+#: Smaller p-values are not told apart in words.
+SMALLEST_P_VALUE = 1e-4
+
 
 @dataclass(frozen=True)
 class Estimate:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from fmnist_lib.statistics import SMALLEST_P_VALUE
+
 if TYPE_CHECKING:
     from fmnist_lib.config import VerdictConfig
     from fmnist_lib.drift.evidence import Evidence
 
 Verdict = Literal["insufficient_data", "ok", "watch", "retrain"]
-#: Smaller p-values are not told apart in words; the levels of one night are larger.
-SMALLEST_SHOWN = 1e-4
 
 
 def retrain_alpha(config: VerdictConfig) -> float:
@@ -82,4 +82,4 @@ def _points(share: float) -> str:
 
 
 def _p(value: float) -> str:
-    return f"p = {value:.2g}" if value >= SMALLEST_SHOWN else "p < 0.0001"
+    return f"p = {value:.2g}" if value >= SMALLEST_P_VALUE else "p < 0.0001"

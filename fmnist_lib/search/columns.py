@@ -64,7 +64,7 @@ class ColumnStore:
             path = self._block_path(extractor)
             if not path.exists():
                 _fit(extractor, self._data.images[self._data.fit_rows()], self._seed, path)
-            self._blocks[key] = pickle.loads(path.read_bytes())  # noqa: S301 (written by us)
+            self._blocks[key] = _read_block(path)
         return self._blocks[key]
 
     def prepare(self, extractors: Sequence[Any], processes: int) -> None:

@@ -44,12 +44,6 @@ def delete_twins(tracking: Any, experiment_id: str, key: str, keep: Collection[s
             tracking.delete_run(run.info.run_id)
 
 
-def is_complete(tracking: Any, experiment_id: str, key: str) -> bool:
-    """Whether a run of that key holds everything it should."""
-    query = f"tags.`{KEY}` = '{key}' and tags.`{COMPLETE}` = 'true'"
-    return bool(tracking.search_runs([experiment_id], query))
-
-
 def _age(run: Any) -> tuple[bool, int, str]:
     """Complete ones first, then the oldest."""
     return not run.data.tags.get(COMPLETE), run.info.start_time, run.info.run_id
