@@ -10,13 +10,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils.extmath import randomized_svd
 from sklearn.utils.validation import check_is_fitted
 
-from fmnist_lib.features.chunks import in_chunks
+from fmnist_lib.features.chunks import in_chunks, in_threads
 from fmnist_lib.features.images import as_images
 
 #: Images extracted at once; their raw columns are never all in memory.
 _EXTRACTED = 512
 #: Images projected at once, by one thread.
 _PROJECTED = 64
+#: The two kinds of components, as a factor of a mirror image: in this order everywhere.
+_SIGNS = (1, -1)
 
 
 class FeatureBlock(TransformerMixin, BaseEstimator):
@@ -49,8 +51,10 @@ class FeatureBlock(TransformerMixin, BaseEstimator):
     extractor_ : transformer
         Fitted.
     mean_ : ndarray of float32, shape (n_raw_columns,)
-    components_ : ndarray of float32, shape (n_raw_columns, n_features_out_)
-        Orthonormal columns.
+        The same for two columns that mirroring swaps.
+    components_ : list of two ndarray of float32, shape (n_pairs, n_components)
+        Orthonormal columns for the symmetric and for the antisymmetric part of the raw columns:
+        a row for each pair that mirroring swaps.
     deviations_ : ndarray of float32, shape (n_features_out_,)
         Standard deviations of the components.
     antisymmetric_ : ndarray of bool, shape (n_features_out_,)
@@ -94,11 +98,14 @@ class FeatureBlock(TransformerMixin, BaseEstimator):
         mirrored = self.extractor_.mirror_columns()
         self.mean_ = (self.mean_ + self.mean_[mirrored]) / 2
         columns -= self.mean_
-        parts = [
-            _components(columns, mirrored, number, sign, random.randint(2**31))
-            for number, sign in ((self.symmetric, 1), (self.antisymmetric, -1))
-        ]
-        self.components_ = np.hstack([components for components, _ in parts])
+        seeds = [random.randint(2**31) for _ in _SIGNS]
+        numbers = (self.symmetric, self.antisymmetric)
+        folds = [_Fold(mirrored, sign) for sign in _SIGNS]
+        folded = [in_chunks(fold, columns, fold.n_pairs, _PROJECTED) for fold in folds]
+        parts = in_threads(
+            lambda one: _components(*one), list(zip(folded, numbers, seeds, strict=True))
+        )
+        self.components_ = [components for components, _ in parts]
         self.deviations_ = np.concatenate([deviations for _, deviations in parts])
         self.antisymmetric_ = np.repeat([False, True], [len(part[1]) for part in parts])
         return self
@@ -107,13 +114,16 @@ class FeatureBlock(TransformerMixin, BaseEstimator):
         """Return float32 columns of shape (n, n_features_out_)."""
         check_is_fitted(self)
         images = as_images(X)
-        scale = self.column_scale()
-        projection = self.components_ * scale
-        offset = self.mean_ @ projection
+        mirrored = self.extractor_.mirror_columns()
+        folds = [_Fold(mirrored, sign) for sign in _SIGNS]
+        scales = np.split(self.column_scale(), [np.count_nonzero(~self.antisymmetric_)])
+        projections = [one * scale for one, scale in zip(self.components_, scales, strict=True)]
         output = np.empty((len(images), self.n_features_out_), dtype=np.float32)
 
         def project(columns: np.ndarray) -> np.ndarray:
-            return columns @ projection - offset
+            columns -= self.mean_
+            pairs = zip(folds, projections, strict=True)
+            return np.hstack([fold(columns) @ projection for fold, projection in pairs])
 
         for start in range(0, len(images), _EXTRACTED):
             columns = self.extractor_.transform(images[start : start + _EXTRACTED])
@@ -153,7 +163,11 @@ class FeatureBlock(TransformerMixin, BaseEstimator):
         block = FeatureBlock(**parameters)
         block.extractor_ = self.extractor_
         block.mean_ = self.mean_
-        block.components_ = np.ascontiguousarray(self.components_[:, kept])
+        numbers = (symmetric, antisymmetric)
+        block.components_ = [
+            np.ascontiguousarray(one[:, :number])
+            for one, number in zip(self.components_, numbers, strict=True)
+        ]
         block.deviations_ = self.deviations_[kept]
         block.antisymmetric_ = self.antisymmetric_[kept]
         return block
@@ -189,33 +203,43 @@ def leading(antisymmetric: np.ndarray, n_symmetric: int, n_antisymmetric: int) -
     )
 
 
-def _components(
-    columns: np.ndarray, mirrored: np.ndarray, number: int, sign: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Leading components of the symmetric (sign 1) or antisymmetric (-1) part of the columns.
+class _Fold:
+    """The symmetric (sign 1) or antisymmetric (-1) part of raw columns.
 
     Of every pair of columns that mirroring swaps one is enough: it makes the matrix half as wide.
-    """
-    position = np.arange(len(mirrored))
-    first = position < mirrored if sign < 0 else position <= mirrored
-    partner = mirrored[first]
-    # A pair's common part has the length (a + b) / sqrt(2); that of a column that stays is itself.
-    share = np.where(position[first] == partner, 0.5, np.sqrt(0.5)).astype(np.float32)
 
-    def shared(rows: np.ndarray) -> np.ndarray:
-        part = rows[:, first]
-        part += sign * rows[:, partner]
-        part *= share
+    Parameters
+    ----------
+    mirrored : ndarray of intp, shape (n_raw_columns,)
+        Where mirroring moves the columns.
+    sign : {1, -1}
+    """
+
+    def __init__(self, mirrored: np.ndarray, sign: int) -> None:
+        position = np.arange(len(mirrored))
+        self._first = np.flatnonzero(position < mirrored if sign < 0 else position <= mirrored)
+        self._partner = mirrored[self._first]
+        self._add = np.add if sign > 0 else np.subtract
+        # A pair's part has the length (a + b) / sqrt(2); that of a column that stays is itself.
+        alone = self._first == self._partner
+        self._share = np.where(alone, 0.5, np.sqrt(0.5)).astype(np.float32)
+        self.n_pairs = len(self._first)
+
+    def __call__(self, columns: np.ndarray) -> np.ndarray:
+        """Return float32 of shape (n, n_pairs)."""
+        part = columns[:, self._first]
+        self._add(part, columns[:, self._partner], out=part)
+        part *= self._share
         return part
 
-    part = in_chunks(shared, columns, len(partner), _PROJECTED)
+
+def _components(part: np.ndarray, number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Leading principal components, one a column, and their standard deviations."""
     number = min(number, *part.shape)
-    components = np.zeros((len(mirrored), number), dtype=np.float32)
     if not number:
-        return components, np.zeros(0, dtype=np.float32)
+        return np.zeros((part.shape[1], 0), dtype=np.float32), np.zeros(0, dtype=np.float32)
     _, lengths, axes = randomized_svd(
         part, number, n_iter=2, power_iteration_normalizer="QR", random_state=seed
     )
-    components[first] = axes.T * share[:, None]
-    components[partner] += sign * axes.T * share[:, None]
-    return components, (lengths / np.sqrt(len(columns))).astype(np.float32)
+    components = np.ascontiguousarray(axes.T, dtype=np.float32)
+    return components, (lengths / np.sqrt(len(part))).astype(np.float32)

@@ -11,6 +11,7 @@ fmnist_lib.features.block.FeatureBlock
 fmnist_lib.features.deskew.Deskew
 fmnist_lib.features.gradients.OrientedGradients
 fmnist_lib.features.named.NamedFeatures
+fmnist_lib.features.patch_scales.PatchScales
 fmnist_lib.features.patches.PatchDictionary
 fmnist_lib.features.pixels.Pixels
 fmnist_lib.features.scaling.OverallScaler

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 #: Part of the budget kept for refitting the champion on training and validation images. Whoever
 #: leads the race knows better how much it needs.
 REFIT_SHARE = 0.2
-#: From so many minutes on there is time for patch dictionaries: none, of one size, of several.
-_PATCH_SIZES = {0.0: (), 2.0: ("5",), 8.0: ("5", "3+5+7")}
+#: From so many minutes on there is time for patch dictionaries: none, of several sizes, and of one
+#: size as well, for small models.
+_PATCH_SIZES = {0.0: (), 2.0: ("3+5+7",), 8.0: ("5", "3+5+7")}
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fmnist_lib.search.data import SearchData
 
 #: Components kept of every extractor; a pipeline takes the leading ones.
-MAX_SYMMETRIC, MAX_ANTISYMMETRIC = 450, 250
+MAX_SYMMETRIC, MAX_ANTISYMMETRIC = 640, 360
 #: Rows of one file.
 _CHUNK = 1000
 
@@ -68,7 +68,7 @@ class ColumnStore:
         return self._blocks[key]
 
     def prepare(self, extractors: Sequence[Any], processes: int) -> None:
-        """Compute the blocks and the columns of all images, in processes of one thread each.
+        """Compute the blocks and the columns of all images, on several processors.
 
         Parameters
         ----------
@@ -78,15 +78,12 @@ class ColumnStore:
         from joblib import Parallel, delayed, parallel_config
 
         images = self._data.images
-        new = [extractor for extractor in extractors if not self._block_path(extractor).exists()]
-        # The extraction lets go of the interpreter too often for threads to be of much use.
+        for extractor in extractors:
+            # One after the other, on all threads: there may be fewer than processors.
+            self.block(extractor)
+        # Extraction lets go of the interpreter too often for threads to be of much use.
         config = parallel_config("loky", inner_max_num_threads=1)
         with one_thread(), config, Parallel(n_jobs=processes) as parallel:
-            fitted_on = images[self._data.fit_rows()]
-            parallel(
-                delayed(_fit)(extractor, fitted_on, self._seed, self._block_path(extractor))
-                for extractor in new
-            )
             parallel(
                 delayed(_transform)(self._block_path(extractor), images[rows], path)
                 for extractor in extractors

@@ -14,7 +14,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 
 from fmnist_lib.features.gradients import OrientedGradients
-from fmnist_lib.features.patches import PatchDictionary
+from fmnist_lib.features.patch_scales import PatchScales
 from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.features.scaling import OverallScaler
 from fmnist_lib.models.kernel import KernelClassifier
@@ -27,7 +27,7 @@ Params = dict[str, Any]
 GROWTH = {"kernel": 1.9, "logistic": 1.0, "boosting": 1.0, "trees": 1.1, "neural": 1.0}
 
 #: Extractors whose columns are computed once, before the search, for every candidate.
-SHARED_PATCHES: Params = {"atoms": 100, "threshold": 0.1, "contrast": 0.01, "patch_cells": 7}
+SHARED_PATCHES: Params = {"atoms": 50, "threshold": 0.1, "contrast": 0.01, "patch_cells": 7}
 SHARED_GRADIENTS: Params = {"gradient_cells": "9+7+4", "orientations": 8}
 
 
@@ -57,9 +57,12 @@ def shared_extractors(patch_sizes: tuple[str, ...]) -> list[Any]:
     patch_sizes : tuple of str
         Patch dictionaries that candidates may choose from, such as "5" and "3+5".
     """
-    sizes = sorted({size for choice in patch_sizes for size in choice.split("+")})
-    patches = _patches({**SHARED_PATCHES, "patch_sizes": "+".join(sizes)}) if sizes else {}
-    return [*patches.values(), *_gradients(SHARED_GRADIENTS).values()]
+    patches = [
+        extractor
+        for sizes in patch_sizes
+        for extractor in _patches({**SHARED_PATCHES, "patch_sizes": sizes}).values()
+    ]
+    return [*patches, *_gradients(SHARED_GRADIENTS).values()]
 
 
 def feature_blocks(params: Params) -> tuple[Block, ...]:
@@ -88,16 +91,15 @@ def feature_blocks(params: Params) -> tuple[Block, ...]:
 
 
 def _patches(params: Params) -> dict[str, Any]:
-    return {
-        f"patches_{size}": PatchDictionary(
-            size=int(size),
-            atoms=params["atoms"],
-            threshold=params["threshold"],
-            contrast=params["contrast"],
-            cells=params["patch_cells"],
-        )
-        for size in params["patch_sizes"].split("+")
-    }
+    sizes = tuple(int(size) for size in params["patch_sizes"].split("+"))
+    patches = PatchScales(
+        sizes=sizes,
+        atoms=params["atoms"],
+        threshold=params["threshold"],
+        contrast=params["contrast"],
+        cells=params["patch_cells"],
+    )
+    return {f"patches_{params['patch_sizes']}": patches}
 
 
 def _gradients(params: Params) -> dict[str, Any]:

@@ -121,7 +121,8 @@ class Recipe:
             return 0.0
         widths = [len(block.parity(store)) for block in self.blocks]
         raw = [len(store.block(block.extractor).mean_) for block in self.blocks]
-        components = sum(4 * long * wide for long, wide in zip(raw, widths, strict=True))
+        # Mirroring halves the components' length.
+        components = sum(2 * long * wide for long, wide in zip(raw, widths, strict=True))
         # A byte a column, and a coefficient of four a class.
         kept = (self.learner.landmarks or n_rows) * (sum(widths) + 4 * N_CLASSES)
         return (components + kept) / 1e6

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: Most components of one block at the most even share of antisymmetric ones.
 MAX_COMPONENTS = MAX_SYMMETRIC + MAX_ANTISYMMETRIC
-_FEW_COMPONENTS = 120
+_FEW_COMPONENTS, _MANY_COMPONENTS = 120, 350
 
 
 def suggest(
@@ -85,20 +85,18 @@ def starting_points(
     point = {
         "explore": False,
         "second_weight": 0.34,
-        "patches_components": 700,
+        "patches_components": 950,
         "gradients_components": 450,
         "antisymmetric_share": 0.36,
         "whitening": 0.5,
         "width": 1.0,
         "ridge": 0.03,
     }
-    # As many as the size of the model allows.
-    several = {"patches_components": 400, "gradients_components": 350}
     if "kernel" not in candidate.families or candidate.compact:
         return []
     return [
         {
-            **(point | several if "+" in sizes else point),
+            **point,
             "family": "kernel",
             "features": features,
             "patch_sizes": sizes,
@@ -115,7 +113,7 @@ def _components(family: str, candidate: OptunaCandidate) -> tuple[int, int]:
         return 50, _FEW_COMPONENTS
     # A kernel of all images gains by many columns, one of a few thousand does not: the first rungs
     # would choose too few.
-    return (MAX_COMPONENTS // 2 if family == "kernel" else 100), MAX_COMPONENTS
+    return (_MANY_COMPONENTS if family == "kernel" else 100), MAX_COMPONENTS
 
 
 def _choice(trial: Trial, name: str, options: tuple[Any, ...]) -> Any:
@@ -125,7 +123,7 @@ def _choice(trial: Trial, name: str, options: tuple[Any, ...]) -> Any:
 
 def _explored_patches(trial: Trial) -> dict[str, Any]:
     return {
-        "atoms": trial.suggest_categorical("atoms", [60, 100, 160]),
+        "atoms": trial.suggest_categorical("atoms", [30, 50, 80]),
         "threshold": trial.suggest_float("threshold", 0.05, 0.4, step=0.05),
         "contrast": trial.suggest_categorical("contrast", [0.01, 0.02, 0.04, 0.08, 0.16]),
         "patch_cells": trial.suggest_categorical("patch_cells", [5, 7]),

@@ -128,7 +128,7 @@ def block_params(candidate: TpotCandidate, patch_sizes: tuple[str, ...]) -> dict
     gradients = max(2, round(0.4 * candidate.components))
     return {
         "features": available("patches+gradients", patch_sizes),
-        "patch_sizes": "5",
+        "patch_sizes": patch_sizes[-1] if patch_sizes else "",
         **SHARED_PATCHES,
         **SHARED_GRADIENTS,
         "patches_components": max(2, candidate.components - gradients),

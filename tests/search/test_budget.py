@@ -49,9 +49,9 @@ def test_one_candidate_gets_all_cores():
     assert (budget.workers, budget.threads) == (1, 4)
 
 
-def test_several_patch_sizes_take_more_minutes():
+def test_a_choice_of_patch_sizes_takes_more_minutes():
     assert patch_sizes(config([1.0], minutes=1.0)) == ()
-    assert patch_sizes(config([1.0], minutes=3.0)) == ("5",)
+    assert patch_sizes(config([1.0], minutes=3.0)) == ("3+5+7",)
     assert patch_sizes(config([1.0], minutes=20.0)) == ("5", "3+5+7")
 
 
