@@ -23,6 +23,9 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
+# What a run left is made of the library's types.
+sys.path.insert(0, str(ROOT))
+
 RESULTS = ROOT / "benchmarks" / "results"
 FIELDS = (
     "minutes",

@@ -85,10 +85,10 @@ def starting_points(
     point = {
         "explore": False,
         "second_weight": 0.34,
-        "patches_components": 950,
-        "gradients_components": 450,
+        "patches_components": 750,
+        "gradients_components": 400,
         "antisymmetric_share": 0.36,
-        "whitening": 0.5,
+        "whitening": 0.45,
         "width": 1.0,
         "ridge": 0.03,
     }
