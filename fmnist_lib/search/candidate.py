@@ -14,7 +14,7 @@ from fmnist_lib.errors import SearchError
 from fmnist_lib.features.chunks import available_threads, one_thread
 from fmnist_lib.models.kernel import KernelClassifier, fit_temperature
 from fmnist_lib.search.clock import MARGIN, Clock
-from fmnist_lib.search.result import CandidateResult, Found
+from fmnist_lib.search.result import CandidateResult, Found, Stopwatch
 from fmnist_lib.statistics import wilson
 
 if TYPE_CHECKING:
@@ -115,9 +115,9 @@ def _validated(job: Job, found: Found, search_seconds: float, n_rows: int) -> Ca
     from sklearn.metrics import log_loss
 
     data, store, recipe = job.data, job.store(), found.recipe
-    start = time.monotonic()
+    watch = Stopwatch()
     learner = recipe.fit_learner(store, data, slice(0, n_rows))
-    fit_seconds = time.monotonic() - start
+    fit_seconds, threads = watch.read()
     columns = recipe.columns(store, data, data.validation_rows)
     labels = data.labels[data.validation_rows]
     learner, recipe, probabilities = _calibrated(learner, recipe, columns, labels)
@@ -144,12 +144,7 @@ def _validated(job: Job, found: Found, search_seconds: float, n_rows: int) -> Ca
         fit_seconds=fit_seconds,
         fit_rows=n_rows,
         fit_time=found.fit_time
-        and replace(
-            found.fit_time,
-            rows=n_rows,
-            seconds=max(fit_seconds, 1e-3),
-            threads=available_threads(),
-        ),
+        and replace(found.fit_time, rows=n_rows, seconds=fit_seconds, threads=threads),
     )
 
 

@@ -11,10 +11,9 @@ import optuna
 import pandas as pd
 
 from fmnist_lib.errors import SearchError
-from fmnist_lib.features.chunks import available_threads
 from fmnist_lib.search import pipelines
 from fmnist_lib.search.clock import MARGIN, RefitTime
-from fmnist_lib.search.result import FitTime, Found
+from fmnist_lib.search.result import FitTime, Found, Stopwatch
 from fmnist_lib.search.space import starting_points, suggest
 from fmnist_lib.search.studies import StudyFolder
 
@@ -136,12 +135,14 @@ class _Objective:
             n_holdout = data.n_holdout // (REDUCTION if rung == 0 else 1)
             if rung:
                 self._check_time(trial, fit_seconds * REDUCTION**growth)
-            score, fit_seconds, row_seconds = self._fit_and_score(recipe, n_fit, n_holdout)
+            score, (fit_seconds, threads), row_seconds = self._fit_and_score(
+                recipe, n_fit, n_holdout
+            )
             trial.report(score, step=REDUCTION**rung)
             # On few rows a kernel spends its time on what does not grow with their square.
             if rung or growth <= 1:
                 fit_time = FitTime(
-                    n_fit, fit_seconds, growth, params["family"] == "kernel", available_threads()
+                    n_fit, fit_seconds, growth, params["family"] == "kernel", threads
                 )
                 self._note_refit(trial, recipe, fit_time, row_seconds)
             if rung < RUNGS - 1 and trial.number >= self._n_kept and trial.should_prune():
@@ -220,8 +221,8 @@ class _Objective:
 
     def _fit_and_score(
         self, recipe: Recipe, n_fit: int, n_holdout: int
-    ) -> tuple[float, float, float]:
-        """Accuracy on the held-out rows, seconds of the fit, and seconds to score a row."""
+    ) -> tuple[float, tuple[float, float], float]:
+        """Accuracy on the held-out rows, seconds and threads of the fit, seconds to score a row."""
         data = self._job.data
         fit_rows, holdout_rows = data.fit_rows(n_fit), data.holdout_rows(n_holdout)
         for block in recipe.blocks:
@@ -233,12 +234,12 @@ class _Objective:
                 self._store.columns(block.extractor, rows)
             if missing:
                 self._extraction[block.name] = (time.monotonic() - start) / missing
-        start = time.monotonic()
+        watch = Stopwatch()
         learner = recipe.fit_learner(self._store, data, fit_rows)
-        fitted = time.monotonic()
+        spent, fitted = watch.read(), time.monotonic()
         columns = recipe.columns(self._store, data, holdout_rows)
         score = float(np.mean(learner.predict(columns) == data.labels[holdout_rows]))
-        return score, fitted - start, (time.monotonic() - fitted) / n_holdout
+        return score, spent, (time.monotonic() - fitted) / n_holdout
 
 
 def _importances(study: Study) -> dict[str, float]:

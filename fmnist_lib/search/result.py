@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -54,15 +55,15 @@ class FitTime:
         The time grows with the rows to this power.
     parallel : bool
         Whether more threads make it quicker.
-    threads : int
-        Threads it ran on.
+    threads : float
+        Threads it ran on, on average: there may be more processors from some moment on.
     """
 
     rows: int
     seconds: float
     growth: float
     parallel: bool = False
-    threads: int = 1
+    threads: float = 1.0
 
     def at(self, rows: int, threads: int = 1) -> float:
         """Estimate the seconds of a fit on other rows."""
@@ -81,6 +82,18 @@ class FitTime:
         if not self.parallel:
             return 1.0
         return (1 + _THREAD_GAIN * (threads - 1)) / (1 + _THREAD_GAIN * (self.threads - 1))
+
+
+class Stopwatch:
+    """Wall time of a piece of work, and how many threads it kept busy."""
+
+    def __init__(self) -> None:
+        self._wall, self._processor = time.monotonic(), time.process_time()
+
+    def read(self) -> tuple[float, float]:
+        """Return the seconds since the start, and the threads, at least 1, on average."""
+        seconds = max(time.monotonic() - self._wall, 1e-3)
+        return seconds, max(1.0, (time.process_time() - self._processor) / seconds)
 
 
 @dataclass(frozen=True)
