@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from fmnist_lib.features.patches import PatchDictionary
-
 
 class PatchScales(TransformerMixin, BaseEstimator):
-    """Columns of a `PatchDictionary` of every size, one after the other.
+    """Columns of a dictionary of every size, one after the other.
 
     As one extractor, so that principal components are found across the sizes: patches of 3, 5 and
     7 pixels say much the same, and a few hundred components together keep more than as many of
@@ -21,10 +19,10 @@ class PatchScales(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
+    dictionary : PatchDictionary
+        Not fitted; its size and random state are set for each of the sizes.
     sizes : tuple of int, default=(3, 5, 7)
         Pixels along each side of the patches of every dictionary; odd.
-    atoms, threshold, contrast, whitening, cells :
-        Of every dictionary, as `PatchDictionary` takes them.
     random_state : int, RandomState or None, default=None
 
     Attributes
@@ -33,22 +31,11 @@ class PatchScales(TransformerMixin, BaseEstimator):
     n_features_out_ : int
     """
 
-    def __init__(  # noqa: PLR0917 (each one is a parameter of the method)
-        self,
-        sizes: tuple[int, ...] = (3, 5, 7),
-        atoms: int = 100,
-        threshold: float = 0.15,
-        contrast: float = 0.04,
-        whitening: float = 0.1,
-        cells: int = 7,
-        random_state: Any = None,
+    def __init__(
+        self, dictionary: Any, sizes: tuple[int, ...] = (3, 5, 7), random_state: Any = None
     ) -> None:
+        self.dictionary = dictionary
         self.sizes = sizes
-        self.atoms = atoms
-        self.threshold = threshold
-        self.contrast = contrast
-        self.whitening = whitening
-        self.cells = cells
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 (scikit-learn's signature)
@@ -61,14 +48,13 @@ class PatchScales(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            A size is even or ``atoms`` is odd.
+            A size is even or the number of atoms is odd.
         DataError
             No images.
         """
         random = check_random_state(self.random_state)
-        shared = {name: value for name, value in self.get_params().items() if name != "sizes"}
         self.dictionaries_ = [
-            PatchDictionary(**shared | {"size": size, "random_state": random.randint(2**31)}).fit(X)
+            clone(self.dictionary).set_params(size=size, random_state=random.randint(2**31)).fit(X)
             for size in self.sizes
         ]
         self.n_features_out_ = sum(one.n_features_out_ for one in self.dictionaries_)
@@ -85,7 +71,7 @@ class PatchScales(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of intp, shape (n_features_out_,)
-            As `PatchDictionary.mirror_columns`.
+            As those of `fmnist_lib.features.patches.PatchDictionary`.
         """
         orders, start = [], 0
         for dictionary in self.dictionaries_:

@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 
 from fmnist_lib.features.gradients import OrientedGradients
 from fmnist_lib.features.patch_scales import PatchScales
+from fmnist_lib.features.patches import PatchDictionary
 from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.features.scaling import OverallScaler
 from fmnist_lib.models.kernel import KernelClassifier
@@ -92,14 +93,13 @@ def feature_blocks(params: Params) -> tuple[Block, ...]:
 
 def _patches(params: Params) -> dict[str, Any]:
     sizes = tuple(int(size) for size in params["patch_sizes"].split("+"))
-    patches = PatchScales(
-        sizes=sizes,
+    dictionary = PatchDictionary(
         atoms=params["atoms"],
         threshold=params["threshold"],
         contrast=params["contrast"],
         cells=params["patch_cells"],
     )
-    return {f"patches_{params['patch_sizes']}": patches}
+    return {f"patches_{params['patch_sizes']}": PatchScales(dictionary, sizes)}
 
 
 def _gradients(params: Params) -> dict[str, Any]:

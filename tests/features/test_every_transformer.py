@@ -34,7 +34,7 @@ TO_COLUMNS = [
     OrientedGradients(cells=(9, 4), orientations=6),
     OrientedGradients(cells=4, orientations=9, signed=False, interpolate=False),
     PatchDictionary(atoms=6, cells=4, random_state=0),
-    PatchScales(sizes=(3, 5), atoms=4, cells=3, random_state=0),
+    PatchScales(PatchDictionary(atoms=4, cells=3), (3, 5), random_state=0),
     FeatureBlock(OrientedGradients(cells=4), symmetric=6, antisymmetric=3, random_state=0),
 ]
 TRANSFORMERS = [*TO_COLUMNS, Deskew()]
@@ -167,7 +167,7 @@ def test_what_is_no_image_is_refused(transformer, images):
         OrientedGradients(cells=5, orientations=6),
         OrientedGradients(cells=4, orientations=9, signed=False),
         PatchDictionary(atoms=6, cells=4, random_state=0),
-        PatchScales(sizes=(3, 5), atoms=4, cells=3, random_state=0),
+        PatchScales(PatchDictionary(atoms=4, cells=3), (3, 5), random_state=0),
     ],
     ids=str,
 )

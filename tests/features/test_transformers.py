@@ -34,7 +34,7 @@ def test_overall_scaling_keeps_the_proportions():
 
 def test_patch_scales_put_a_dictionary_of_every_size_side_by_side(test_images):
     images = test_images[:60]
-    scales = PatchScales(sizes=(3, 7), atoms=6, cells=4, threshold=0.1, random_state=0)
+    scales = PatchScales(PatchDictionary(atoms=6, cells=4, threshold=0.1), (3, 7), random_state=0)
     columns = scales.fit_transform(images)
     assert columns.shape == (60, 2 * 4**2 * 2 * 6)
     assert [one.get_params()["threshold"] for one in scales.dictionaries_] == [0.1, 0.1]

@@ -23,6 +23,7 @@ from fmnist_lib.errors import ModelError
 from fmnist_lib.features.block import FeatureBlock
 from fmnist_lib.features.gradients import OrientedGradients
 from fmnist_lib.features.patch_scales import PatchScales
+from fmnist_lib.features.patches import PatchDictionary
 from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.models.kernel import KernelClassifier
 from fmnist_lib.persistence.skops_file import read_skops, write_skops
@@ -36,7 +37,7 @@ def _lightgbm():
 
 
 def _blocks():
-    patches = FeatureBlock(PatchScales(sizes=(3, 5), atoms=6, cells=3), 6, 3)
+    patches = FeatureBlock(PatchScales(PatchDictionary(atoms=6, cells=3), (3, 5)), 6, 3)
     blocks = [("patches", patches), ("gradients", FeatureBlock(OrientedGradients(), 6, 3))]
     return FeatureUnion(blocks, transformer_weights={"patches": 0.5, "gradients": 0.5})
 
