@@ -53,7 +53,7 @@ SEEN = {
     "search": "Pipelines tried",
     "select": "Leaderboard",
     "explain": "What the champion looks at",
-    "drift": "No drift found",
+    "drift": "What would be noticed?",
     "publish": "Where everything is",
 }
 
@@ -129,7 +129,9 @@ def test_the_reference_is_held_out_and_apart_from_the_batch(finished):
     held_back = {image.tobytes() for image in data.held_back.images}
     assert len(data.reference) + len(data.held_back) == 10_000
     assert len(reference & held_back) <= 5  # the official test set has a few true twins
-    assert not finished["drift"].task.data.drift_report.drifted
+    # Nothing has shifted. By design one champion in twenty has a false alarm all the same; this
+    # bound is for one in a thousand.
+    assert finished["drift"].task.data.drift_report.ks.adjusted_p_value.min() > 0.001
 
 
 def test_metaflow_and_mlflow_lead_to_each_other(finished, project):
