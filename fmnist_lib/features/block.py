@@ -13,10 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from fmnist_lib.features.chunks import in_chunks, in_threads
 from fmnist_lib.features.images import as_images
 
-#: Images extracted at once; their raw columns are never all in memory.
-_EXTRACTED = 512
-#: Images projected at once, by one thread.
-_PROJECTED = 64
+#: Images extracted and projected at once, by one thread: raw columns are never all in memory.
+_CHUNK = 128
 #: The two kinds of components, as a factor of a mirror image: in this order everywhere.
 _SIGNS = (1, -1)
 
@@ -101,7 +99,7 @@ class FeatureBlock(TransformerMixin, BaseEstimator):
         seeds = [random.randint(2**31) for _ in _SIGNS]
         numbers = (self.symmetric, self.antisymmetric)
         folds = [_Fold(mirrored, sign) for sign in _SIGNS]
-        folded = [in_chunks(fold, columns, fold.n_pairs, _PROJECTED) for fold in folds]
+        folded = [in_chunks(fold, columns, fold.n_pairs, _CHUNK) for fold in folds]
         parts = in_threads(
             lambda one: _components(*one), list(zip(folded, numbers, seeds, strict=True))
         )
@@ -116,21 +114,16 @@ class FeatureBlock(TransformerMixin, BaseEstimator):
         images = as_images(X)
         mirrored = self.extractor_.mirror_columns()
         folds = [_Fold(mirrored, sign) for sign in _SIGNS]
+        means = [fold(self.mean_[None]) for fold in folds]
         scales = np.split(self.column_scale(), [np.count_nonzero(~self.antisymmetric_)])
         projections = [one * scale for one, scale in zip(self.components_, scales, strict=True)]
-        output = np.empty((len(images), self.n_features_out_), dtype=np.float32)
 
-        def project(columns: np.ndarray) -> np.ndarray:
-            columns -= self.mean_
-            pairs = zip(folds, projections, strict=True)
-            return np.hstack([fold(columns) @ projection for fold, projection in pairs])
+        def project(images: np.ndarray) -> np.ndarray:
+            columns = self.extractor_.transform(images)
+            kinds = zip(folds, means, projections, strict=True)
+            return np.hstack([(fold(columns) - mean) @ onto for fold, mean, onto in kinds])
 
-        for start in range(0, len(images), _EXTRACTED):
-            columns = self.extractor_.transform(images[start : start + _EXTRACTED])
-            output[start : start + _EXTRACTED] = in_chunks(
-                project, columns, self.n_features_out_, _PROJECTED
-            )
-        return output
+        return in_chunks(project, images, self.n_features_out_, _CHUNK)
 
     def column_scale(self) -> np.ndarray:
         """Factors of the components: partial whitening, and mean squared row length 1.

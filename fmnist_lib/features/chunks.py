@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 Result = TypeVar("Result")
+
+#: Marks the threads of `in_threads`.
+_nested = threading.local()
 
 #: Environment variable that bounds our own threads; those of other libraries have their own.
 THREADS = "FMNIST_THREADS"
@@ -63,6 +67,8 @@ def in_chunks(
 def in_threads(function: Callable[[Any], Result], items: Sequence[Any]) -> list[Result]:
     """Call a function for every item, side by side, with one BLAS thread in each call.
 
+    A call from within such a call works in its own thread: the processors are busy already.
+
     Parameters
     ----------
     function : callable
@@ -74,13 +80,19 @@ def in_threads(function: Callable[[Any], Result], items: Sequence[Any]) -> list[
     list
         What the function returned, in the order of the items.
     """
+    if getattr(_nested, "yes", False):
+        return [function(item) for item in items]
     threads = min(available_threads(), len(items))
     with _blas().limit(limits=1, user_api="blas"):
         if threads <= 1:
             return [function(item) for item in items]
-        with ThreadPoolExecutor(threads) as pool:
+        with ThreadPoolExecutor(threads, initializer=_mark_nested) as pool:
             # list() raises what a thread raised.
             return list(pool.map(function, items))
+
+
+def _mark_nested() -> None:
+    _nested.yes = True
 
 
 def available_threads() -> int:

@@ -16,7 +16,7 @@ from fmnist_lib.features.pooling import triangular_pooling
 from fmnist_lib.labels import IMAGE_SHAPE
 
 #: Images worked on at once: larger chunks fall out of the processor's second-level cache.
-_CHUNK = 4
+_CHUNK = 8
 #: What the whitening and the dictionary are learnt from.
 _FIT_IMAGES, _FIT_PATCHES = 2000, 200_000
 #: Patches flatter than this standard deviation (of pixels in 0..1) are background.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fmnist_lib.search.race import Race
 
 #: Estimates of the time of a longer fit are taken times this margin.
-MARGIN = 1.15
+MARGIN = 1.08
 #: Seconds between two looks at the other candidates.
 _POLL_SECONDS = 0.5
 #: Part of a candidate's time that fitting on the training images may take at the most.

@@ -126,7 +126,7 @@ class _Objective:
         """Fit on more and more rows for as long as the trial keeps up with the others."""
         data = self._job.data
         recipe = pipelines.make_recipe(params, self._job.seed, self._job.memory_gib)
-        growth = pipelines.GROWTH[params["family"]]
+        growth = pipelines.growth(params)
         self._check_size(trial, recipe)
         score, fit_seconds = 0.0, 0.0
         n_most = min(self._candidate.rows or data.n_fit, data.n_fit)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 #: Most components of one block at the most even share of antisymmetric ones.
 MAX_COMPONENTS = MAX_SYMMETRIC + MAX_ANTISYMMETRIC
 _FEW_COMPONENTS, _MANY_COMPONENTS = 120, 350
+#: Most components of a block, and landmarks, of a compact candidate.
+_COMPACT_COMPONENTS, _COMPACT_LANDMARKS = 200, 4000
 
 
 def suggest(
@@ -50,7 +52,7 @@ def suggest(
     params["whitening"] = trial.suggest_float("whitening", 0.2, 0.9)
     explore = candidate.explore and trial.suggest_categorical("explore", [False, True])
     if "patches" in kinds:
-        params["patch_sizes"] = _choice(trial, "patch_sizes", patch_sizes)
+        params["patch_sizes"] = _choice(trial, "patch_sizes", _sizes(candidate, patch_sizes))
         params |= _explored_patches(trial) if explore else SHARED_PATCHES
     if "gradients" in kinds:
         params |= _explored_gradients(trial) if explore else SHARED_GRADIENTS
@@ -82,7 +84,11 @@ def starting_points(
     list of dict
         As `optuna.study.Study.enqueue_trial` takes them; what a point leaves open is drawn.
     """
+    if "kernel" not in candidate.families:
+        return []
     point = {
+        "family": "kernel",
+        "features": candidate.features[-1],
         "explore": False,
         "second_weight": 0.34,
         "patches_components": 750,
@@ -92,24 +98,27 @@ def starting_points(
         "width": 1.0,
         "ridge": 0.03,
     }
-    if "kernel" not in candidate.families or candidate.compact:
-        return []
-    return [
-        {
-            **point,
-            "family": "kernel",
-            "features": features,
-            "patch_sizes": sizes,
+    if candidate.compact:
+        point |= {
+            "patches_components": 120,
+            "gradients_components": 80 if patch_sizes else _COMPACT_COMPONENTS,
+            "landmarks": _COMPACT_LANDMARKS,
         }
-        for features in candidate.features[-1:]
-        for sizes in reversed(patch_sizes or ("",))
-    ]
+    sizes = _sizes(candidate, patch_sizes) or ("",)
+    return [point | {"patch_sizes": size} for size in reversed(sizes)]
+
+
+def _sizes(candidate: OptunaCandidate, patch_sizes: tuple[str, ...]) -> tuple[str, ...]:
+    """Patch dictionaries a candidate chooses from; a compact one has the smallest."""
+    return patch_sizes[:1] if candidate.compact else patch_sizes
 
 
 def _components(family: str, candidate: OptunaCandidate) -> tuple[int, int]:
     """Fewest and most components of a block."""
+    if candidate.compact:
+        return 50, _COMPACT_COMPONENTS
     # Gradient boosting sorts every column: it gets fewer of them.
-    if family == "boosting" or candidate.compact:
+    if family == "boosting":
         return 50, _FEW_COMPONENTS
     # A kernel of all images gains by many columns, one of a few thousand does not: the first rungs
     # would choose too few.
@@ -144,7 +153,7 @@ def _kernel(trial: Trial, candidate: OptunaCandidate) -> dict[str, Any]:
         "width": trial.suggest_float("width", 0.5, 2.0, log=True),
         "ridge": trial.suggest_float("ridge", 0.01, 0.2, log=True),
         "mirror": True,
-        "landmarks": trial.suggest_int("landmarks", 1000, 4000, log=True)
+        "landmarks": trial.suggest_int("landmarks", 1000, _COMPACT_LANDMARKS, log=True)
         if candidate.compact
         else None,
     }

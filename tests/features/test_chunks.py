@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from fmnist_lib.features.chunks import THREADS, available_threads, in_chunks
+from fmnist_lib.features.chunks import THREADS, available_threads, in_chunks, in_threads
 
 
 @pytest.fixture
@@ -66,3 +66,15 @@ def test_what_goes_wrong_in_a_thread_is_raised(rows):
 
     with pytest.raises(ZeroDivisionError):
         in_chunks(fail, rows, 4, 5)
+
+
+def test_work_within_work_stays_in_its_thread(monkeypatch):
+    monkeypatch.setattr("fmnist_lib.features.chunks.available_threads", lambda: 2)
+
+    def inner(_):
+        return threading.get_ident()
+
+    def outer(_):
+        return {threading.get_ident(), *in_threads(inner, range(3))}
+
+    assert [len(idents) for idents in in_threads(outer, range(4))] == [1, 1, 1, 1]

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from fmnist_lib.config import OptunaCandidate
 from fmnist_lib.search.columns import ColumnStore
 from fmnist_lib.search.pipelines import describe, make_recipe
-from fmnist_lib.search.space import suggest
+from fmnist_lib.search.space import starting_points, suggest
 
 FAMILIES = ("logistic", "kernel", "boosting", "trees", "neural")
 
@@ -74,6 +74,25 @@ def test_a_compact_candidate_stays_small():
     for seed in range(20):
         params = drawn("kernel", "gradients", seed, compact=True)
         assert params["landmarks"] is not None
+
+
+def test_a_compact_candidate_starts_from_a_point_of_its_space():
+    candidate = OptunaCandidate(
+        id="small",
+        engine="optuna",
+        families=["kernel"],
+        features=["patches+gradients"],
+        compact=True,
+    )
+    (point,) = starting_points(candidate, ("5", "3+5+7"))
+    study = optuna.create_study()
+    study.enqueue_trial(point)
+    params = suggest(study.ask(), candidate, ("5", "3+5+7"))
+    assert params["patch_sizes"] == "5"
+    assert {name: params[name] for name in ("landmarks", "width", "ridge")} == {
+        name: point[name] for name in ("landmarks", "width", "ridge")
+    }
+    assert params["patches_components"] == point["patches_components"]
 
 
 def test_the_size_of_a_kernel_is_known_before_it_is_fitted(data, cache):
