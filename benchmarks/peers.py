@@ -46,6 +46,8 @@ ENVIRONMENTS = ROOT / "benchmarks" / ".environments"
 RESULTS = ROOT / "benchmarks" / "results"
 SEED = 20
 PROJECT = "fmnist-flow"
+#: Patch dictionaries of the columns that a peer gets: those the flow's champions use.
+PATCH_SIZES = ("3+5+7",)
 #: Steps of the flow that `--minutes` pays for.
 BUDGETED_STEPS = ("prepare", "search", "select")
 #: Given to the flow beyond the limit of the peers: it also explores, explains and reports.
@@ -242,12 +244,11 @@ def project_columns(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Float32 columns of the project's features, learnt from the training images."""
     from fmnist_lib.features.block import FeatureBlock
-    from fmnist_lib.features.gradients import OrientedGradients
-    from fmnist_lib.features.patches import PatchDictionary
+    from fmnist_lib.search.pipelines import shared_extractors
 
     blocks = [
         FeatureBlock(extractor, random_state=SEED).fit(images_train)
-        for extractor in (PatchDictionary(), OrientedGradients())
+        for extractor in shared_extractors(PATCH_SIZES)
     ]
     train, test = (
         np.hstack([block.transform(images) for block in blocks])

@@ -44,6 +44,25 @@ def frontier(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def peers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy and costs of what one could pick instead, the best first."""
+    frame = frame.sort_values("accuracy", ascending=False, na_position="last")
+    known = frame["accuracy"].notna()
+    intervals = "[" + frame["low"].map("{:.4f}".format) + ", " + frame["high"].map("{:.4f}]".format)
+    return pd.DataFrame(
+        {
+            "on two cores": frame["peer"],
+            "input": frame["input"],
+            "minutes": frame["minutes"].map("{:g}".format),
+            "test accuracy": frame["accuracy"].map("{:.4f}".format).where(known, "none"),
+            "95 % interval": intervals.where(known, ""),
+            "seconds used": frame["fit_seconds"].map("{:.0f}".format).where(known, ""),
+            "peak GiB": frame["peak_gib"].map("{:.1f}".format),
+            "remarks": frame["note"].fillna(""),
+        }
+    )
+
+
 def growth(frame: pd.DataFrame) -> pd.DataFrame:
     """Time and memory of a fit by rows."""
     return pd.DataFrame(
@@ -100,6 +119,7 @@ def _rate(rate: float) -> str:
 #: Every table with the file it is made of.
 TABLES = {
     "frontier": (frontier, RESULTS / "frontier.csv"),
+    "peers": (peers, RESULTS / "peers.csv"),
     "growth": (growth, RESULTS / "growth.csv"),
     "power": (power, ROOT / "fmnist_lib" / "drift" / "power.csv"),
     "drift_peers": (drift_peers, RESULTS / "drift_peers.csv"),

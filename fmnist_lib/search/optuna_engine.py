@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 REDUCTION = 4
 RUNGS = 3
 
+#: Standard errors of the paired difference by which a trial must beat a starting point: the best of
+#: many points close to each other wins by luck on a few thousand images.
+_CLEARLY = 2.0
+
 _FEWEST_FOR_IMPORTANCES = 8
 #: Kept for the parameter importances, which are computed when the search has ended.
 _IMPORTANCES_SECONDS = 1.0
@@ -53,9 +57,10 @@ def search(
 
     Trials are fitted on a sixteenth, a quarter and all of the rows, and scored on the held-out
     ones (on a quarter of them at first); the pruner (Li et al., "A System for Massively Parallel
-    Hyperparameter Tuning", MLSys 2020) ends those that fall behind. A recipe that was scored on
-    more rows beats every one that was scored on fewer. The search stops when the refit of the best
-    recipe would no longer fit the clock, or after ``candidate.trials``.
+    Hyperparameter Tuning", MLSys 2020) ends those that fall behind. A recipe that was fitted on
+    more rows beats every one that was fitted on fewer; on as many, a starting point is given up
+    only for one that is clearly better. The search stops when the refit of the best recipe would
+    no longer fit the clock, or after ``candidate.trials``.
 
     Parameters
     ----------
@@ -97,7 +102,10 @@ def search(
 
 
 class _Objective:
-    """Accuracy of a trial's recipe on held-out rows; the first ``n_kept`` are not pruned."""
+    """Accuracy of a trial's recipe on held-out rows; the first ``n_kept`` are starting points.
+
+    Those are not pruned, and not given up for luck.
+    """
 
     def __init__(
         self,
@@ -111,7 +119,8 @@ class _Objective:
         self._n_kept = n_kept
         self._store = job.store()
         self._extraction: dict[str, float] = {}
-        self._kept: int | None = None
+        self._best: FrozenTrial | None = None
+        self._correct: dict[int, np.ndarray] = {}
 
     def __call__(self, trial: Trial) -> float:
         params = suggest(trial, self._candidate, self._job.patch_sizes)
@@ -135,9 +144,11 @@ class _Objective:
             n_holdout = data.n_holdout // (REDUCTION if rung == 0 else 1)
             if rung:
                 self._check_time(trial, fit_seconds * REDUCTION**growth)
-            score, (fit_seconds, threads), row_seconds = self._fit_and_score(
+            correct, (fit_seconds, threads), row_seconds = self._fit_and_score(
                 recipe, n_fit, n_holdout
             )
+            score = float(correct.mean())
+            self._correct[trial.number] = correct
             trial.report(score, step=REDUCTION**rung)
             # On few rows a kernel spends its time on what does not grow with their square.
             if rung or growth <= 1:
@@ -151,13 +162,15 @@ class _Objective:
 
     def after_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Report progress, and stop when the time left is needed for the refit."""
-        best = _best_trial(study)
+        is_better = self._beats_best(trial)
+        if is_better:
+            self._best = trial
+        best = self._best
         score = _last_report(best) if best else None
         self._clock.report(
             "searching", trial.number + 1, score, _refit_time(best) if best else None
         )
-        if best and best.number != self._kept:
-            self._kept = best.number
+        if is_better:
             self._keep(self.found(study))
         if self._candidate.trials is not None:
             return
@@ -169,7 +182,7 @@ class _Objective:
 
     def found(self, study: Study) -> Found:
         """Return the best recipe of the study."""
-        best = _best_trial(study)
+        best = self._best
         if best is None:
             raise SearchError(_no_pipeline(study))
         params = best.user_attrs["params"]
@@ -181,6 +194,29 @@ class _Objective:
             description=pipelines.describe(params),
             fit_time=None if self._candidate.trials else _fit_time(best),
         )
+
+    def _beats_best(self, trial: FrozenTrial) -> bool:
+        """Whether a trial is better than the best before it.
+
+        One whose refit is known beats those of which nobody knows it: one that fell behind on few
+        rows is no better than others only because nobody timed it.
+        """
+        if not trial.intermediate_values:
+            return False
+        if self._best is None:
+            return True
+        standing, best_standing = (
+            (_refit_time(one) is not None, max(one.intermediate_values))
+            for one in (trial, self._best)
+        )
+        if standing != best_standing:
+            return standing > best_standing
+        correct, best_correct = (
+            self._correct[one.number].astype(float) for one in (trial, self._best)
+        )
+        gain = correct - best_correct
+        needed = _CLEARLY * gain.std() / np.sqrt(len(gain))
+        return bool(gain.mean() > (needed if self._best.number < self._n_kept else 0))
 
     def _check_size(self, trial: Trial, recipe: Recipe) -> None:
         """End a trial whose model could not become champion."""
@@ -195,8 +231,7 @@ class _Objective:
         """End a trial when the time does not allow its next fit."""
         if self._candidate.trials is not None:
             return
-        best = _best_trial(trial.study)
-        refit = (_refit_time(best) if best else None) or RefitTime(0.0, 0.0)
+        refit = (_refit_time(self._best) if self._best else None) or RefitTime(0.0, 0.0)
         if not self._clock.allows(refit, fit_seconds):
             trial.set_user_attr("reason", "the time was up")
             raise optuna.TrialPruned
@@ -221,8 +256,8 @@ class _Objective:
 
     def _fit_and_score(
         self, recipe: Recipe, n_fit: int, n_holdout: int
-    ) -> tuple[float, tuple[float, float], float]:
-        """Accuracy on the held-out rows, seconds and threads of the fit, seconds to score a row."""
+    ) -> tuple[np.ndarray, tuple[float, float], float]:
+        """Which held-out rows it gets right, seconds and threads of the fit, seconds a row."""
         data = self._job.data
         fit_rows, holdout_rows = data.fit_rows(n_fit), data.holdout_rows(n_holdout)
         for block in recipe.blocks:
@@ -238,8 +273,8 @@ class _Objective:
         learner = recipe.fit_learner(self._store, data, fit_rows)
         spent, fitted = watch.read(), time.monotonic()
         columns = recipe.columns(self._store, data, holdout_rows)
-        score = float(np.mean(learner.predict(columns) == data.labels[holdout_rows]))
-        return score, spent, (time.monotonic() - fitted) / n_holdout
+        correct = learner.predict(columns) == data.labels[holdout_rows]
+        return correct, spent, (time.monotonic() - fitted) / n_holdout
 
 
 def _importances(study: Study) -> dict[str, float]:
@@ -279,20 +314,6 @@ def _fit_time(trial: FrozenTrial) -> FitTime | None:
     """Time of the last fit that says something about longer ones."""
     values = trial.user_attrs.get("fit_time")
     return FitTime(**values) if values else None
-
-
-def _best_trial(study: Study) -> FrozenTrial | None:
-    """Return the most accurate of those fitted on most rows.
-
-    Only trials whose refit is known count, as long as any refit is known: one that fell behind on
-    few rows is no better than others only because nobody timed it.
-    """
-    scored = [trial for trial in study.get_trials(deepcopy=False) if trial.intermediate_values]
-    return max(
-        [trial for trial in scored if _refit_time(trial)] or scored,
-        key=lambda trial: (max(trial.intermediate_values), _last_report(trial)),
-        default=None,
-    )
 
 
 def _no_pipeline(study: Study) -> str:
