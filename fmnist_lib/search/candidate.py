@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from fmnist_lib.search.result import Progress
 
 
-#: With less time a candidate of an engine does not start its search, unless trials bound it.
-_LEAST_SECONDS = {"optuna": 8.0, "tpot": 25.0}
+#: With less time a candidate of an engine does not start its search, unless trials bound it: TPOT's
+#: first generation takes longer than half a minute, and what it has before is lost.
+_LEAST_SECONDS = {"optuna": 8.0, "tpot": 40.0}
 
 
 def run(
