@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from fmnist_lib.search.result import Progress
 
 
-#: With less time a candidate of an engine does not start its search, unless trials bound it: TPOT's
-#: first generation takes longer than half a minute, and what it has before is lost.
-_LEAST_SECONDS = {"optuna": 8.0, "tpot": 40.0}
+#: With less time a candidate of an engine does not start its search, unless trials bound it.
+_LEAST_SECONDS = {"optuna": 8.0, "tpot": 25.0}
 
 
 def run(
@@ -54,7 +53,8 @@ def run(
         return _search_and_fit(job, Clock(job.seconds, report), keep, found)
     clock = Clock(race.start(), report, race, job.data.n_holdout)
     try:
-        _check_time(job, clock.limit)
+        if found is None:
+            _check_time(job, clock.limit)
         return _search_and_fit(job, clock, keep, found)
     finally:
         race.end()
