@@ -89,6 +89,11 @@ class Clock:
         """Seconds that the champion's refit may take."""
         return self._race.champion_limit if self._race else float("inf")
 
+    @property
+    def alone(self) -> bool:
+        """Whether every other candidate of the race has ended."""
+        return self._race is not None and self._race.alone
+
     def allows(self, refit: RefitTime, more: float = 0.0) -> bool:
         """Whether there is time for a fit on the training images after some more search.
 

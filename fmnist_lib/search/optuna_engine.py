@@ -155,7 +155,7 @@ class _Objective:
                 fit_time = FitTime(
                     n_fit, fit_seconds, growth, params["family"] == "kernel", threads
                 )
-                self._note_refit(trial, recipe, fit_time, row_seconds)
+                self._note_fit(trial, recipe, fit_time, row_seconds)
             if rung < RUNGS - 1 and trial.number >= self._n_kept and trial.should_prune():
                 raise optuna.TrialPruned
         return score
@@ -167,17 +167,15 @@ class _Objective:
             self._best = trial
         best = self._best
         score = _last_report(best) if best else None
-        self._clock.report(
-            "searching", trial.number + 1, score, _refit_time(best) if best else None
-        )
+        refit = self._refit_time(best)
+        self._clock.report("searching", trial.number + 1, score, refit)
         if is_better:
             self._keep(self.found(study))
         if self._candidate.trials is not None:
             return
         # Until one is timed, the longest there may be.
         unknown = RefitTime(self._clock.train_limit, 0.0)
-        refit = (_refit_time(best) if best else None) or unknown
-        if not self._clock.allows(refit, _IMPORTANCES_SECONDS):
+        if not self._clock.allows(refit or unknown, _IMPORTANCES_SECONDS):
             study.stop()
 
     def found(self, study: Study) -> Found:
@@ -206,7 +204,7 @@ class _Objective:
         if self._best is None:
             return True
         standing, best_standing = (
-            (_refit_time(one) is not None, max(one.intermediate_values))
+            (_fit_time(one) is not None, max(one.intermediate_values))
             for one in (trial, self._best)
         )
         if standing != best_standing:
@@ -231,15 +229,15 @@ class _Objective:
         """End a trial when the time does not allow its next fit."""
         if self._candidate.trials is not None:
             return
-        refit = (_refit_time(self._best) if self._best else None) or RefitTime(0.0, 0.0)
+        refit = self._refit_time(self._best) or RefitTime(0.0, 0.0)
         if not self._clock.allows(refit, fit_seconds):
             trial.set_user_attr("reason", "the time was up")
             raise optuna.TrialPruned
 
-    def _note_refit(
+    def _note_fit(
         self, trial: Trial, recipe: Recipe, fit_time: FitTime, row_seconds: float
     ) -> None:
-        """Note how long the refits would take; what is too long will be done on fewer rows."""
+        """Note how long a fit took, and what else a refit on the training images would take."""
         data = self._job.data
         missing = sum(
             self._store.missing(block.extractor, data.all_rows)
@@ -248,11 +246,26 @@ class _Objective:
         )
         n_validation = len(data.labels) - data.n_train
         predict = row_seconds * n_validation * data.n_train / fit_time.rows
-        train = min(MARGIN * fit_time.at(data.n_train), self._clock.train_limit)
-        champion = MARGIN * fit_time.at(len(data.labels), self._job.champion_threads)
-        trial.set_user_attr("train_seconds", train + MARGIN * (missing + predict))
-        trial.set_user_attr("champion_seconds", min(champion, self._clock.champion_limit))
         trial.set_user_attr("fit_time", asdict(fit_time))
+        trial.set_user_attr("other_seconds", missing + predict)
+
+    def _refit_time(self, trial: FrozenTrial | None) -> RefitTime | None:
+        """Estimate the time of the refits; None where none was timed.
+
+        What is too long will be done on fewer rows. Once the others have ended, a kernel has all
+        processors.
+        """
+        fit_time = _fit_time(trial) if trial else None
+        if trial is None or fit_time is None:
+            return None
+        data, all_threads = self._job.data, self._job.champion_threads
+        threads = all_threads if self._clock.alone else fit_time.threads
+        train = min(MARGIN * fit_time.at(data.n_train, threads), self._clock.train_limit)
+        champion = MARGIN * fit_time.at(len(data.labels), all_threads)
+        return RefitTime(
+            train + MARGIN * trial.user_attrs["other_seconds"],
+            min(champion, self._clock.champion_limit),
+        )
 
     def _fit_and_score(
         self, recipe: Recipe, n_fit: int, n_holdout: int
@@ -301,13 +314,6 @@ def _importances(study: Study) -> dict[str, float]:
     except (ValueError, RuntimeError):
         # No parameter was varied in all of the trials, or all scores are the same.
         return {}
-
-
-def _refit_time(trial: FrozenTrial) -> RefitTime | None:
-    """Estimated time of the refits; None for a trial that broke down before it was known."""
-    if "train_seconds" not in trial.user_attrs:
-        return None
-    return RefitTime(trial.user_attrs["train_seconds"], trial.user_attrs["champion_seconds"])
 
 
 def _fit_time(trial: FrozenTrial) -> FitTime | None:

@@ -65,7 +65,7 @@ class FitTime:
     parallel: bool = False
     threads: float = 1.0
 
-    def at(self, rows: int, threads: int = 1) -> float:
+    def at(self, rows: int, threads: float = 1) -> float:
         """Estimate the seconds of a fit on other rows."""
         return self.seconds * (rows / self.rows) ** self.growth / self._gain(threads)
 
@@ -77,7 +77,7 @@ class FitTime:
         share = max(seconds, 0.0) * self._gain(threads) / max(self.seconds, 1e-9)
         return int(min(most, max(self.rows * share ** (1 / self.growth), self.rows)))
 
-    def _gain(self, threads: int) -> float:
+    def _gain(self, threads: float) -> float:
         """Speed on so many threads, relative to those that were measured."""
         if not self.parallel:
             return 1.0

@@ -16,7 +16,7 @@ def test_the_tables_of_the_readme_are_those_of_the_results():
     assert done.returncode == 0, "python benchmarks/readme.py renews the tables"
 
 
-@pytest.mark.parametrize("name", ["frontier", "growth", "power", "drift_peers"])
+@pytest.mark.parametrize("name", ["frontier", "peers", "growth", "power", "drift_peers"])
 def test_every_table_has_rows(name):
     page = (ROOT / "README.md").read_text(encoding="utf-8")
     table = page.split(f"<!-- {name} -->")[1].split(f"<!-- end {name} -->")[0]
