@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import asdict
+from unittest.mock import Mock
+
 import numpy as np
+import optuna
 import pytest
 
 from fmnist_lib.config import OptunaCandidate
 from fmnist_lib.errors import SearchError
 from fmnist_lib.search import optuna_engine, pipelines
-from fmnist_lib.search.clock import Clock
+from fmnist_lib.search.clock import MARGIN, Clock
 from fmnist_lib.search.job import Job
+from fmnist_lib.search.result import FitTime
 from fmnist_lib.search.space import starting_points
 
 
@@ -75,6 +80,23 @@ def test_what_was_found_knows_how_many_rows_there_is_time_for(search):
     assert found.fit_time.at(2 * found.fit_time.rows) > 3 * found.fit_time.seconds
     bounded, _, _, _ = search(trials=2, families=("kernel",))
     assert bounded.fit_time is None
+
+
+def test_who_is_the_last_to_search_has_all_processors_for_its_refit(data, cache):
+    candidate = OptunaCandidate(id="a", engine="optuna", families=["kernel"])
+    job = Job(candidate, data, 600.0, 7, cache, champion_threads=2)
+    fit_time = FitTime(data.n_train, 10.0, 1.9, parallel=True, threads=1.0)
+    trial = optuna.trial.create_trial(
+        value=0.9, user_attrs={"fit_time": asdict(fit_time), "other_seconds": 0.0}
+    )
+
+    def refit(alone):
+        clock = Mock(alone=alone, train_limit=100.0, champion_limit=100.0)
+        return optuna_engine._Objective(candidate, job, clock, None)._refit_time(trial)
+
+    assert refit(alone=False).train == pytest.approx(MARGIN * 10)
+    assert refit(alone=True).train == pytest.approx(MARGIN * 10 / 1.8)
+    assert refit(alone=True).champion == refit(alone=False).champion
 
 
 def test_a_later_search_first_tries_what_was_best_before(search):
