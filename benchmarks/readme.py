@@ -58,7 +58,7 @@ def peers(frame: pd.DataFrame) -> pd.DataFrame:
             "95 % interval": intervals.where(known, ""),
             "seconds used": frame["fit_seconds"].map("{:.0f}".format).where(known, ""),
             "peak GiB": frame["peak_gib"].map("{:.1f}".format),
-            "remarks": frame["note"].fillna(""),
+            "remarks": frame["note"].astype("string").fillna(""),
         }
     )
 
