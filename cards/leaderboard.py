@@ -62,10 +62,10 @@ def leaderboard_card(
         Markdown(
             "## Leaderboard\n\nOrdered by accuracy on the validation images, which no search has "
             "seen. The best of several is a little too good: without the luck of the choice "
-            f"(bootstrap) it comes to {percent(corrected.value, 2)}. *Trial* is the best trial on "
-            "held-out training images, the best of many and so more optimistic still. *p* is "
-            "McNemar's test against the champion. A star marks those that no other beats in "
-            "accuracy, speed and size together."
+            f"(bootstrap) it comes to {percent(corrected.value, 2)}. *Trial* is the trial that "
+            "the search chose, on held-out training images: fitted on fewer, but often the luckiest "
+            "of many. *p* is McNemar's test against the champion. A star marks those that no other "
+            "beats in accuracy, speed and size together."
         ),
         table(_HEADERS, (_row(row) for _, row in leaderboard.iterrows())),
         Markdown(
