@@ -63,9 +63,9 @@ def leaderboard_card(
             "## Leaderboard\n\nOrdered by accuracy on the validation images, which no search has "
             "seen. The best of several is a little too good: without the luck of the choice "
             f"(bootstrap) it comes to {percent(corrected.value, 2)}. *Trial* is the trial that "
-            "the search chose, on held-out training images: fitted on fewer, but often the luckiest "
-            "of many. *p* is McNemar's test against the champion. A star marks those that no other "
-            "beats in accuracy, speed and size together."
+            "the search chose, on held-out training images: fitted on fewer, but often the "
+            "luckiest of many. *p* is McNemar's test against the champion. A star marks those "
+            "that no other beats in accuracy, speed and size together."
         ),
         table(_HEADERS, (_row(row) for _, row in leaderboard.iterrows())),
         Markdown(
