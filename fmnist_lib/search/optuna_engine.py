@@ -209,10 +209,7 @@ class _Objective:
         )
         if standing != best_standing:
             return standing > best_standing
-        correct, best_correct = (
-            self._correct[one.number].astype(float) for one in (trial, self._best)
-        )
-        gain = correct - best_correct
+        gain = self._correct[trial.number].astype(float) - self._correct[self._best.number]
         needed = _CLEARLY * gain.std() / np.sqrt(len(gain))
         return bool(gain.mean() > (needed if self._best.number < self._n_kept else 0))
 
