@@ -27,6 +27,10 @@ _SCALED = 4096
 _STEPS, _FARTHEST = 127, 1e4
 #: Landmarks where the memory bound would allow more: their own matrices grow with the square.
 _MOST_LANDMARKS = 10_000
+#: Landmarks of the fit that tells the hardest rows, and most of them as a share of the rows.
+_SELECTION_LANDMARKS, _SELECTION_SHARE = 1000, 0.25
+#: Hardest rows that every class keeps: an easy one would be forgotten otherwise.
+_FEWEST_OF_CLASS = 10
 #: Rows to find a temperature: fitted on, and scored.
 _TEMPERATURE_FIT, _TEMPERATURE_SCORED = 3000, 1500
 _BINARY = 2
@@ -47,6 +51,12 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
     landmarks : int or None, default=None
         Rows that carry the solution, drawn at random. None: all rows, or as many as the memory
         bound allows.
+    hardest_share : float in (0, 1], default=1.0
+        Share of the rows to fit on: those with the smallest margins (score of the row's own class
+        less the highest of the others) in a fit of all rows on a few landmarks. Squared loss
+        spends itself on rows far from every boundary as much as on the others; without them
+        tens of thousands of rows are fitted in a quarter of the time, and no less accurately.
+        With a few thousand rows nearly all are needed.
     memory_gib : float, default=4.0
         Bound of the kernel's storage in GiB; all of 60,000 rows take 3.5.
     iterations : int, default=20
@@ -78,7 +88,9 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
     ----------
     Rifkin, Yeo and Poggio, "Regularized Least-Squares Classification", 2003; Rudi, Carratino and
     Rosasco, "FALKON: An Optimal Large Scale Kernel Method", NeurIPS 2017; Guo, Pleiss, Sun and
-    Weinberger, "On Calibration of Modern Neural Networks", ICML 2017 (temperature).
+    Weinberger, "On Calibration of Modern Neural Networks", ICML 2017 (temperature); Sorscher,
+    Geirhos, Shekhar, Ganguli and Morcos, "Beyond Neural Scaling Laws: Beating Power Law Scaling
+    via Data Pruning", NeurIPS 2022 (of many rows the hard ones, of few the easy ones).
     """
 
     def __init__(  # noqa: PLR0917 (each one is a parameter of the method)
@@ -87,6 +99,7 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         ridge: float = 0.07,
         antisymmetric: Any = None,
         landmarks: int | None = None,
+        hardest_share: float = 1.0,
         memory_gib: float = 4.0,
         iterations: int = 20,
         tolerance: float = 0.05,
@@ -97,6 +110,7 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         self.ridge = ridge
         self.antisymmetric = antisymmetric
         self.landmarks = landmarks
+        self.hardest_share = hardest_share
         self.memory_gib = memory_gib
         self.iterations = iterations
         self.tolerance = tolerance
@@ -109,7 +123,8 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            ``antisymmetric`` does not have one value a column, or all labels are the same.
+                ``antisymmetric`` does not have one value a column, all labels are the same, or
+            ``hardest_share`` is out of range.
         """
         X, y = validate_data(self, X, y, dtype=[np.float32, np.float64])
         check_classification_targets(y)
@@ -118,12 +133,19 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"labels: expected two classes or more, got 1 class: {self.classes_[0]}."
             )
+        if not 0 < self.hardest_share <= 1:
+            raise ValueError(
+                f"hardest_share: expected a number above 0 and at most 1, got {self.hardest_share}."
+            )
         self._antisymmetric = self._parity(X.shape[1])
         random = check_random_state(self.random_state)
         order = random.permutation(len(X))
         self.temperature_ = self.temperature
         if self.temperature is None:
             self.temperature_ = self._find_temperature(X, y, order)
+        n_given = len(order)
+        if self.hardest_share < 1:
+            order = order[self._is_hard(X, labels)[order]]
         # Distances stay the same, and numbers become small: rounding loses less. Columns that
         # change sign in the mirror have no mean to take away.
         self.center_ = np.where(self._antisymmetric, 0, X.mean(axis=0, dtype=np.float64))
@@ -136,14 +158,14 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         # Rounded before the solution is found, so that what is kept is what was solved for.
         largest = np.max([np.abs(self._scaled(X[part])).max(axis=0) for part in _slices(len(X))], 0)
         self.steps_ = np.where(largest > 0, largest / np.float32(_STEPS), np.float32(1))
-        rows = np.empty(X.shape, dtype=np.int8)
-        for part in _slices(len(X)):
+        rows = np.empty((len(order), X.shape[1]), dtype=np.int8)
+        for part in _slices(len(order)):
             rows[part] = np.rint(self._scaled(X[order[part]]) / self.steps_)
         targets = np.eye(len(self.classes_), dtype=np.float32)[labels[order]]
-        targets -= targets.mean(axis=0)
-        self.offset_ = np.bincount(labels).astype(np.float32) / len(labels)
+        self.offset_ = targets.mean(axis=0)
+        targets -= self.offset_
         points = Points.from_rows(rows, self._antisymmetric, self.steps_)
-        kept, self.description_ = self._number_kept(len(rows))
+        kept, self.description_ = self._number_kept(len(rows), n_given)
         # BLAS's own threads would let the last bit depend on their number.
         with threadpool_limits(1, user_api="blas"):
             settings = targets, self.ridge, self.iterations, self.tolerance
@@ -224,14 +246,36 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
             )
         return parity
 
-    def _number_kept(self, n: int) -> tuple[int, str]:
+    def _number_kept(self, n: int, n_given: int) -> tuple[int, str]:
+        all_rows = f"{n:,} rows"
+        if n < n_given:
+            all_rows = f"the {n:,} hardest of {n_given:,} rows"
         if self.landmarks is not None and self.landmarks < n:
-            return self.landmarks, f"{self.landmarks:,} landmarks of {n:,} rows"
+            return self.landmarks, f"{self.landmarks:,} landmarks of {all_rows}"
         if SymmetricKernel.gibibytes(n) <= self.memory_gib:
-            return n, f"all {n:,} rows"
+            return n, all_rows if n < n_given else f"all {all_rows}"
         most = LandmarkKernel.most_landmarks(n, self.memory_gib)
         most = min(most, _MOST_LANDMARKS, n)
-        return most, f"{most:,} landmarks of {n:,} rows (memory bound {self.memory_gib:g} GiB)"
+        return most, f"{most:,} landmarks of {all_rows} (memory bound {self.memory_gib:g} GiB)"
+
+    def _is_hard(self, X: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Which rows have small margins in a fit on landmarks: bool, one a row."""
+        landmarks = max(1, min(_SELECTION_LANDMARKS, int(_SELECTION_SHARE * len(X))))
+        parameters = self.get_params(deep=False) | {
+            "landmarks": landmarks,
+            "hardest_share": 1.0,
+            "temperature": 1.0,
+        }
+        scores = type(self)(**parameters).fit(X, labels)._scores(X)  # noqa: SLF001 (of its class)
+        every = np.arange(len(X))
+        own = scores[every, labels]
+        scores[every, labels] = -np.inf
+        order = np.argsort(own - scores.max(axis=1), kind="stable")
+        hard = np.zeros(len(X), dtype=bool)
+        hard[order[: round(self.hardest_share * len(X))]] = True
+        for label in range(len(self.classes_)):
+            hard[order[labels[order] == label][:_FEWEST_OF_CLASS]] = True
+        return hard
 
     def _find_temperature(self, X: np.ndarray, y: np.ndarray, order: np.ndarray) -> float:
         """Fit on a part of the rows, and score another one."""

@@ -29,8 +29,9 @@ DIRECT_ROWS = 2000
 _RANK_SHARE, _LEAST_RANK, _MOST_RANK = 1 / 20, 500, 1500
 #: Rows of which it is computed at once, by one thread.
 _CHUNK = 1024
-#: Added to the diagonal of the landmarks' kernel: what rounding to float32 may have taken away.
-_JITTER = 1e-5
+#: Added to the diagonal of the landmarks' kernel: what rounding to float32 may have taken away. The
+#: first is nearly always enough; few columns and a narrow kernel may need more.
+_JITTERS = (1e-5, 1e-4, 1e-3, 1e-2)
 
 
 def solve_all(
@@ -100,8 +101,7 @@ def solve_landmarks(  # noqa: PLR0917 (as many as `solve_all` and the landmarks)
     ndarray of float32, shape (m, k)
     """
     kernel = LandmarkKernel(points, landmarks)
-    lower = _own_kernel(landmarks)
-    factorise(lower)
+    lower = _factor_of_own_kernel(landmarks)
     inner = reversed_product(lower)
     inner *= len(points) / len(landmarks)
     inner[np.diag_indices_from(inner)] += ridge
@@ -122,6 +122,23 @@ def solve_landmarks(  # noqa: PLR0917 (as many as `solve_all` and the landmarks)
     return outward(solve_lower(inner, unknowns, transposed=True))
 
 
+def _factor_of_own_kernel(landmarks: Points) -> NDArray[np.float64]:
+    """Cholesky factor of the landmarks' kernel and the least jitter that it takes."""
+    for jitter in _JITTERS:
+        lower = _own_kernel(landmarks)
+        lower[np.diag_indices_from(lower)] += jitter
+        try:
+            factorise(lower)
+        except np.linalg.LinAlgError:
+            continue
+        return lower
+    raise np.linalg.LinAlgError(
+        f"the kernel of {len(landmarks)} landmarks: expected a positive definite matrix, got one "
+        f"that is not, even with {_JITTERS[-1]:g} on its diagonal. Take a wider kernel or fewer "
+        "landmarks."
+    )
+
+
 def _own_kernel(landmarks: Points) -> NDArray[np.float64]:
     """Lower triangle of the landmarks' kernel, by blocks."""
     kernel = np.empty((len(landmarks), len(landmarks)))
@@ -131,7 +148,6 @@ def _own_kernel(landmarks: Points) -> NDArray[np.float64]:
         kernel[start:stop, :stop] = gaussian(landmarks[start:stop], landmarks[:stop])
 
     in_threads(fill, range(0, len(landmarks), _CHUNK))
-    kernel[np.diag_indices_from(kernel)] += _JITTER
     return kernel
 
 

@@ -124,7 +124,8 @@ class Recipe:
         # Mirroring halves the components' length.
         components = sum(2 * long * wide for long, wide in zip(raw, widths, strict=True))
         # A byte a column, and a coefficient of four a class.
-        kept = (self.learner.landmarks or n_rows) * (sum(widths) + 4 * N_CLASSES)
+        carriers = self.learner.landmarks or self.learner.hardest_share * n_rows
+        kept = carriers * (sum(widths) + 4 * N_CLASSES)
         return (components + kept) / 1e6
 
     def with_learner(self, **parameters: Any) -> Recipe:

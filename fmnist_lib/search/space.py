@@ -97,12 +97,14 @@ def starting_points(
         "whitening": 0.45,
         "width": 1.0,
         "ridge": 0.03,
+        "hardest_share": 0.5,
     }
     if candidate.compact:
         point |= {
             "patches_components": 120,
             "gradients_components": 80 if patch_sizes else _COMPACT_COMPONENTS,
             "landmarks": _COMPACT_LANDMARKS,
+            "hardest_share": 0.4,
         }
     sizes = _sizes(candidate, patch_sizes) or ("",)
     return [point | {"patch_sizes": size} for size in reversed(sizes)]
@@ -156,6 +158,7 @@ def _kernel(trial: Trial, candidate: OptunaCandidate) -> dict[str, Any]:
         "landmarks": trial.suggest_int("landmarks", 1000, _COMPACT_LANDMARKS, log=True)
         if candidate.compact
         else None,
+        "hardest_share": trial.suggest_float("hardest_share", 0.3, 0.8),
     }
 
 

@@ -14,7 +14,9 @@ from fmnist_lib.models.kernel import KernelClassifier, fit_temperature
 from fmnist_lib.models.stored_kernel import LandmarkKernel, SymmetricKernel
 
 
-@parametrize_with_checks([KernelClassifier(random_state=0)])
+@parametrize_with_checks(
+    [KernelClassifier(random_state=0), KernelClassifier(hardest_share=0.5, random_state=0)]
+)
 def test_it_is_a_scikit_learn_classifier(estimator, check):
     check(estimator)
 
@@ -85,13 +87,13 @@ def test_more_landmarks_are_better_and_all_rows_are_best(rows):
     assert scores[0] < scores[-1] - 0.05
 
 
-@pytest.mark.parametrize("landmarks", [None, 300])
-def test_the_number_of_threads_changes_no_bit(rows, landmarks, monkeypatch):
+@pytest.mark.parametrize("parameters", [{}, {"landmarks": 300}, {"hardest_share": 0.6}])
+def test_the_number_of_threads_changes_no_bit(rows, parameters, monkeypatch):
     X, y = rows
     found = []
     for threads in ("1", "2"):
         monkeypatch.setenv("FMNIST_THREADS", threads)
-        learner = KernelClassifier(landmarks=landmarks, random_state=0).fit(X, y)
+        learner = KernelClassifier(random_state=0, **parameters).fit(X, y)
         found.append(learner.predict_proba(X[:600]))
     np.testing.assert_array_equal(*found)
 
@@ -104,9 +106,10 @@ def test_a_kernel_over_the_memory_bound_takes_landmarks_and_says_so(rows):
     assert learner.score(X, y) > 0.8
 
 
-def test_temperature_makes_honest_probabilities(rows):
+@pytest.mark.parametrize("share", [1.0, 0.6])
+def test_temperature_makes_honest_probabilities(rows, share):
     X, y = rows
-    learner = KernelClassifier(random_state=0).fit(X[:3000], y[:3000])
+    learner = KernelClassifier(hardest_share=share, random_state=0).fit(X[:3000], y[:3000])
     confidence = learner.predict_proba(X[3000:]).max(axis=1)
     assert abs(confidence.mean() - learner.score(X[3000:], y[3000:])) < 0.05
 
@@ -133,3 +136,40 @@ def test_parity_of_another_number_of_columns_is_one_message(rows):
     X, y = rows
     with pytest.raises(ValueError, match="expected one value for each of 20 columns, got shape"):
         KernelClassifier(antisymmetric=[True, False]).fit(X, y)
+
+
+def test_the_hardest_rows_are_those_at_the_boundary_and_some_of_every_class():
+    random = np.random.default_rng(0)
+    y = np.repeat([0, 1, 2], 500)
+    # Two classes that touch at 0, and one that is far from both.
+    X = random.normal(scale=(0.5, 0.1), size=(1500, 2)) + np.array([[-1, 0], [1, 0], [0, 9]])[y]
+    learner = KernelClassifier(hardest_share=0.3, random_state=0).fit(X, y)
+    assert learner.description_ == f"the {len(learner.rows_)} hardest of 1,500 rows"
+    kept = learner.rows_ * learner.steps_ / learner.scale_ + learner.center_
+    far = kept[:, 1] > 5
+    assert np.count_nonzero(far) == 10
+    assert 450 <= len(kept) <= 460
+    assert np.median(np.abs(kept[~far, 0])) < 0.7 * np.median(np.abs(X[y < 2, 0]))
+    assert learner.score(X, y) > 0.95
+
+
+def test_half_of_the_rows_are_enough_if_they_are_the_hardest(rows):
+    X, y = rows
+
+    def score(**parameters):
+        learner = KernelClassifier(random_state=0, **parameters).fit(X[:4000], y[:4000])
+        return learner.score(X[4000:], y[4000:]), len(learner.rows_)
+
+    (whole, _), (half, n_kept) = score(), score(hardest_share=0.5)
+    assert n_kept == 2000
+    assert half > whole - 0.01
+    few_landmarks, n_kept = score(hardest_share=0.5, landmarks=300)
+    assert n_kept == 300
+    assert few_landmarks > 0.8
+
+
+@pytest.mark.parametrize("share", [0, 1.5, -0.1])
+def test_a_share_out_of_range_is_one_message(rows, share):
+    X, y = rows
+    with pytest.raises(ValueError, match=f"expected a number above 0 and at most 1, got {share}"):
+        KernelClassifier(hardest_share=share).fit(X, y)
