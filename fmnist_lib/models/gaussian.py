@@ -63,8 +63,8 @@ class Points:
         """Count the rows."""
         return len(self.half_norms)
 
-    def __getitem__(self, rows: slice) -> Points:
-        """Return some of the rows, without a copy."""
+    def __getitem__(self, rows: slice | NDArray[np.intp]) -> Points:
+        """Return some of the rows; those of a slice without a copy."""
         return Points(self.kept[rows], self.flipped[rows], self.half_norms[rows])
 
     def diagonal(self) -> NDArray[np.float32]:

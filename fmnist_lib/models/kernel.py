@@ -143,32 +143,36 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         self.temperature_ = self.temperature
         if self.temperature is None:
             self.temperature_ = self._find_temperature(X, y, order)
-        n_given = len(order)
-        if self.hardest_share < 1:
-            order = order[self._is_hard(X, labels)[order]]
         # Distances stay the same, and numbers become small: rounding loses less. Columns that
         # change sign in the mirror have no mean to take away.
         self.center_ = np.where(self._antisymmetric, 0, X.mean(axis=0, dtype=np.float64))
         self.center_ = self.center_.astype(np.float32)
-        squares = [
-            np.square(X[part] - self.center_, dtype=np.float64).sum() for part in _slices(len(X))
-        ]
+        parts = _slices(len(X))
+        squares = in_threads(
+            lambda part: np.square(X[part] - self.center_, dtype=np.float64).sum(), parts
+        )
         mean_square = 2 * float(np.sum(squares)) / len(X)
         self.scale_ = float(np.sqrt(2 / (self.width * (mean_square or 1.0))))
         # Rounded before the solution is found, so that what is kept is what was solved for.
-        largest = np.max([np.abs(self._scaled(X[part])).max(axis=0) for part in _slices(len(X))], 0)
+        largest = in_threads(lambda part: np.abs(self._scaled(X[part])).max(axis=0), parts)
+        largest = np.max(largest, axis=0)
         self.steps_ = np.where(largest > 0, largest / np.float32(_STEPS), np.float32(1))
-        rows = np.empty((len(order), X.shape[1]), dtype=np.int8)
-        for part in _slices(len(order)):
+        rows = np.empty(X.shape, dtype=np.int8)
+
+        def round_part(part: slice) -> None:
             rows[part] = np.rint(self._scaled(X[order[part]]) / self.steps_)
-        targets = np.eye(len(self.classes_), dtype=np.float32)[labels[order]]
-        self.offset_ = targets.mean(axis=0)
-        targets -= self.offset_
+
+        in_threads(round_part, parts)
+        labels = labels[order]
         points = Points.from_rows(rows, self._antisymmetric, self.steps_)
-        kept, self.description_ = self._number_kept(len(rows), n_given)
         # BLAS's own threads would let the last bit depend on their number.
         with threadpool_limits(1, user_api="blas"):
+            if self.hardest_share < 1:
+                hardest = self._hardest(points, labels)
+                rows, points, labels = rows[hardest], points[hardest], labels[hardest]
+            targets, self.offset_ = self._targets(labels)
             settings = targets, self.ridge, self.iterations, self.tolerance
+            kept, self.description_ = self._number_kept(len(rows), len(X))
             if kept == len(rows):
                 self.coefficients_ = solve_all(points, *settings)
             else:
@@ -258,24 +262,35 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         most = min(most, _MOST_LANDMARKS, n)
         return most, f"{most:,} landmarks of {all_rows} (memory bound {self.memory_gib:g} GiB)"
 
-    def _is_hard(self, X: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """Which rows have small margins in a fit on landmarks: bool, one a row."""
-        landmarks = max(1, min(_SELECTION_LANDMARKS, int(_SELECTION_SHARE * len(X))))
-        parameters = self.get_params(deep=False) | {
-            "landmarks": landmarks,
-            "hardest_share": 1.0,
-            "temperature": 1.0,
-        }
-        scores = type(self)(**parameters).fit(X, labels)._scores(X)  # noqa: SLF001 (of its class)
-        every = np.arange(len(X))
+    def _targets(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """One-hot targets without their mean, and that mean."""
+        targets = np.eye(len(self.classes_), dtype=np.float32)[labels]
+        mean = targets.mean(axis=0)
+        targets -= mean
+        return targets, mean
+
+    def _hardest(self, points: Points, labels: np.ndarray) -> np.ndarray:
+        """Positions, in their order, of rows with small margins in a fit on landmarks."""
+        n = len(points)
+        landmarks = points[: max(1, min(_SELECTION_LANDMARKS, int(_SELECTION_SHARE * n)))]
+        targets, offset = self._targets(labels)
+        coefficients = solve_landmarks(
+            points, landmarks, targets, self.ridge, self.iterations, self.tolerance
+        )
+        parts = [slice(start, start + _BATCH) for start in range(0, n, _BATCH)]
+        scores = np.concatenate(
+            in_threads(lambda part: gaussian(points[part], landmarks) @ coefficients, parts)
+        )
+        scores += offset
+        every = np.arange(n)
         own = scores[every, labels]
         scores[every, labels] = -np.inf
         order = np.argsort(own - scores.max(axis=1), kind="stable")
-        hard = np.zeros(len(X), dtype=bool)
-        hard[order[: round(self.hardest_share * len(X))]] = True
+        hard = np.zeros(n, dtype=bool)
+        hard[order[: round(self.hardest_share * n)]] = True
         for label in range(len(self.classes_)):
             hard[order[labels[order] == label][:_FEWEST_OF_CLASS]] = True
-        return hard
+        return np.flatnonzero(hard)
 
     def _find_temperature(self, X: np.ndarray, y: np.ndarray, order: np.ndarray) -> float:
         """Fit on a part of the rows, and score another one."""

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from fmnist_lib.statistics import Estimate
 
 
-#: What a second thread adds to the speed of a fit: memory and caches are shared.
-_THREAD_GAIN = 0.8
+#: What a second thread adds to the speed of a fit: memory and caches are shared, and some of it is
+#: done by one thread.
+_THREAD_GAIN = 0.55
 
 
 @dataclass(frozen=True)
