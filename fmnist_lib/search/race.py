@@ -24,8 +24,9 @@ _TRIAL_SHARE = 1 / 3
 _CLEARLY = 3.0
 #: Part of the race kept for the champion's refit: as long as nobody knows more, and at the most.
 _REFIT_SHARE, _MOST_REFIT_SHARE = 0.2, 0.35
-#: Between the end of the search and the champion's refit: saving, loading, starting a process.
-_HANDOVER_SECONDS = 8.0
+#: Between the end of the search and the champion's refit: measuring the speed, saving, loading,
+#: starting a process, reading the columns.
+_HANDOVER_SECONDS = 12.0
 
 
 @dataclass(frozen=True)

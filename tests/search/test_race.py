@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from fmnist_lib.search.race import Race
+from fmnist_lib.search.race import _HANDOVER_SECONDS, Race
 
 SHARES = {"a": 1.0, "b": 1.0, "c": 2.0}
-#: Of 100 s, less a fifth for the champion's refit and 8 s to hand over.
-LEFT = 72
+#: Of 100 s, less a fifth for the champion's refit and what it takes to hand over.
+LEFT = 80 - _HANDOVER_SECONDS
 
 
 @pytest.fixture
@@ -36,12 +36,12 @@ def test_the_leaders_refit_is_kept_free(enter):
     a, b = enter("a")[0], enter("b")[0]
     a.post(0.9, refit=30)
     a.post(0.91)  # what was posted before still holds
-    assert b.remaining == pytest.approx(100 - 30 - 8, abs=1)
+    assert b.remaining == pytest.approx(70 - _HANDOVER_SECONDS, abs=1)
     b.post(0.8, refit=5)
-    assert b.remaining == pytest.approx(100 - 30 - 8, abs=1)
+    assert b.remaining == pytest.approx(70 - _HANDOVER_SECONDS, abs=1)
     a.post(0.92, refit=500)
     a.end()
-    assert b.remaining == pytest.approx(100 - b.champion_limit - 8, abs=1)
+    assert b.remaining == pytest.approx(100 - b.champion_limit - _HANDOVER_SECONDS, abs=1)
 
 
 def test_only_the_leader_goes_on_and_only_when_nobody_waits_for_its_place(enter):
