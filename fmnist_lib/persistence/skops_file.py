@@ -7,7 +7,7 @@ import json
 import re
 import zipfile
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fmnist_lib.errors import ModelError
 from fmnist_lib.persistence.trusted import LOADERS, TRUSTED_TYPES
@@ -190,10 +190,10 @@ def _without_padding(content: bytes) -> bytes:
 
     if content[:6] == np.lib.format.MAGIC_PREFIX and b"'descr': [" in content[:200]:
         array = np.load(io.BytesIO(content), allow_pickle=False)
-        clean = np.zeros_like(array)
+        # Not zeros_like, nor np.save: both may leave the padding as it was in memory.
+        clean = np.zeros(array.shape, array.dtype)
         for field in array.dtype.names:
             clean[field] = array[field]
-        buffer = io.BytesIO()
-        np.save(buffer, clean, allow_pickle=False)
-        content = buffer.getvalue()
+        order: Literal["F", "C"] = "F" if np.isfortran(array) else "C"
+        content = content[: len(content) - clean.nbytes] + clean.tobytes(order)
     return content

@@ -26,6 +26,7 @@ from fmnist_lib.features.patch_scales import PatchScales
 from fmnist_lib.features.patches import PatchDictionary
 from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.models.kernel import KernelClassifier
+from fmnist_lib.persistence import skops_file
 from fmnist_lib.persistence.skops_file import read_skops, write_skops
 from fmnist_lib.search.ensemble import vote
 
@@ -168,3 +169,21 @@ def _written(directory, schema, arrays):
             archive.writestr(name, content)
         archive.writestr("schema.json", json.dumps(schema))
     return path
+
+
+@pytest.mark.parametrize("shape", [(50,), (5, 10)])
+def test_what_lies_between_the_fields_of_a_record_is_not_written(shape):
+    record = np.dtype({"names": ["a", "b"], "formats": ["f8", "u1"], "itemsize": 16})
+    chance = np.random.default_rng(0).bytes(50 * record.itemsize)
+    array = np.frombuffer(chance, record).reshape(shape)
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+    header = file.getvalue()
+    content = skops_file._without_padding(header + chance)
+    assert content.startswith(header)
+    assert len(content) == len(header) + len(chance)
+    written = np.frombuffer(content[len(header) :], np.uint8).reshape(50, record.itemsize)
+    assert not written[:, 9:].any()
+    found = np.load(io.BytesIO(content))
+    for field in record.names:
+        np.testing.assert_array_equal(found[field], array[field])
