@@ -25,8 +25,9 @@ _CLEARLY = 3.0
 #: Part of the race kept for the champion's refit: as long as nobody knows more, and at the most.
 _REFIT_SHARE, _MOST_REFIT_SHARE = 0.2, 0.35
 #: Between the end of the search and the champion's refit: measuring the speed, saving, loading,
-#: starting a process, reading the columns.
-_HANDOVER_SECONDS = 12.0
+#: starting a process, reading the columns. In a short race models are small, and it takes less: at
+#: the most this part of it.
+_HANDOVER_SECONDS, _MOST_HANDOVER_SHARE = 12.0, 0.15
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,8 @@ class Race:
         """Seconds until the refit of whoever leads must begin."""
         leader = max(self._standings().values(), key=lambda standing: standing.best or 0.0)
         refit = _REFIT_SHARE * self._seconds if leader.refit is None else leader.refit
-        kept = min(refit, self.champion_limit) + _HANDOVER_SECONDS
-        return self._deadline - time.time() - kept
+        handover = min(_HANDOVER_SECONDS, _MOST_HANDOVER_SHARE * self._seconds)
+        return self._deadline - time.time() - min(refit, self.champion_limit) - handover
 
     @property
     def champion_limit(self) -> float:

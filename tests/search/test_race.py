@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from fmnist_lib.search.race import _HANDOVER_SECONDS, Race
+from fmnist_lib.search.race import _HANDOVER_SECONDS, _MOST_HANDOVER_SHARE, Race
 
 SHARES = {"a": 1.0, "b": 1.0, "c": 2.0}
 #: Of 100 s, less a fifth for the champion's refit and what it takes to hand over.
@@ -30,6 +30,11 @@ def test_time_is_divided_by_shares_among_those_that_wait(enter):
 def test_a_restart_does_not_shrink_the_time(enter):
     enter("a")
     assert enter("a")[1] == pytest.approx(LEFT / 4, abs=1)
+
+
+def test_a_short_race_keeps_less_time_to_hand_over(tmp_path):
+    seconds = Race(tmp_path, "a", {"a": 1.0}, 20.0, 1).start()
+    assert seconds == pytest.approx(20 * (1 - 0.2 - _MOST_HANDOVER_SHARE), abs=0.5)
 
 
 def test_the_leaders_refit_is_kept_free(enter):
