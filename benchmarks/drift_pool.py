@@ -53,6 +53,7 @@ RECIPE = {
     "ridge": 0.03,
     "mirror": True,
     "landmarks": LANDMARKS,
+    "hardest_share": 1.0,
 }
 
 

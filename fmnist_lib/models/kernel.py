@@ -123,7 +123,7 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-                ``antisymmetric`` does not have one value a column, all labels are the same, or
+            ``antisymmetric`` does not have one value a column, all labels are the same, or
             ``hardest_share`` is out of range.
         """
         X, y = validate_data(self, X, y, dtype=[np.float32, np.float64])

@@ -191,8 +191,6 @@ def describe(params: Params) -> str:
 def _kernel_size(params: Params) -> str:
     mirror = "mirror-invariant " if params["mirror"] else ""
     rows = f"the hardest {params['hardest_share']:.0%} of the images"
-    if params["hardest_share"] == 1:
-        rows = "all images"
     if params["landmarks"]:
         rows = f"{params['landmarks']} landmarks of {rows}"
     return f"{mirror}Gaussian kernel on {rows}"
