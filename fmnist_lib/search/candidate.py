@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import softmax
 
-from fmnist_lib.errors import SearchError
 from fmnist_lib.features.chunks import available_threads, one_thread
 from fmnist_lib.models.kernel import KernelClassifier, fit_temperature
 from fmnist_lib.search.clock import MARGIN, Clock
@@ -22,10 +21,6 @@ if TYPE_CHECKING:
 
     from fmnist_lib.search.job import Job
     from fmnist_lib.search.result import Progress
-
-
-#: With less time a candidate of an engine does not start its search, unless trials bound it.
-_LEAST_SECONDS = {"optuna": 8.0, "tpot": 25.0}
 
 
 def run(
@@ -48,41 +43,12 @@ def run(
     found : Found, optional
         The end of a search that was cut off: it is not searched again.
     """
-    race = job.race()
-    if race is None:
-        return _search_and_fit(job, Clock(job.seconds, report), keep, found)
-    clock = Clock(race.start(), report, race, job.data.n_holdout)
-    try:
-        if found is None:
-            _check_time(job, clock.limit)
-        return _search_and_fit(job, clock, keep, found)
-    finally:
-        race.end()
-
-
-def _check_time(job: Job, seconds: float) -> None:
-    least = 0.0 if _bounded_by_trials(job) else _LEAST_SECONDS.get(job.candidate.engine, 0.0)
-    if seconds < least:
-        raise SearchError(
-            f"{max(seconds, 0):.0f} s of the search were left when its turn came, expected at "
-            f"least {least:.0f}. Give the search more minutes or fewer candidates."
-        )
-
-
-def _search_and_fit(
-    job: Job, clock: Clock, keep: Callable[[Found], None], found: Found | None
-) -> CandidateResult:
+    clock = Clock(job.seconds, report, job.race, job.data.n_holdout)
     clock.report("starting")
     found = found or _find(job, clock, keep)
     search_seconds = clock.seconds
     clock.report("refitting", len(found.trials), found.score)
     return _validated(job, found, search_seconds, _rows(job, found, clock))
-
-
-def _bounded_by_trials(job: Job) -> bool:
-    candidate = job.candidate
-    bounds = (getattr(candidate, name, None) for name in ("trials", "generations"))
-    return any(bound is not None for bound in bounds)
 
 
 def _find(job: Job, clock: Clock, keep: Callable[[Found], None]) -> Found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.config import OptunaCandidate
@@ -31,7 +31,7 @@ class Job:
     candidate : AnyCandidate
     data : SearchData
     seconds : float
-        Wall time of search and refit together, where there is no race.
+        Wall time of search and refit together.
     seed : int
     cache : path
         Where feature columns and studies are kept; shared by all candidates.
@@ -43,11 +43,8 @@ class Job:
         Size beyond which a model could not become champion.
     champion_threads : int
         Threads of the champion's refit.
-    race_directory : path or None
-        Where the candidates of a run see how the others stand; None: this one runs for itself.
-    race_shares : dict of str to float
-    race_seconds : float
-    workers : int
+    race : Race or None
+        Against the other candidates of a run; None: this one runs for itself.
     warm_start : bool
         Try first what was best in earlier studies of the same data.
     confidence : float
@@ -63,10 +60,7 @@ class Job:
     memory_gib: float = 4.0
     max_model_mb: float = float("inf")
     champion_threads: int = 1
-    race_directory: Path | None = None
-    race_shares: dict[str, float] = field(default_factory=dict)
-    race_seconds: float = 0.0
-    workers: int = 1
+    race: Race | None = None
     warm_start: bool = False
     confidence: float = 0.95
 
@@ -74,17 +68,11 @@ class Job:
         """Open the store of feature columns."""
         return ColumnStore(self.cache / "features", self.data, self.seed)
 
-    def race(self) -> Race | None:
-        """Enter the race, where there is one."""
-        if self.race_directory is None:
-            return None
-        return Race(
-            self.race_directory,
-            self.candidate.id,
-            self.race_shares,
-            self.race_seconds,
-            self.workers,
-        )
+    @property
+    def is_bounded_by_trials(self) -> bool:
+        """Whether it takes as long as it takes, and gives the same result every time."""
+        bounds = (getattr(self.candidate, name, None) for name in ("trials", "generations"))
+        return any(bound is not None for bound in bounds)
 
 
 def make_job(  # noqa: PLR0917 (what a run knows)
@@ -111,6 +99,10 @@ def make_job(  # noqa: PLR0917 (what a run knows)
     candidate = search.candidate(candidate_id)
     if isinstance(candidate, OptunaCandidate) and search.minutes < _EXPLORING_MINUTES:
         candidate = candidate.model_copy(update={"explore": False})
+    race = None
+    if run_name:
+        directory = cache / "races" / run_name
+        race = Race(directory, candidate_id, budget.shares, budget.race_seconds, budget.workers)
     return Job(
         candidate=candidate,
         data=data,
@@ -121,10 +113,7 @@ def make_job(  # noqa: PLR0917 (what a run knows)
         memory_gib=search.memory_gib or free_gibibytes() / 2,
         max_model_mb=search.max_model_mb,
         champion_threads=budget.champion_threads,
-        race_directory=cache / "races" / run_name if run_name else None,
-        race_shares=budget.shares,
-        race_seconds=budget.race_seconds,
-        workers=budget.workers,
+        race=race,
         warm_start=search.warm_start,
         confidence=settings.evaluation.confidence,
     )

@@ -28,6 +28,8 @@ _REFIT_SHARE, _MOST_REFIT_SHARE = 0.2, 0.35
 #: starting a process, reading the columns. In a short race models are small, and it takes less: at
 #: the most this part of it.
 _HANDOVER_SECONDS, _MOST_HANDOVER_SHARE = 12.0, 0.15
+#: A place that somebody has left is taken again within so many seconds: a task has to start.
+_CHANGE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Standing:
 
 
 class Race:
-    """One candidate's view of the race.
+    """One candidate's view of the race; goes along to the process the candidate runs in.
 
     Parameters
     ----------
@@ -91,19 +93,15 @@ class Race:
         runs beside this one may lead, and then goes on to the end.
         """
         now = time.time()
-        standings = self._standings()
-        waiting = sum(
-            share
-            for identifier, share in self._shares.items()
-            if identifier not in standings or identifier == self._identifier
-        )
-        first = min((standing.started for standing in standings.values()), default=now)
+        others = self._others()
+        waiting = sum(share for name, share in self._shares.items() if name not in others)
+        first = min((standing.started for standing in self._standings().values()), default=now)
         self._deadline = first + self._seconds
         self._write(Standing(started=now))
         left = max(self.remaining, 0.0)
         own = self._shares[self._identifier]
         # The last worker to be free must not wait for shares that the others take meanwhile.
-        return left * min(1.0, own / waiting * (self._workers if not standings else 1))
+        return left * min(1.0, own / waiting * (1 if others else self._workers))
 
     @property
     def remaining(self) -> float:
@@ -133,8 +131,9 @@ class Race:
 
     def end(self) -> None:
         """Tell the others that this candidate has ended."""
-        if self._own is not None:
-            self._write(replace(self._own, ended=time.time()))
+        standing = self._standings().get(self._identifier)
+        if standing is not None:
+            self._write(replace(standing, ended=time.time()))
 
     def may_go_on(self) -> bool:
         """Whether this candidate leads and nobody has to wait for its place."""
@@ -144,8 +143,10 @@ class Race:
         if any((other.best or 0.0) > self._own.best for other in others.values()):
             return False
         waiting = set(self._shares) - set(others) - {self._identifier}
-        running = sum(other.ended is None for other in others.values())
-        return not waiting or running > 0
+        lately = time.time() - _CHANGE_SECONDS
+        return not waiting or any(
+            other.ended is None or other.ended > lately for other in others.values()
+        )
 
     @property
     def alone(self) -> bool:

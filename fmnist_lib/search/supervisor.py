@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 #: A candidate is killed when it takes longer than its limit by this factor and these seconds.
 GRACE_FACTOR, GRACE_SECONDS = 1.1, 10.0
+#: With less time a candidate of an engine does not start its search, unless trials bound it.
+_LEAST_SECONDS = {"optuna": 8.0, "tpot": 25.0}
 _POLL_SECONDS = 0.25
 _LOG = "output.txt"
 #: Every thread pool that NumPy, SciPy, scikit-learn and the boosting libraries may use.
@@ -61,27 +64,52 @@ def supervise(
     CandidateResult
         With ``error`` set when the candidate raised, ran out of time or was killed.
     """
+    race = job.race
+    if race is None:
+        return _run(job, threads, on_progress)
+    job = replace(job, seconds=race.start())
+    try:
+        # No process for a search that would have no time.
+        late = _lateness(job)
+        return _failure(job, late) if late else _run(job, threads, on_progress)
+    finally:
+        race.end()
+
+
+def _lateness(job: Job) -> str | None:
+    """Why there is no time for a candidate whose turn has come; None: there is."""
+    least = 0.0 if job.is_bounded_by_trials else _LEAST_SECONDS.get(job.candidate.engine, 0.0)
+    if job.seconds >= least:
+        return None
+    return (
+        f"{max(job.seconds, 0):.0f} s of the search were left when its turn came, expected at "
+        f"least {least:.0f}. Give the search more minutes or fewer candidates."
+    )
+
+
+def _failure(job: Job, reason: str, seconds: float = 0.0) -> CandidateResult:
+    candidate = job.candidate
+    return CandidateResult(candidate.id, candidate.engine, search_seconds=seconds, error=reason)
+
+
+def _run(job: Job, threads: int, on_progress: Callable[[Progress], None] | None) -> CandidateResult:
+    """Run the job in a process; once more when it was cut off after it had found something."""
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="candidate-") as name:
         directory = Path(name)
         (directory / worker.JOB).write_bytes(pickle.dumps(job))
-        reason = _run(directory, threads, job.seconds, on_progress)
+        reason = _run_worker(directory, threads, job.seconds, on_progress)
         if not (directory / worker.RESULT).exists() and (directory / worker.FOUND).exists():
             (directory / worker.ERROR).unlink(missing_ok=True)
-            again = _run(directory, threads, 2 * TRAIN_SHARE * job.seconds, on_progress)
+            again = _run_worker(directory, threads, 2 * TRAIN_SHARE * job.seconds, on_progress)
             reason = f"{reason}, then {again}"
         result = directory / worker.RESULT
         if result.exists():
             return pickle.loads(result.read_bytes())  # noqa: S301 (written by our child)
-    return CandidateResult(
-        id=job.candidate.id,
-        engine=job.candidate.engine,
-        search_seconds=time.monotonic() - start,
-        error=reason,
-    )
+    return _failure(job, reason, time.monotonic() - start)
 
 
-def _run(
+def _run_worker(
     directory: Path,
     threads: int,
     seconds: float,

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
+from fmnist_lib.search import race
 from fmnist_lib.search.race import Race
 
 SHARES = {"a": 1.0, "b": 1.0, "c": 2.0}
@@ -11,11 +14,11 @@ LEFT = 68
 
 @pytest.fixture
 def enter(tmp_path):
-    def race(identifier, workers=2, shares=SHARES):
+    def make(identifier, workers=2, shares=SHARES):
         entered = Race(tmp_path, identifier, shares, 100.0, workers)
         return entered, entered.start()
 
-    return race
+    return make
 
 
 def test_time_is_divided_by_shares_among_those_that_wait(enter):
@@ -28,8 +31,8 @@ def test_time_is_divided_by_shares_among_those_that_wait(enter):
 
 
 def test_a_restart_does_not_shrink_the_time(enter):
-    enter("a")
-    assert enter("a")[1] == pytest.approx(LEFT / 4, abs=1)
+    assert enter("a")[1] == pytest.approx(LEFT / 2, abs=1)
+    assert enter("a")[1] == pytest.approx(LEFT / 2, abs=1)
 
 
 def test_a_short_race_keeps_less_time_to_hand_over(tmp_path):
@@ -49,7 +52,7 @@ def test_the_leaders_refit_is_kept_free(enter):
     assert b.remaining == pytest.approx(100 - b.champion_limit - 12, abs=1)
 
 
-def test_only_the_leader_goes_on_and_only_when_nobody_waits_for_its_place(enter):
+def test_only_the_leader_goes_on_and_only_when_nobody_waits_for_its_place(enter, monkeypatch):
     a, _ = enter("a", workers=1)
     a.post(0.9)
     assert not a.may_go_on()
@@ -58,10 +61,22 @@ def test_only_the_leader_goes_on_and_only_when_nobody_waits_for_its_place(enter)
     assert a.may_go_on()  # another worker serves those that wait
     assert not b.may_go_on()
     b.end()
+    assert a.may_go_on()  # c will be there in a moment
+    monkeypatch.setattr(race, "_CHANGE_SECONDS", 0.0)
     assert not a.may_go_on()
     c, _ = enter("c", workers=1)
     c.end()
     assert a.may_go_on()
+
+
+def test_who_ends_keeps_the_score_that_its_process_posted(enter):
+    a, _ = enter("a")
+    at_work = pickle.loads(pickle.dumps(a))
+    at_work.post(0.9)
+    a.end()
+    b, _ = enter("b")
+    b.post(0.8)
+    assert not b.may_go_on()
 
 
 def test_who_is_clearly_behind_stops_after_a_fair_try(enter):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -14,9 +15,14 @@ import pytest
 from fmnist_lib.config import BaselineCandidate, OptunaCandidate, TpotCandidate
 from fmnist_lib.search import supervisor, worker
 from fmnist_lib.search.job import Job
+from fmnist_lib.search.race import Race
 from fmnist_lib.search.supervisor import supervise
 
 BASELINE = BaselineCandidate(id="b", engine="baseline", strategy="logistic")
+
+
+def _kill(_):
+    os.kill(psutil.Process().children()[0].pid, signal.SIGKILL)
 
 
 @pytest.fixture
@@ -78,11 +84,32 @@ def test_a_candidate_out_of_time_is_killed(job, monkeypatch):
 
 
 def test_a_killed_candidate_is_named_as_such(job):
-    def kill(_):
-        os.kill(psutil.Process().children()[0].pid, signal.SIGKILL)
-
-    result = supervise(job(BASELINE), 1, kill)
+    result = supervise(job(BASELINE), 1, _kill)
     assert result.error == "killed by SIGKILL"
+
+
+@pytest.fixture
+def entrants(tmp_path):
+    """Two candidates of a race of 20 s; the second is on its way."""
+    shares = {"t": 1.0, "other": 1.0}
+    first, second = (Race(tmp_path, name, shares, 20.0, 2) for name in shares)
+    second.start()
+    return first, second
+
+
+def test_who_comes_too_late_says_so_and_leaves_the_processors_to_others(job, entrants, monkeypatch):
+    monkeypatch.setattr(supervisor.subprocess, "Popen", None)  # no process for it
+    race, other = entrants
+    late = job(TpotCandidate(id="t", engine="tpot"))
+    result = supervise(dataclasses.replace(late, race=race), 1)
+    assert re.match(r"\d+ s of the search were left .* at least 25", result.error)
+    assert other.alone
+
+
+def test_who_dies_leaves_the_processors_to_others(job, entrants):
+    race, other = entrants
+    assert supervise(dataclasses.replace(job(BASELINE), race=race), 1, _kill).failed
+    assert other.alone
 
 
 def test_threads_are_limited_to_what_was_asked_for(job, monkeypatch):
@@ -106,7 +133,7 @@ def test_a_search_that_is_cut_off_gives_its_best_so_far(job):
 
     def kill(progress):
         if progress.phase == "searching" and progress.trials == 3:
-            os.kill(psutil.Process().children()[0].pid, signal.SIGKILL)
+            _kill(progress)
 
     result = supervise(job(candidate), 1, kill)
     assert result.error is None
