@@ -86,16 +86,11 @@ class Race:
         self._own: Standing | None = None
         self._deadline = math.inf
 
-    def start(self, least: float = 0.0) -> float:
+    def start(self) -> float:
         """Enter the race and return the seconds this candidate may take.
 
         The time left is divided by shares among the candidates that have not started: whoever
         runs beside this one may lead, and then goes on to the end.
-
-        Parameters
-        ----------
-        least : float, default=0.0
-            Seconds below which a share is of no use: as long as so many are left, it gets them.
         """
         now = time.time()
         others = self._others()
@@ -106,8 +101,7 @@ class Race:
         left = max(self.remaining, 0.0)
         own = self._shares[self._identifier]
         # The last worker to be free must not wait for shares that the others take meanwhile.
-        share = left * min(1.0, own / waiting * (1 if others else self._workers))
-        return max(share, min(least, left))
+        return left * min(1.0, own / waiting * (1 if others else self._workers))
 
     @property
     def remaining(self) -> float:

@@ -67,19 +67,24 @@ def supervise(
     race = job.race
     if race is None:
         return _run(job, threads, on_progress)
-    least = 0.0 if job.is_bounded_by_trials else _LEAST_SECONDS.get(job.candidate.engine, 0.0)
-    seconds = race.start(least)
+    job = replace(job, seconds=race.start())
     try:
-        if seconds >= least:
-            return _run(replace(job, seconds=seconds), threads, on_progress)
         # No process for a search that would have no time.
-        reason = (
-            f"{seconds:.0f} s of the search were left when its turn came, expected at least "
-            f"{least:.0f}. Give the search more minutes or fewer candidates."
-        )
-        return _failure(job, reason)
+        late = _lateness(job)
+        return _failure(job, late) if late else _run(job, threads, on_progress)
     finally:
         race.end()
+
+
+def _lateness(job: Job) -> str | None:
+    """Why there is no time for a candidate whose turn has come; None: there is."""
+    least = 0.0 if job.is_bounded_by_trials else _LEAST_SECONDS.get(job.candidate.engine, 0.0)
+    if job.seconds >= least:
+        return None
+    return (
+        f"{max(job.seconds, 0):.0f} s of the search were left when its turn came, expected at "
+        f"least {least:.0f}. Give the search more minutes or fewer candidates."
+    )
 
 
 def _failure(job: Job, reason: str, seconds: float = 0.0) -> CandidateResult:

@@ -35,15 +35,6 @@ def test_a_restart_does_not_shrink_the_time(enter):
     assert enter("a")[1] == pytest.approx(LEFT / 2, abs=1)
 
 
-def test_a_share_too_small_to_be_of_use_becomes_the_least_that_is(tmp_path):
-    def start(identifier, least):
-        return Race(tmp_path, identifier, {"a": 1.0, "b": 9.0}, 20.0, 1).start(least)
-
-    assert start("a", least=10) == 10
-    assert start("a", least=1) == pytest.approx(1.3, abs=0.1)  # its share is more
-    assert start("a", least=50) == pytest.approx(13, abs=0.5)  # not more than there is
-
-
 def test_a_short_race_keeps_less_time_to_hand_over(tmp_path):
     seconds = Race(tmp_path, "a", {"a": 1.0}, 20.0, 1).start()
     assert seconds == pytest.approx(20 - 4 - 3, abs=0.5)
