@@ -175,12 +175,6 @@ class FashionMnistTrain(FlowSpec):
         )
         self.leaderboard = leaderboard(self.results, self.settings.search)
         winner = pick_champion(self.results, self.settings.search)
-        self.corrected_accuracy = corrected_accuracy(
-            self.results,
-            self.settings.evaluation.confidence,
-            self.settings.evaluation.bootstrap_samples,
-            self.settings.seed,
-        )
         self.champion, rows = refit(
             winner,
             self.results,
@@ -190,6 +184,12 @@ class FashionMnistTrain(FlowSpec):
             seconds=self.budget.refit_seconds_left(),
         )
         self.spent = self.budget.spent(rows, len(data.labels))
+        self.corrected_accuracy = corrected_accuracy(
+            self.results,
+            self.settings.evaluation.confidence,
+            self.settings.evaluation.bootstrap_samples,
+            self.settings.seed,
+        )
         # Every candidate's pipeline stays in the task that found it.
         self.results = [result.without_pipeline() for result in self.results]
         test = self.dataset.test
