@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Seconds of a refit that do not grow with its rows as the fit does: reading the columns, and the
 #: round trip through a pickle.
-_FIXED_SECONDS = 4.0
+_FIXED_SECONDS = 1.0
 
 
 def with_ensembles(
