@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fmnist_lib.features.chunks import use_all_processors
@@ -66,6 +66,7 @@ class Clock:
         self._race = race
         self._n_scored = n_scored
         self._start = time.monotonic()
+        self._last = Progress("starting", 0.0, limit=limit)
         if race is not None:
             threading.Thread(target=_use_free_processors, args=(race,), daemon=True).start()
 
@@ -114,8 +115,11 @@ class Clock:
             return True
         if not self._race.may_go_on():
             return False
-        # Whoever watches the limit from outside must know that it has moved.
-        self.limit = max(self.limit, self.seconds + left)
+        limit = self.seconds + left
+        if limit > self.limit:
+            self.limit = limit
+            # Whoever watches the limit from outside must know at once: a long fit may follow.
+            self._report(replace(self._last, seconds=self.seconds, limit=limit))
         return True
 
     def report(
@@ -128,7 +132,8 @@ class Clock:
         """Tell the outside, and the other candidates, how far this one has come."""
         if self._race is not None and best is not None:
             self._race.post(best, refit.champion if refit else None)
-        self._report(Progress(phase, self.seconds, trials, best, limit=self.limit))
+        self._last = Progress(phase, self.seconds, trials, best, limit=self.limit)
+        self._report(self._last)
 
 
 def _use_free_processors(race: Race) -> None:

@@ -36,7 +36,7 @@ def test_the_champion_is_fitted_on_training_and_validation_images(winner, data, 
 
 
 def test_with_little_time_on_some_of_them(winner, data, settings, cache):
-    _, rows = refit(winner, [winner], data, settings, cache, seconds=17.0)
+    _, rows = refit(winner, [winner], data, settings, cache, seconds=14.0)
     assert 3000 < rows < 4000
 
 
