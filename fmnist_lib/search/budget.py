@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 #: Part of the budget kept for refitting the champion on training and validation images. Whoever
 #: leads the race knows better how much it needs.
 REFIT_SHARE = 0.2
+#: Rather than leave images out, the champion's refit may end late by this part of the budget, at the
+#: most by so many seconds.
+_LATE_SHARE, _MOST_LATE_SECONDS = 0.03, 5.0
 #: From so many minutes on there is time for patch dictionaries: none, of several sizes, and of one
 #: size as well, for small models.
 _PATCH_SIZES = {0.0: (), 2.0: ("3+5+7",), 8.0: ("5", "3+5+7")}
@@ -80,7 +83,8 @@ class Budget:
     def refit_seconds_left(self) -> float:
         """Seconds for the champion's refit; a resumed run has as many as are kept for it."""
         left = self.deadline - time.time()
-        return left if left > 0 else self.refit_seconds
+        late = min(_LATE_SHARE * self.total_seconds, _MOST_LATE_SECONDS)
+        return left + late if left > 0 else self.refit_seconds
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ _REFIT_SHARE, _MOST_REFIT_SHARE = 0.2, 0.35
 #: Between the end of the search and the champion's refit: measuring the speed, saving, loading,
 #: starting a process, reading the columns. In a short race models are small, and it takes less: at
 #: the most this part of it.
-_HANDOVER_SECONDS, _MOST_HANDOVER_SHARE = 9.0, 0.1
+_HANDOVER_SECONDS, _MOST_HANDOVER_SHARE = 10.0, 0.08
 #: A place that somebody has left is taken again within so many seconds: a task has to start.
 _CHANGE_SECONDS = 10.0
 

@@ -99,13 +99,16 @@ def _run(job: Job, threads: int, on_progress: Callable[[Progress], None] | None)
         directory = Path(name)
         (directory / worker.JOB).write_bytes(pickle.dumps(job))
         reason = _run_worker(directory, threads, job.seconds, on_progress)
+        cut_off_after = None
         if not (directory / worker.RESULT).exists() and (directory / worker.FOUND).exists():
+            cut_off_after = time.monotonic() - start
             (directory / worker.ERROR).unlink(missing_ok=True)
             again = _run_worker(directory, threads, 2 * TRAIN_SHARE * job.seconds, on_progress)
             reason = f"{reason}, then {again}"
         result = directory / worker.RESULT
         if result.exists():
-            return pickle.loads(result.read_bytes())  # noqa: S301 (written by our child)
+            found = pickle.loads(result.read_bytes())  # noqa: S301 (written by our child)
+            return replace(found, search_seconds=cut_off_after) if cut_off_after else found
     return _failure(job, reason, time.monotonic() - start)
 
 

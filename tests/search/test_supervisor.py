@@ -138,6 +138,7 @@ def test_a_search_that_is_cut_off_gives_its_best_so_far(job):
     result = supervise(job(candidate), 1, kill)
     assert result.error is None
     assert result.validation_accuracy.value > 0.6
+    assert result.search_seconds > 0.1  # of the process that searched, not of the one that fitted
 
 
 def test_a_candidate_ends_when_its_task_has_gone(job, tmp_path):
