@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 #: Part of the budget kept for refitting the champion on training and validation images. Whoever
 #: leads the race knows better how much it needs.
 REFIT_SHARE = 0.2
-#: Rather than leave images out, the champion's refit may end late by this part of the budget, at the
-#: most by so many seconds.
+#: Rather than leave images out, the champion's refit may end late by this part of the budget, and
+#: by so many seconds at the most.
 _LATE_SHARE, _MOST_LATE_SECONDS = 0.03, 5.0
 #: From so many minutes on there is time for patch dictionaries: none, of several sizes, and of one
 #: size as well, for small models.
