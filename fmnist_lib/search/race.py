@@ -108,8 +108,11 @@ class Race:
         """Seconds until the refit of whoever leads must begin."""
         leader = max(self._standings().values(), key=lambda standing: standing.best or 0.0)
         refit = _REFIT_SHARE * self._seconds if leader.refit is None else leader.refit
-        handover = min(_HANDOVER_SECONDS, _MOST_HANDOVER_SHARE * self._seconds)
-        return self._deadline - time.time() - min(refit, self.champion_limit) - handover
+        return self._deadline - time.time() - min(refit, self.champion_limit) - self._handover
+
+    @property
+    def _handover(self) -> float:
+        return min(_HANDOVER_SECONDS, _MOST_HANDOVER_SHARE * self._seconds)
 
     @property
     def champion_limit(self) -> float:
@@ -147,6 +150,18 @@ class Race:
         return not waiting or any(
             other.ended is None or other.ended > lately for other in others.values()
         )
+
+    def must_end(self) -> bool:
+        """Whether whoever leads would have to wait with its refit for this candidate.
+
+        A fit inside compiled code does not look at the clock.
+        """
+        standings = self._standings()
+        own = standings[self._identifier].best or 0.0
+        if own >= max(standing.best or 0.0 for standing in standings.values()):
+            return False
+        # The leader has things of its own to hand over meanwhile.
+        return self.remaining < -self._handover / 2
 
     @property
     def alone(self) -> bool:

@@ -98,12 +98,13 @@ def _run(job: Job, threads: int, on_progress: Callable[[Progress], None] | None)
     with tempfile.TemporaryDirectory(prefix="candidate-") as name:
         directory = Path(name)
         (directory / worker.JOB).write_bytes(pickle.dumps(job))
-        reason = _run_worker(directory, threads, job.seconds, on_progress)
+        reason = _run_worker(job, directory, threads, job.seconds, on_progress)
         cut_off_after = None
         if not (directory / worker.RESULT).exists() and (directory / worker.FOUND).exists():
             cut_off_after = time.monotonic() - start
             (directory / worker.ERROR).unlink(missing_ok=True)
-            again = _run_worker(directory, threads, 2 * TRAIN_SHARE * job.seconds, on_progress)
+            seconds = 2 * TRAIN_SHARE * job.seconds
+            again = _run_worker(job, directory, threads, seconds, on_progress)
             reason = f"{reason}, then {again}"
         result = directory / worker.RESULT
         if result.exists():
@@ -113,6 +114,7 @@ def _run(job: Job, threads: int, on_progress: Callable[[Progress], None] | None)
 
 
 def _run_worker(
+    job: Job,
     directory: Path,
     threads: int,
     seconds: float,
@@ -122,11 +124,11 @@ def _run_worker(
     with (directory / _LOG).open("wb") as log:
         process = _start(directory, threads, log)
         try:
-            limit, phase = _watch(process, directory, seconds, on_progress)
+            spent, phase = _watch(job, process, directory, seconds, on_progress)
         finally:
             _end(process)
-    if limit is not None:
-        return f"timed out after {limit:.0f} s while {phase}"
+    if spent is not None:
+        return f"timed out after {spent:.0f} s while {phase}"
     return _reason(process, directory)
 
 
@@ -147,12 +149,14 @@ def _start(directory: Path, threads: int, log: IO[bytes]) -> subprocess.Popen[by
 
 
 def _watch(
+    job: Job,
     process: subprocess.Popen[bytes],
     directory: Path,
     seconds: float,
     on_progress: Callable[[Progress], None] | None,
 ) -> tuple[float | None, str]:
-    """Wait for the end, passing progress on: the limit if it was reached, and the last phase."""
+    """Wait for the end, passing progress on: seconds if they were too many, and the last phase."""
+    race = None if job.is_bounded_by_trials else job.race
     start, seen, phase = time.monotonic(), _size(directory / worker.PROGRESS), "starting"
     while True:
         running = process.poll() is None
@@ -168,8 +172,9 @@ def _watch(
         if phase == "refitting":
             # What was found is not thrown away for an estimate that was too low.
             limit += TRAIN_SHARE * seconds
-        if time.monotonic() > start + limit:
-            return limit, phase
+        spent = time.monotonic() - start
+        if spent > limit or (race and race.must_end()):
+            return spent, phase
         time.sleep(_POLL_SECONDS)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 
 import pytest
 
@@ -88,6 +89,21 @@ def test_who_is_clearly_behind_stops_after_a_fair_try(enter):
     assert not a.is_beaten(0.5, n_scored=10_000)
     b.post(0.945)
     assert not b.is_beaten(0.5, n_scored=1000)
+
+
+def test_who_does_not_lead_must_end_when_the_refit_would_have_to_wait(enter, monkeypatch):
+    a, b = enter("a")[0], enter("b")[0]
+    a.post(0.9, refit=30)
+    b.post(0.8)
+    now = time.time()
+
+    def must_end(seconds):
+        monkeypatch.setattr(race.time, "time", lambda: now + seconds)
+        return a.must_end(), b.must_end()
+
+    # 100 s, less 30 for the refit and half of the 8 to hand over.
+    assert must_end(65) == (False, False)
+    assert must_end(67) == (False, True)
 
 
 def test_a_candidate_without_a_score_neither_leads_nor_is_beaten(enter):

@@ -112,6 +112,18 @@ def test_who_dies_leaves_the_processors_to_others(job, entrants):
     assert other.alone
 
 
+def test_who_does_not_lead_is_ended_when_the_leader_would_have_to_wait(job, entrants, monkeypatch):
+    race, leader = entrants
+    leader.post(0.9, refit=30.0)
+    endless = OptunaCandidate(
+        id="t", engine="optuna", families=("neural",), trials=10_000, rows=900
+    )
+    monkeypatch.setattr(Job, "is_bounded_by_trials", False)
+    result = supervise(dataclasses.replace(job(endless), race=race), 1)
+    seconds = int(re.search(r"timed out after (\d+) s", result.error)[1])
+    assert seconds < 20  # of 60 it would have had
+
+
 def test_threads_are_limited_to_what_was_asked_for(job, monkeypatch):
     seen = {}
     original = supervisor.subprocess.Popen
