@@ -93,20 +93,19 @@ def _failure(job: Job, reason: str, seconds: float = 0.0) -> CandidateResult:
 
 
 def _run(job: Job, threads: int, on_progress: Callable[[Progress], None] | None) -> CandidateResult:
-    """Run the job in a process; once more when it was cut off after it had found something."""
+    """Run the job in a process; once more when its search was cut off after it found something."""
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="candidate-") as name:
         directory = Path(name)
         (directory / worker.JOB).write_bytes(pickle.dumps(job))
-        reason = _run_worker(job, directory, threads, job.seconds, on_progress)
-        cut_off_after = None
-        if not (directory / worker.RESULT).exists() and (directory / worker.FOUND).exists():
+        reason, phase = _run_worker(job, directory, threads, job.seconds, on_progress)
+        result, cut_off_after = directory / worker.RESULT, None
+        # A fit that was cut off would be again.
+        if not result.exists() and (directory / worker.FOUND).exists() and phase != "refitting":
             cut_off_after = time.monotonic() - start
             (directory / worker.ERROR).unlink(missing_ok=True)
-            seconds = 2 * TRAIN_SHARE * job.seconds
-            again = _run_worker(job, directory, threads, seconds, on_progress)
+            again, _ = _run_worker(job, directory, threads, TRAIN_SHARE * job.seconds, on_progress)
             reason = f"{reason}, then {again}"
-        result = directory / worker.RESULT
         if result.exists():
             found = pickle.loads(result.read_bytes())  # noqa: S301 (written by our child)
             return replace(found, search_seconds=cut_off_after) if cut_off_after else found
@@ -119,8 +118,14 @@ def _run_worker(
     threads: int,
     seconds: float,
     on_progress: Callable[[Progress], None] | None,
-) -> str:
-    """Start a worker and wait for its end; say why it left no result, if it left none."""
+) -> tuple[str, str]:
+    """Start a worker and wait for its end.
+
+    Returns
+    -------
+    reason, phase : str
+        Why it left no result, if it left none, and what it was at last seen doing.
+    """
     with (directory / _LOG).open("wb") as log:
         process = _start(directory, threads, log)
         try:
@@ -128,8 +133,8 @@ def _run_worker(
         finally:
             _end(process)
     if spent is not None:
-        return f"timed out after {spent:.0f} s while {phase}"
-    return _reason(process, directory)
+        return f"timed out after {spent:.0f} s while {phase}", phase
+    return _reason(process, directory), phase
 
 
 def _start(directory: Path, threads: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -171,7 +176,7 @@ def _watch(
         limit = seconds * GRACE_FACTOR + GRACE_SECONDS
         if phase == "refitting":
             # What was found is not thrown away for an estimate that was too low.
-            limit += TRAIN_SHARE * seconds
+            limit += TRAIN_SHARE * seconds + GRACE_SECONDS
         spent = time.monotonic() - start
         if spent > limit or (race and race.must_end()):
             return spent, phase
