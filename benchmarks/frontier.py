@@ -127,7 +127,7 @@ def read(run_id: str, minutes: float, seed: int, meter: Meter) -> dict[str, obje
     run = Run(f"FashionMnistTrain/{run_id}")
     data = run["select"].task.data
     wall = data.spent.seconds
-    start = datetime.fromtimestamp(data.budget.deadline - 60 * minutes).astimezone()
+    start = datetime.fromtimestamp(data.budget.started).astimezone()
     end = start + timedelta(seconds=wall)
     table = data.leaderboard
     champion = table[table["status"] == "champion"].iloc[0]

@@ -181,7 +181,7 @@ class FashionMnistTrain(FlowSpec):
             data,
             self.settings,
             self.cache,
-            seconds=self.budget.refit_seconds_left(),
+            seconds=self.budget.refit_seconds_left(resumed=bool(current.origin_run_id)),
         )
         self.spent = self.budget.spent(rows, len(data.labels))
         self.corrected_accuracy = corrected_accuracy(

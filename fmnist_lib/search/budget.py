@@ -33,12 +33,12 @@ class Budget:
         Limit of every candidate should it run for itself, refit included, features excluded.
     shares : dict of str to float
         Part of the search time of every candidate, relative to the others.
-    deadline : float
-        End of the champion's refit, in seconds since 1970.
+    started, deadline : float
+        Start of the budget and end of the champion's refit, in seconds since 1970.
     race_seconds : float
         Wall time from the first candidate's start to the deadline.
     refit_seconds : float
-        What the champion's refit may take when the deadline has passed, as in a resumed run.
+        What the champion's refit may take in a resumed run.
     workers : int
         Candidates searched side by side.
     threads : int
@@ -52,6 +52,7 @@ class Budget:
     total_seconds: float
     seconds: dict[str, float]
     shares: dict[str, float]
+    started: float
     deadline: float
     race_seconds: float
     refit_seconds: float
@@ -74,17 +75,17 @@ class Budget:
     def spent(self, rows: int, most_rows: int) -> Spent:
         """Account for the time until now, at the end of the champion's refit."""
         return Spent(
-            seconds=time.time() - (self.deadline - self.total_seconds),
+            seconds=time.time() - self.started,
             total_seconds=self.total_seconds,
             rows=rows,
             most_rows=most_rows,
         )
 
-    def refit_seconds_left(self) -> float:
+    def refit_seconds_left(self, *, resumed: bool = False) -> float:
         """Seconds for the champion's refit; a resumed run has as many as are kept for it."""
-        left = self.deadline - time.time()
         late = min(_LATE_SHARE * self.total_seconds, _MOST_LATE_SECONDS)
-        return left + late if left > 0 else self.refit_seconds
+        left = max(self.deadline + late - time.time(), 0.0)
+        return max(left, self.refit_seconds) if resumed else left
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,8 @@ def plan_budget(
         seconds={name: min(share * scale, left) for name, share in shares.items()},
         shares=shares,
         total_seconds=total,
-        deadline=started + total,
+        started=started,
+        deadline=now + left,
         race_seconds=left,
         refit_seconds=REFIT_SHARE * total,
         workers=workers,

@@ -93,15 +93,13 @@ def refit(
             for result in chosen
         )
         members = [
-            (name, _refitted(by_id[name], data, store, n_rows), weight)
+            (name, _with_most_rows(by_id[name], data, store, n_rows), weight)
             for name, weight in winner.params.items()
         ]
         champion = vote(members)
     else:
         n_rows = _affordable(winner, data, seconds)
-        champion = (
-            _refitted(winner, data, store, n_rows) if n_rows > winner.fit_rows else winner.pipeline
-        )
+        champion = _with_most_rows(winner, data, store, n_rows)
     return pickle.loads(pickle.dumps(champion)), n_rows  # noqa: S301 (our own)
 
 
@@ -119,8 +117,14 @@ def _whole_refit(result: CandidateResult, data: SearchData) -> float:
     return fit_time.at(len(data.labels), available_threads()) if fit_time else 0.0
 
 
-def _refitted(result: CandidateResult, data: SearchData, store: ColumnStore, n_rows: int) -> Any:
+def _with_most_rows(
+    result: CandidateResult, data: SearchData, store: ColumnStore, n_rows: int
+) -> Any:
+    """Fit on so many rows, unless the validated pipeline was fitted on as many."""
     from threadpoolctl import threadpool_limits
+
+    if n_rows <= result.fit_rows:
+        return result.pipeline
 
     assert result.recipe is not None  # noqa: S101 (a candidate without an error has one)
     # From the end, where the validation images are: they are new to the recipe.

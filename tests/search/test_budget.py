@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -36,8 +37,14 @@ def test_time_spent_on_features_is_taken_off():
 
 def test_features_that_took_too_long_leave_something_for_the_search():
     budget = plan_budget(config([1.0]), started=time.time() - 10_000)
-    assert budget.race_seconds > 0
-    assert budget.refit_seconds_left() == pytest.approx(600 * REFIT_SHARE)
+    assert budget.race_seconds == pytest.approx(120)
+    assert budget.refit_seconds_left() == pytest.approx(120 + 5, abs=1)
+
+
+def test_when_the_deadline_has_passed_only_a_resumed_run_has_time_for_the_refit():
+    budget = replace(plan_budget(config([1.0])), deadline=time.time() - 100)
+    assert budget.refit_seconds_left() == 0
+    assert budget.refit_seconds_left(resumed=True) == pytest.approx(600 * REFIT_SHARE)
 
 
 def test_the_longest_starts_first_and_a_long_one_last():
