@@ -520,7 +520,7 @@ def bar_chart(frame: pd.DataFrame) -> bytes:
     axes.barh(frame.index, error.fillna(0), xerr=np.nan_to_num(reach), color=colours, capsize=3)
     for position, row in frame.iterrows():
         known = pd.notna(row["accuracy"])
-        text = f"{100 * row['accuracy']:.2f} % right" if known else str(row["note"])
+        text = f"{100 * row['accuracy']:.2f} % right" if known else "no predictions"
         place = 100 * (1 - row["low"]) if known else 0
         axes.annotate(text, (place, position), (5, 0), textcoords="offset points", va="center")
     axes.set_yticks(frame.index, frame["peer"] + " (" + frame["input"] + ")")
