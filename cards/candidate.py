@@ -33,7 +33,8 @@ class LiveCard:
     """
 
     def __init__(self, candidate: str, seconds: float, version: DataVersion) -> None:
-        self._bar = ProgressBar(max=round(seconds), label="seconds used", unit="s")
+        self._bar = ProgressBar(max=100, label="time used", unit="%")
+        self._show_time(0.0, seconds)
         self._text = Markdown("starting")
         self._chart = VegaChart(_best_so_far_chart([]))
         self._points: list[dict[str, float]] = []
@@ -46,11 +47,16 @@ class LiveCard:
 
     def update(self, progress: Progress) -> None:
         """Show how far the search has come."""
-        self._bar.update(round(progress.seconds))
+        self._show_time(progress.seconds, progress.limit)
         self._text.update(f"**{progress.phase}** - {progress.trials} pipelines tried")
         if progress.best is not None:
             self._points.append({"seconds": progress.seconds, "accuracy": progress.best})
             self._chart.update(_best_so_far_chart(self._points))
+
+    def _show_time(self, seconds: float, limit: float) -> None:
+        """As a percentage: a leader's limit moves."""
+        share = min(100 * seconds / max(limit, 1e-9), 100)
+        self._bar.update(round(share), f"{seconds:.0f} of {limit:.0f} s")
 
 
 def result_card(result: CandidateResult) -> list[MetaflowCardComponent]:

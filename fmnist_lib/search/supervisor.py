@@ -104,12 +104,18 @@ def _run(job: Job, threads: int, on_progress: Callable[[Progress], None] | None)
         if not result.exists() and (directory / worker.FOUND).exists() and phase != "refitting":
             cut_off_after = time.monotonic() - start
             (directory / worker.ERROR).unlink(missing_ok=True)
-            again, _ = _run_worker(job, directory, threads, TRAIN_SHARE * job.seconds, on_progress)
+            later = on_progress and _delayed(on_progress, cut_off_after)
+            again, _ = _run_worker(job, directory, threads, TRAIN_SHARE * job.seconds, later)
             reason = f"{reason}, then {again}"
         if result.exists():
             found = pickle.loads(result.read_bytes())  # noqa: S301 (written by our child)
             return replace(found, search_seconds=cut_off_after) if cut_off_after else found
     return _failure(job, reason, time.monotonic() - start)
+
+
+def _delayed(on_progress: Callable[[Progress], None], seconds: float) -> Callable[[Progress], None]:
+    """Pass on the progress of a process that was started later."""
+    return lambda progress: on_progress(replace(progress, seconds=progress.seconds + seconds))
 
 
 def _run_worker(
@@ -209,6 +215,8 @@ def _reason(process: subprocess.Popen[bytes], directory: Path) -> str:
     error = directory / worker.ERROR
     if error.exists():
         return error.read_text(encoding="utf-8")
+    if process.returncode == -signal.SIGALRM:
+        return "ended itself: its search had overrun its time"
     if process.returncode < 0:
         return f"killed by {signal.Signals(-process.returncode).name}"
     lines = (directory / _LOG).read_text(encoding="utf-8", errors="replace").split("\n")

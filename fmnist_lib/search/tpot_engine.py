@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-import os
-import sys
-import threading
+import signal
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -36,7 +34,6 @@ CLASSIFIERS = (
     "LogisticRegression",
     "LinearDiscriminantAnalysis",
     "QuadraticDiscriminantAnalysis",
-    "KNeighborsClassifier",
     "ExtraTreesClassifier",
     "MLPClassifier",
     "LGBMClassifier",
@@ -49,8 +46,8 @@ SEARCH_SHARE = 0.6
 EVALUATION_SHARE = 0.2
 #: Rows of a sub-sample by the time for the search, and at least.
 _ROWS_PER_SECOND, _FEWEST_ROWS = 50, 500
-#: An evolution that takes longer than its time by this factor is ended, with this exit code.
-_OVERRUN, _OVERRUN_STATUS = 1.15, 75
+#: An evolution that takes longer than its time by this factor is ended.
+_OVERRUN = 1.15
 #: Used where no time limit is wanted: TPOT cannot do without a number.
 NO_LIMIT_MINUTES = 24 * 60.0
 
@@ -171,7 +168,8 @@ def _estimator(  # noqa: PLR0917 (private, called once)
 
 
 def _search_space(n_samples: int, n_features: int, seed: int) -> Any:
-    from ConfigSpace import ConfigurationSpace, Float
+    from ConfigSpace import ConfigurationSpace, Float, Integer
+    from sklearn.neighbors import KNeighborsClassifier
     from tpot.config import get_search_space
     from tpot.search_spaces.nodes import EstimatorNode
     from tpot.search_spaces.pipelines import ChoicePipeline, SequentialPipeline
@@ -190,9 +188,18 @@ def _search_space(n_samples: int, n_features: int, seed: int) -> Any:
             "random_state": seed,
         }
     )
+    # TPOT's own space has other distances than the Euclidean one: minutes for ten thousand rows, in
+    # compiled code that no limit of TPOT's ends.
+    neighbours = ConfigurationSpace(
+        {
+            "n_neighbors": Integer("n_neighbors", (1, 100), log=True),
+            "weights": ["uniform", "distance"],
+        }
+    )
     learners = ChoicePipeline(
         [
             get_search_space(list(CLASSIFIERS), **sizes),
+            EstimatorNode(method=KNeighborsClassifier, space=neighbours),
             EstimatorNode(method=KernelClassifier, space=kernel),
         ]
     )
@@ -271,24 +278,18 @@ def complexity(pipeline: Any) -> float:
 def _hard_limit(seconds: float) -> Iterator[None]:
     """End this process when the evolution overruns: TPOT's own limits are cooperative.
 
-    The supervisor then starts another process that fits the best pipeline that was kept.
+    A signal without a handler, because compiled code may hold the interpreter for minutes. The
+    supervisor then starts another process that fits the best pipeline that was kept.
     """
     if math.isinf(seconds):
         yield
         return
-
-    def end() -> None:
-        sys.stderr.write(f"the evolution overran its {seconds:.0f} s")
-        sys.stderr.flush()
-        os._exit(_OVERRUN_STATUS)
-
-    timer = threading.Timer(max(seconds, 1.0), end)
-    timer.daemon = True
-    timer.start()
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1.0))
     try:
         yield
     finally:
-        timer.cancel()
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _evolve(estimator: Any, X: np.ndarray, y: np.ndarray) -> None:

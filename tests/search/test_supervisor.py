@@ -143,7 +143,10 @@ def test_a_search_that_is_cut_off_gives_its_best_so_far(job):
         id="o", engine="optuna", families=("logistic",), features=("gradients",), trials=10_000
     )
 
+    reports = []
+
     def kill(progress):
+        reports.append(progress)
         if progress.phase == "searching" and progress.trials == 3:
             _kill(progress)
 
@@ -151,6 +154,18 @@ def test_a_search_that_is_cut_off_gives_its_best_so_far(job):
     assert result.error is None
     assert result.validation_accuracy.value > 0.6
     assert result.search_seconds > 0.1  # of the process that searched, not of the one that fitted
+    seconds = [report.seconds for report in reports]
+    assert seconds == sorted(seconds)
+
+
+def test_an_evolution_that_overruns_ends_its_process_whatever_it_does():
+    code = """
+from fmnist_lib.search.tpot_engine import _hard_limit
+with _hard_limit(0.1):
+    sum(range(10**12))  # never lets go of the interpreter
+"""
+    ended = subprocess.run([sys.executable, "-c", code], cwd=supervisor.PROJECT_ROOT, check=False)
+    assert ended.returncode == -signal.SIGALRM
 
 
 def test_a_candidate_ends_when_its_task_has_gone(job, tmp_path):
