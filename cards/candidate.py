@@ -36,6 +36,7 @@ class LiveCard:
         self._bar = ProgressBar(max=100, label="time used", unit="%")
         self._show_time(0.0, seconds)
         self._text = Markdown("starting")
+        self._trials = 0
         self._chart = VegaChart(_best_so_far_chart([]))
         self._points: list[dict[str, float]] = []
         self.components: list[MetaflowCardComponent] = [
@@ -48,10 +49,15 @@ class LiveCard:
     def update(self, progress: Progress) -> None:
         """Show how far the search has come."""
         self._show_time(progress.seconds, progress.limit)
-        self._text.update(f"**{progress.phase}** - {progress.trials} pipelines tried")
+        self._trials = progress.trials
+        self._text.update(f"**{progress.phase}** - {self._trials} pipelines tried")
         if progress.best is not None:
             self._points.append({"seconds": progress.seconds, "accuracy": progress.best})
             self._chart.update(_best_so_far_chart(self._points))
+
+    def end(self) -> None:
+        """Show that the search is over."""
+        self._text.update(f"**ended** - {self._trials} pipelines tried")
 
     def _show_time(self, seconds: float, limit: float) -> None:
         """As a percentage: a leader's limit moves."""

@@ -152,6 +152,7 @@ class FashionMnistTrain(FlowSpec):
             current.card["candidate"].refresh()
 
         self.result = supervise(job, self.budget.threads, on_progress)
+        live.end()
         current.card["candidate"].extend(result_card(self.result))
         self.next(self.select)
 

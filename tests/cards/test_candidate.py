@@ -48,6 +48,8 @@ def test_the_live_card_follows_the_search():
     assert "0.8" in text
     assert "0.9" in text
     assert "SYNTHETIC" in text
+    live.end()
+    assert "**ended** - 5 pipelines tried" in rendered(live.components)
 
 
 def test_the_result_says_what_was_found_and_what_failed(result):
