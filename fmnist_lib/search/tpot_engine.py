@@ -28,10 +28,9 @@ if TYPE_CHECKING:
     from fmnist_lib.search.clock import Clock
     from fmnist_lib.search.job import Job
 
-#: Classifiers TPOT may end a pipeline with: those that give probabilities and can be refitted on
-#: fifty thousand rows in minutes (SVC, GaussianProcess and exact boosting cannot).
+#: Classifiers of TPOT's own that a pipeline may end with: those that give probabilities and can be
+#: refitted on fifty thousand rows in minutes (SVC, GaussianProcess and exact boosting cannot).
 CLASSIFIERS = (
-    "LogisticRegression",
     "LinearDiscriminantAnalysis",
     "QuadraticDiscriminantAnalysis",
     "ExtraTreesClassifier",
@@ -169,6 +168,7 @@ def _estimator(  # noqa: PLR0917 (private, called once)
 
 def _search_space(n_samples: int, n_features: int, seed: int) -> Any:
     from ConfigSpace import ConfigurationSpace, Float, Integer
+    from sklearn.linear_model import LogisticRegression
     from sklearn.neighbors import KNeighborsClassifier
     from tpot.config import get_search_space
     from tpot.search_spaces.nodes import EstimatorNode
@@ -188,8 +188,11 @@ def _search_space(n_samples: int, n_features: int, seed: int) -> Any:
             "random_state": seed,
         }
     )
-    # TPOT's own space has other distances than the Euclidean one: minutes for ten thousand rows, in
-    # compiled code that no limit of TPOT's ends.
+    # TPOT's own spaces have other distances than the Euclidean one, and a thousand passes of SAGA:
+    # minutes for ten thousand rows, in compiled code that no limit of TPOT's ends.
+    logistic = ConfigurationSpace(
+        {"C": Float("C", (1e-3, 1e2), log=True), "max_iter": 300, "random_state": seed}
+    )
     neighbours = ConfigurationSpace(
         {
             "n_neighbors": Integer("n_neighbors", (1, 100), log=True),
@@ -199,6 +202,7 @@ def _search_space(n_samples: int, n_features: int, seed: int) -> Any:
     learners = ChoicePipeline(
         [
             get_search_space(list(CLASSIFIERS), **sizes),
+            EstimatorNode(method=LogisticRegression, space=logistic),
             EstimatorNode(method=KNeighborsClassifier, space=neighbours),
             EstimatorNode(method=KernelClassifier, space=kernel),
         ]
