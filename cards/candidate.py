@@ -50,14 +50,17 @@ class LiveCard:
         """Show how far the search has come."""
         self._show_time(progress.seconds, progress.limit)
         self._trials = progress.trials
-        self._text.update(f"**{progress.phase}** - {self._trials} pipelines tried")
+        self._show_phase(progress.phase)
         if progress.best is not None:
             self._points.append({"seconds": progress.seconds, "accuracy": progress.best})
             self._chart.update(_best_so_far_chart(self._points))
 
     def end(self) -> None:
         """Show that the search is over."""
-        self._text.update(f"**ended** - {self._trials} pipelines tried")
+        self._show_phase("ended")
+
+    def _show_phase(self, phase: str) -> None:
+        self._text.update(f"**{phase}** - {self._trials} pipelines tried")
 
     def _show_time(self, seconds: float, limit: float) -> None:
         """As a percentage: a leader's limit moves."""

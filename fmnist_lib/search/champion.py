@@ -125,7 +125,6 @@ def _with_most_rows(
 
     if n_rows <= result.fit_rows:
         return result.pipeline
-
     assert result.recipe is not None  # noqa: S101 (a candidate without an error has one)
     # From the end, where the validation images are: they are new to the recipe.
     rows = slice(len(data.labels) - n_rows, len(data.labels))

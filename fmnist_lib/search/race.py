@@ -143,7 +143,7 @@ class Race:
         others = self._others()
         if self._own is None or self._own.best is None:
             return False
-        if any((other.best or 0.0) > self._own.best for other in others.values()):
+        if _best(others) > self._own.best:
             return False
         waiting = set(self._shares) - set(others) - {self._identifier}
         lately = time.time() - _CHANGE_SECONDS
@@ -156,12 +156,12 @@ class Race:
 
         A fit inside compiled code does not look at the clock.
         """
-        standings = self._standings()
-        own = standings[self._identifier].best or 0.0
-        if own >= max(standing.best or 0.0 for standing in standings.values()):
-            return False
         # The leader has things of its own to hand over meanwhile.
-        return self.remaining < -self._handover / 2
+        if self.remaining >= -self._handover / 2:
+            return False
+        standings = self._standings()
+        own = standings.pop(self._identifier).best or 0.0
+        return own < _best(standings)
 
     @property
     def alone(self) -> bool:
@@ -183,7 +183,7 @@ class Race:
         """
         if used_share < _TRIAL_SHARE or self._own is None or self._own.best is None:
             return False
-        leader = max((other.best or 0.0 for other in self._others().values()), default=0.0)
+        leader = _best(self._others())
         spread = sum(accuracy * (1 - accuracy) for accuracy in (leader, self._own.best))
         return leader - self._own.best > _CLEARLY * math.sqrt(spread / n_scored)
 
@@ -208,3 +208,8 @@ class Race:
         ) as file:
             json.dump(asdict(standing), file)
         Path(file.name).replace(self._directory / f"{self._identifier}.json")
+
+
+def _best(standings: Mapping[str, Standing]) -> float:
+    """Highest accuracy among the standings; 0 when there is none yet."""
+    return max((standing.best or 0.0 for standing in standings.values()), default=0.0)

@@ -26,7 +26,7 @@ class Progress:
     Attributes
     ----------
     phase : str
-        "starting", "searching", "refitting" or "validating".
+        "starting", "searching" or "refitting".
     seconds : float
         Since the candidate started.
     trials : int

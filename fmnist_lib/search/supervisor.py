@@ -82,7 +82,7 @@ def _lateness(job: Job) -> str | None:
     if job.seconds >= least:
         return None
     return (
-        f"{max(job.seconds, 0):.0f} s of the search were left when its turn came, expected at "
+        f"{job.seconds:.0f} s of the search were left when its turn came, expected at "
         f"least {least:.0f}. Give the search more minutes or fewer candidates."
     )
 
@@ -215,6 +215,7 @@ def _reason(process: subprocess.Popen[bytes], directory: Path) -> str:
     error = directory / worker.ERROR
     if error.exists():
         return error.read_text(encoding="utf-8")
+    # The hard limit of an engine that cannot stop itself otherwise.
     if process.returncode == -signal.SIGALRM:
         return "ended itself: its search had overrun its time"
     if process.returncode < 0:
