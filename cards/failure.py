@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
-from pathlib import Path
-from typing import Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from metaflow import UserStepDecorator, current
 from metaflow.cards import Markdown
 from metaflow.exception import MetaflowException
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 #: A little more than Metaflow's limit for refreshes of one card.
 REFRESH_SECONDS = 5.2
+#: Options of Metaflow that say where a run is kept.
+_STORES = ("--datastore", "--metadata")
 
 
 class FailureCard(UserStepDecorator):
@@ -43,7 +49,7 @@ class FailureCard(UserStepDecorator):
         from fmnist_lib.errors import FmnistError
 
         card = current.card[self._card_id]
-        card.extend(failure(step_name, exception, Path(sys.argv[0]).name))
+        card.extend(failure(step_name, exception, resume_command(sys.argv, current.run_id)))
         # A failed step renders no card at its end. The first refresh renders in the background,
         # in a process that would find the task's configuration gone; the second, once the rate
         # limit allows it, waits for it.
@@ -55,13 +61,40 @@ class FailureCard(UserStepDecorator):
         return exception, None
 
 
-def failure(step_name: str, error: BaseException, flow_file: str = "train.py") -> list[Any]:
+def failure(step_name: str, error: BaseException, command: str) -> list[Any]:
     """Say what failed, why, and how to go on."""
     return [
         Markdown(f"# The step `{step_name}` failed"),
         Markdown(f"**{type(error).__name__}**: {error}"),
-        Markdown(f"Mend the cause, then continue with `python flows/{flow_file} resume`."),
+        Markdown(f"Fix the cause, then continue with `{command}`."),
     ]
+
+
+def resume_command(arguments: Sequence[str], run_id: str) -> str:
+    """Return the command that resumes a run from what it has finished.
+
+    Plain ``resume`` would go back to the last ``run``, and lose what a failed ``resume`` finished.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Command line of the run or of one of its tasks: the datastore and the metadata service it
+        names are named again, unless they are local.
+    run_id : str
+
+    Examples
+    --------
+    >>> resume_command(["flows/train.py", "--datastore", "s3", "run", "--seed", "1"], "17")
+    'python flows/train.py --datastore s3 resume --origin-run-id 17'
+    """
+    words = [part for word in arguments for part in word.split("=", 1)]
+    options = [
+        part
+        for name, value in pairwise(words)
+        if name in _STORES and value != "local"
+        for part in (name, value)
+    ]
+    return shlex.join(["python", arguments[0], *options, "resume", "--origin-run-id", run_id])
 
 
 def _message_only(error: Exception) -> MetaflowException:

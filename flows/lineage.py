@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from metaflow import Flow, Run, namespace
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TRAINING, MONITOR = "FashionMnistTrain", "FashionMnistMonitor"
-#: Run tags: a training run that the monitor called for, and one whose model became champion.
-CHALLENGER, PROMOTED = "challenger", "promoted"
 
 
 def find_champion(
@@ -48,7 +47,7 @@ def find_champion(
     namespace(None)
     if wanted is not None:
         run_id = wanted.removeprefix(f"{TRAINING}/")
-        if not _is_usable(run_id):
+        if _facts(run_id) is None:
             raise DataError(
                 f"--run: expected a training run that ended well, got '{wanted}'. Name another, or "
                 "leave it out for the champion."
@@ -172,6 +171,27 @@ def compete(challenge: Challenge, test: Split, answers: np.ndarray, n_new: int) 
     return contest(test.labels, champion.predict(test.images), answers, n_new, challenge.alpha)
 
 
+def training_tags(flow: Any) -> list[str]:
+    """Return the tags of a training run, as far as its artifacts are there.
+
+    Tags are for people who list runs. No decision is taken from them: a resumed run has none until
+    its last step, and anybody can change them.
+    """
+    version, challenge = getattr(flow, "data_version", None), getattr(flow, "challenge", None)
+    mlflow_run = getattr(flow, "mlflow_run_id", None)
+    tags = [f"data:{version.origin}"] if version else []
+    tags += ["challenger", f"monitor:{challenge.monitor_run}"] if version and challenge else []
+    tags += [f"mlflow:{mlflow_run}"] if mlflow_run else []
+    return tags + (["promoted"] if getattr(flow, "promoted", False) else [])
+
+
+def monitor_tags(flow: Any) -> list[str]:
+    """Return the tags of a run of the monitor; see `training_tags`."""
+    retraining = flow.signal.retraining
+    tags = [f"verdict:{flow.signal.verdict}", f"champion:{flow.champion_run.run}"]
+    return tags + ([f"training:{retraining.run}"] if retraining and retraining.run else [])
+
+
 def _signal(run: Run, step: str) -> Signal | None:
     """Signal as a step left it; only the last one knows what became of a retraining."""
     try:
@@ -202,33 +222,63 @@ def _behind_alias(
     except TrackingError as error:
         logger.warning("The champion is looked for among the runs. %s", error)
         return None
-    if version is None or version.flow != TRAINING or not _is_usable(version.run_id):
+    if version is None or version.flow != TRAINING or version.run_id is None:
         return None
-    return Champion(f"{TRAINING}/{version.run_id}", version.uri, f"alias champion, {version.uri}")
+    facts = _facts(version.run_id)
+    if facts is None or facts.origin == "synthetic":
+        logger.warning(
+            "%s has the alias champion, but its run %s/%s is not usable here (absent, unfinished "
+            "or on synthetic images). The champion is looked for among the runs.",
+            version.uri,
+            TRAINING,
+            version.run_id,
+        )
+        return None
+    return Champion(facts.run, version.uri, f"alias champion, {version.uri}")
 
 
 def _latest() -> Champion | None:
     """The latest run that was promoted; if none was, the latest that ended well."""
-    for unwanted, found in (
-        (lambda tags: PROMOTED not in tags, "latest training run that was promoted"),
-        (lambda tags: CHALLENGER in tags, "latest training run that ended well"),
-    ):
-        for run in _runs(TRAINING):
-            tags = run.tags
-            if not unwanted(tags) and "data:synthetic" not in tags and _is_usable(run.id):
-                return Champion(run.pathspec, None, found)
-    return None
+    latest = None
+    for run in _runs(TRAINING):
+        facts = _facts(run.id)
+        if facts is None or facts.origin == "synthetic":
+            continue
+        if facts.promoted:
+            return Champion(facts.run, None, "latest training run that was promoted")
+        if latest is None and not facts.is_challenger:
+            latest = Champion(facts.run, None, "latest training run that ended well")
+    return latest
 
 
-def _is_usable(run_id: str | None) -> bool:
-    """Whether a run exists, ended well, and kept its model and the reference."""
+@dataclass(frozen=True)
+class _Facts:
+    """What a training run's artifacts say about it."""
+
+    run: str
+    origin: str
+    promoted: bool
+    is_challenger: bool
+
+
+def _facts(run_id: str) -> _Facts | None:
+    """Read the facts of a run that ended well and kept its model and the reference, else None."""
     try:
         run = Run(f"{TRAINING}/{run_id}")
+        if not run.successful:
+            return None
         kept = {artifact.id for artifact in run["select"].task}
-    # A run that had nothing to train has no such step.
-    except (KeyError, MetaflowException):
-        return False
-    return bool(run.successful and {"champion", "reference"} <= kept)
+        data = run["end"].task.data
+        facts = _Facts(
+            run=run.pathspec,
+            origin=data.data_version.origin,
+            promoted=data.promoted,
+            is_challenger=data.challenge is not None,
+        )
+    except Exception as error:  # noqa: BLE001 (old or damaged artifacts may raise anything)
+        logger.info("%s/%s is no champion: %s", TRAINING, run_id, error)
+        return None
+    return facts if {"champion", "reference"} <= kept else None
 
 
 def _runs(flow: str) -> Iterator[Run]:

@@ -117,9 +117,7 @@ class FashionMnistMonitor(FlowSpec):
                 version=self.data_version,
             )
         )
-        current.run.add_tags(
-            [f"verdict:{self.signal.verdict}", f"champion:{self.champion_run.run}"]
-        )
+        self.tag_run()
         self.announce()
         self.next_step = "retrain" if self.may_retrain else "end"
         self.next({"retrain": self.retrain, "end": self.end}, condition="next_step")
@@ -135,8 +133,6 @@ class FashionMnistMonitor(FlowSpec):
         challenge = find_challenge(current.run_id, None)
         outcome, self.contest = retrain(challenge, PROJECT_ROOT, self.settings.retrain)
         self.signal = self.signal.with_retraining(outcome)
-        if outcome.run:
-            current.run.add_tag(f"training:{outcome.run}")
         current.card["retrain"].extend(retraining_card(outcome, self.contest, self.data_version))
         self.announce()
         self.next(self.end)
@@ -144,6 +140,7 @@ class FashionMnistMonitor(FlowSpec):
     @step
     def end(self):
         """Say what to do."""
+        self.tag_run()
         print(f"Verdict: {self.signal.verdict}. {self.signal.reason}.")
         if self.signal.retraining:
             print(f"Retraining: {self.signal.retraining.reason}.")
@@ -180,6 +177,12 @@ class FashionMnistMonitor(FlowSpec):
         labels = Path(settings.labels) if settings.labels else None
         return read_batch(Path(settings.batch), labels, at_most=settings.rows, seed=settings.seed)
 
+    def tag_run(self):
+        """Tag the run for those who list runs; `resume` takes over artifacts, but no tags."""
+        from lineage import monitor_tags
+
+        current.run.add_tags(monitor_tags(self))
+
     def announce(self):
         """Replace the signal file."""
         from fmnist_lib.monitor.signal import write_signal
@@ -201,4 +204,7 @@ class FashionMnistMonitor(FlowSpec):
 
 
 if __name__ == "__main__":
-    FashionMnistMonitor()
+    from scheduler import command_line
+
+    with command_line():
+        FashionMnistMonitor()

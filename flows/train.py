@@ -93,6 +93,7 @@ class FashionMnistTrain(FlowSpec):
             )
         else:
             current.card["data"].extend(rest_card(self.challenge.reason))
+        self.tag_run()
         self.next({"train": self.eda, "rest": self.end}, condition="decision")
 
     @FailureCard(card="eda")
@@ -270,7 +271,6 @@ class FashionMnistTrain(FlowSpec):
         """Write the bundle and the summary, track the run, register the champion."""
         from cards.summary import summary_card
         from fmnist_lib.publish import publish
-        from lineage import PROMOTED
 
         # The same model may pickle differently in two processes, which a merge calls a conflict.
         self.champion, self.results = inputs.drift.champion, inputs.drift.results
@@ -285,17 +285,14 @@ class FashionMnistTrain(FlowSpec):
         self.bundle_path = str(published.bundle.path)
         self.summary_html = published.summary_html
         self.promotion = tracked.decision if tracked else None
-        if tracked:
-            current.run.add_tag(f"mlflow:{tracked.run_id}")
         self.promoted = published.promoted
-        if self.promoted:
-            current.run.add_tag(PROMOTED)
         current.card["summary"].extend(summary_card(published.summary, self.promotion))
         self.next(self.end)
 
     @step
     def end(self):
         """Say where to look."""
+        self.tag_run()
         if self.decision == "rest":
             print(f"Nothing was trained: {self.challenge.reason}.")
             return
@@ -353,13 +350,12 @@ class FashionMnistTrain(FlowSpec):
             PROJECT_ROOT,
             os.environ.get("MLFLOW_TRACKING_URI"),
         )
-        current.run.add_tag(f"data:{self.data_version.origin}")
 
     def add_new_images(self):
         """Write the champion's images and the monitor's as the directory to train on."""
         from fmnist_lib.config import override
         from fmnist_lib.retraining import rows_to_use, write_directory
-        from lineage import CHALLENGER, challenge_data
+        from lineage import challenge_data
 
         data = challenge_data(self.challenge, self.settings.seed)
         directory = self.cache / "retraining" / current.run_id
@@ -368,7 +364,12 @@ class FashionMnistTrain(FlowSpec):
         changed = override(self.settings, data_dir=str(directory), rows=rows)
         self.resolved_config = changed.model_dump(mode="json")
         self.n_new_held_out = data.n_new_held_out
-        current.run.add_tags([CHALLENGER, f"monitor:{self.challenge.monitor_run}"])
+
+    def tag_run(self):
+        """Tag the run for those who list runs; `resume` takes over artifacts, but no tags."""
+        from lineage import training_tags
+
+        current.run.add_tags(training_tags(self))
 
     def compete(self):
         """Compare the new model with the champion it is to replace; None in an ordinary run."""
@@ -437,4 +438,7 @@ class FashionMnistTrain(FlowSpec):
 
 
 if __name__ == "__main__":
-    FashionMnistTrain()
+    from scheduler import command_line
+
+    with command_line():
+        FashionMnistTrain()

@@ -69,7 +69,7 @@ def pick_champion(entries: Sequence[Entry], limits: Limits | None = None) -> Any
         reasons = "; ".join(f"{entry.id}: {entry.error}" for entry in competing)
         raise SearchError(
             f"all {len(competing)} candidates failed, expected at least one to finish. {reasons}. "
-            "Mend the cause and run `python flows/train.py resume`, or give the search more time."
+            "Fix the cause and resume the run, or give the search more time."
         )
     within = [entry for entry in finished if _within(entry, limits)] or finished
     best = min(within, key=_rank)

@@ -138,7 +138,7 @@ def write_bundle(path: Path, contents: BundleContents) -> BundleInfo:
     except OSError as error:
         raise ReleaseError(
             f"{path.name}: expected to write the bundle to {path.parent}, got: {error}. "
-            "Free some space or set release.directory, then `python flows/train.py resume`."
+            "Free some space and resume the run, or set release.directory and run again."
         ) from error
     return BundleInfo(path, digest, names, path.stat().st_size)
 

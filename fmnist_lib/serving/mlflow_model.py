@@ -74,7 +74,7 @@ def write_mlflow_model(
         except (mlflow.MlflowException, OSError) as error:
             raise ModelError(
                 f"champion: expected MLflow to write it to {directory}, got: {error}. "
-                "Free some space, then `python flows/train.py resume`."
+                "Free some space, then resume the run."
             ) from error
     file = directory / WITHIN_MLFLOW / model.file.name
     return replace(model, directory=directory, file=file)

@@ -40,7 +40,7 @@ class Project:
             check=False,
         )
 
-    def start(self, *arguments: str, config: Path = QUICK) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str, config: Path | None = QUICK) -> subprocess.Popen[bytes]:
         with (self.directory / "output.txt").open("wb") as output:
             return subprocess.Popen(
                 self.command(*arguments, config=config),

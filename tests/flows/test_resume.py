@@ -1,5 +1,12 @@
+"""Runs that are interrupted, fail and are resumed, more than once."""
+
 from __future__ import annotations
 
+import re
+import shlex
+import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -9,8 +16,8 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
-def kill_task(process, step, *words):
-    """Kill the first task of a step as soon as it shows up; returns its task id."""
+def wait_for_task(process, step, *words):
+    """Wait for the first task of a step, and return its process and its id."""
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline and process.poll() is None:
         for child in psutil.Process(process.pid).children(recursive=True):
@@ -19,31 +26,58 @@ def kill_task(process, step, *words):
             except psutil.Error:
                 continue
             if all(word in command for word in ("step", step, *words)):
-                child.kill()
-                return command[command.index("--task-id") + 1]
+                return child, command[command.index("--task-id") + 1]
         time.sleep(0.02)
     raise AssertionError(f"no task of the step {step} was seen")
 
 
-def test_a_killed_candidate_is_a_row_and_a_killed_step_resumes(
+def alive(processes):
+    """Those that still run; one that ended may not have been waited for by its parent yet."""
+    return [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
+def printed_command(project):
+    """The command that a failed run printed, as arguments for `project.start`."""
+    output = (project.directory / "output.txt").read_text()
+    (line,) = re.findall(r"To continue, once the cause is fixed: (.*)", output)
+    python, flow, *arguments = shlex.split(line)
+    assert (python, flow) == ("python", str(project.flow))
+    return arguments
+
+
+def test_a_run_that_is_ended_then_fails_is_resumed_from_its_last_attempt(
     project, finished, real_data_dir, latest_run
 ):
-    """Two accidents in one run: a candidate's task is killed, and later the step `select`."""
+    """SIGTERM in mid-search; resumed, a candidate and `select` are killed; resumed again."""
     # One candidate after the other, on two threads: the bits must not depend on that.
     config = project.config("killed", ("[search]\n", "[search]\nworkers = 1\n"))
     options = ("--data-dir", str(real_data_dir), "--max-workers", "1")
     process = project.start("run", *options, config=config)
-    kill_task(process, "search", "--split-index", "1")  # the baseline, by its share
-    kill_task(process, "select")
+    wait_for_task(process, "search")
+    time.sleep(3)  # the candidate's own process, in a session of its own, is started
+    everything = psutil.Process(process.pid).children(recursive=True)
+    assert any("fmnist_lib.search.worker" in one.cmdline() for one in everything)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=15) == 128 + signal.SIGTERM
+    assert not alive(everything)
+    interrupted = latest_run()
+
+    arguments = printed_command(project)
+    assert arguments == ["resume", "--origin-run-id", interrupted.id]
+    process = project.start(*arguments, "--max-workers", "1", config=None)
+    wait_for_task(process, "search", "--split-index", "1")[0].kill()  # the baseline, by its share
+    wait_for_task(process, "select")[0].kill()
     assert process.wait(timeout=180) == 1
     failed = latest_run()
     assert not failed.successful
 
-    done = project.run("resume", config=None)
-    assert done.returncode == 0, done.stdout + done.stderr
+    arguments = printed_command(project)
+    assert arguments == ["resume", "--origin-run-id", failed.id]
+    assert project.start(*arguments, config=None).wait(timeout=180) == 0
     resumed = latest_run()
-    assert resumed.id != failed.id
+    assert len({interrupted.id, failed.id, resumed.id}) == 3
     assert resumed.successful
+    assert {"data:official", f"mlflow:{resumed['end'].task.data.mlflow_run_id}"} <= resumed.tags
 
     for task in resumed["search"]:
         assert task.metadata_dict["origin-run-id"] == failed.id  # not computed again
@@ -57,3 +91,32 @@ def test_a_killed_candidate_is_a_row_and_a_killed_step_resumes(
         run["select"].task.data.champion.predict_proba(images) for run in (finished, resumed)
     )
     np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_no_process_outlives_a_run_that_is_ended(project, real_data_dir, number):
+    process = project.start("run", "--data-dir", str(real_data_dir), config=project.config("ended"))
+    wait_for_task(process, "start")
+    everything = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    assert process.wait(timeout=15) == 128 + number
+    assert not alive(everything)
+
+
+def test_signals_that_the_user_has_ignored_stay_ignored(project):
+    """As under nohup."""
+    code = (
+        "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "from scheduler import command_line\n"
+        "with command_line(['train.py', 'run']):\n"
+        "    print(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=project.flow.parent,
+        env=project.environment | {"PYTHONPATH": str(project.flow.parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "True"

@@ -7,6 +7,10 @@ import numpy as np
 import pytest
 from metaflow.cards import get_cards
 
+from flows.lineage import find_champion
+from fmnist_lib.config import TrackingConfig
+from fmnist_lib.errors import DataError
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,3 +58,16 @@ def test_without_data_every_report_says_synthetic(
     assert "champion" not in model.aliases
     tags = mlflow.get_run(run["publish"].task.data.mlflow_run_id).data.tags
     assert tags["data.origin"] == "synthetic"
+
+    # Neither a lost tag (a resumed run has none until its end) nor an alias set by hand makes it
+    # the champion that the monitor trusts.
+    run.remove_tag("data:synthetic")
+    version = run["publish"].task.data.model_uri.rpartition("/")[2]
+    mlflow.set_registered_model_alias("fashion-mnist", "champion", version)
+    places = (TrackingConfig(), tmp_path, lonely.environment["MLFLOW_TRACKING_URI"])
+    assert find_champion(run.id, *places).run == run.pathspec
+    try:
+        found = find_champion(None, *places).run
+    except DataError:
+        found = None
+    assert found != run.pathspec

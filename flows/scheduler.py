@@ -1,0 +1,108 @@
+"""The process that schedules a run: it ends what it started, and says how to resume."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from metaflow import current
+
+from cards.failure import resume_command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import psutil
+
+#: Seconds for Metaflow to end its tasks and to flush their logs; it takes 5 to kill them itself.
+CLEANUP_SECONDS = 10
+#: What a shell reports for a process that a signal ended, less the signal's number.
+_BY_SIGNAL = 128
+_COMMANDS = ("run", "resume", "step")
+
+
+@contextmanager
+def command_line(arguments: Sequence[str] | None = None) -> Iterator[None]:
+    """Handle signals and failures of Metaflow's ``run``, ``resume`` and ``step`` commands.
+
+    A run that gets SIGINT, SIGTERM or SIGHUP ends all processes it started and exits with 128 plus
+    the signal's number (Metaflow itself leaves them running: Netflix/metaflow#1349). A run that
+    fails prints the command that resumes it: without ``--origin-run-id`` Metaflow resumes the
+    last *run*, not the last resume (Netflix/metaflow#2848).
+
+    Parameters
+    ----------
+    arguments : sequence of str, default=sys.argv
+    """
+    arguments = sys.argv if arguments is None else arguments
+    command = next((word for word in arguments[1:] if word in _COMMANDS), None)
+    if command is None:
+        yield
+        return
+    received: list[int] = []
+    _handle_signals(received, is_task=command == "step")
+    try:
+        yield
+    except SystemExit as end:
+        status = _BY_SIGNAL + received[0] if received else end.code
+        if command != "step" and status:
+            _kill(_descendants())
+            _say_how_to_resume(arguments)
+        raise SystemExit(status) from None
+
+
+def _handle_signals(received: list[int], *, is_task: bool) -> None:
+    def stop_task(number: int, _: Any) -> None:
+        raise SystemExit(_BY_SIGNAL + number)
+
+    def stop_run(number: int, _: Any) -> None:
+        if received:
+            return
+        received.append(number)
+        _signal(_descendants(), signal.SIGTERM)
+        signal.alarm(CLEANUP_SECONDS)
+        raise KeyboardInterrupt
+
+    def give_up(*_: Any) -> None:
+        _kill(_descendants())
+        os._exit(_BY_SIGNAL + received[0])
+
+    for number in (signal.SIGTERM, signal.SIGHUP, *([] if is_task else [signal.SIGINT])):
+        # `nohup` and a shell's `&` have signals ignored on purpose.
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop_task if is_task else stop_run)
+    if not is_task:
+        signal.signal(signal.SIGALRM, give_up)
+
+
+def _descendants() -> list[psutil.Process]:
+    import psutil
+
+    return psutil.Process().children(recursive=True)
+
+
+def _signal(processes: list[psutil.Process], number: int) -> None:
+    import psutil
+
+    for process in processes:
+        try:
+            process.send_signal(number)
+        except psutil.NoSuchProcess:
+            continue
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    import psutil
+
+    _signal(processes, signal.SIGKILL)
+    psutil.wait_procs(processes, timeout=1)
+
+
+def _say_how_to_resume(arguments: Sequence[str]) -> None:
+    """Print the command, if the run got as far as having an id."""
+    run_id = getattr(current, "run_id", None)
+    if run_id:
+        print(f"To continue, once the cause is fixed: {resume_command(arguments, run_id)}")
