@@ -1,0 +1,135 @@
+"""The quick run in surroundings that broke it for somebody: python tests/environments.py
+
+Each case runs ``config/quick.toml`` in a fresh copy of the checkout with the data beside it, and
+prints one line. `tests/flows/test_environments.py` runs all of them at once.
+"""
+
+# ruff: noqa: T201 (a script that prints its table)
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("flows", "cards", "fmnist_lib", "config")
+#: Path with what shells, URLs, Jenkins and SQLite addresses treat specially.
+STRANGE_PATH = "a b%2Fc'ü?"
+#: User id that no passwd entry names. Reading stays allowed everywhere, since the interpreter may
+#: lie in a home directory; writing does not.
+UNKNOWN_UID = 54321
+_READ = "-all,+dac_read_search"
+AS_UNKNOWN_USER = (
+    *("setpriv", "--reuid", str(UNKNOWN_UID), "--regid", str(UNKNOWN_UID), "--clear-groups"),
+    *("--inh-caps", _READ, "--ambient-caps", _READ, "--bounding-set", _READ),
+)
+NOTEBOOK = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where, as whom and with which variables a run is started."""
+
+    name: str
+    path: str = "checkout"
+    elsewhere: bool = False
+    unknown_user: bool = False
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+ALL = Surroundings("all at once", STRANGE_PATH, True, True, NOTEBOOK)  # noqa: FBT003 (a table)
+CASES = (
+    Surroundings("strange path", path=STRANGE_PATH),
+    Surroundings("another working directory", elsewhere=True),
+    Surroundings("no passwd entry, no HOME", unknown_user=True),
+    Surroundings("notebook's MPLBACKEND", variables=NOTEBOOK),
+    ALL,
+)
+
+
+def can_change_user() -> bool:
+    """Whether a run can be started as another user here."""
+    return os.geteuid() == 0 and shutil.which("setpriv") is not None
+
+
+def run_in(surroundings: Surroundings, data: Path) -> subprocess.CompletedProcess[str]:
+    """Run the quick configuration in a fresh copy, and remove the copy.
+
+    Parameters
+    ----------
+    surroundings : Surroundings
+    data : Path
+        Directory with the four files, which are copied to where a run finds them.
+    """
+    scratch = Path(tempfile.mkdtemp(prefix="fmnist-surroundings-"))
+    try:
+        checkout, working = scratch / surroundings.path, scratch / "elsewhere"
+        for folder in FOLDERS:
+            ignore = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / folder, checkout / folder, ignore=ignore)
+        shutil.copytree(data, scratch / "shared" / "fashion-mnist")
+        working.mkdir()
+        if surroundings.unknown_user:
+            _give(scratch, UNKNOWN_UID)
+        return subprocess.run(
+            [
+                *(AS_UNKNOWN_USER if surroundings.unknown_user else ()),
+                *(sys.executable, str(checkout / "flows" / "train.py")),
+                *("--config", "config", str(checkout / "config" / "quick.toml"), "run"),
+            ],
+            cwd=working if surroundings.elsewhere else checkout,
+            env=_environment(surroundings),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _environment(surroundings: Surroundings) -> dict[str, str]:
+    """PATH and what the case sets; an ordinary user has a home and a name besides."""
+    kept = ("PATH",) if surroundings.unknown_user else ("PATH", "HOME", "USER", "LANG")
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    return environment | surroundings.variables
+
+
+def _give(directory: Path, uid: int) -> None:
+    for path in (directory, *directory.rglob("*")):
+        os.chown(path, uid, uid)
+        path.chmod(path.stat().st_mode | 0o600)
+
+
+def main(data: Path) -> int:
+    """Run every case; the number of those that failed."""
+    failed = 0
+    for case in CASES:
+        if case.unknown_user and not can_change_user():
+            print(f"skipped  {case.name}: needs root and setpriv")
+            continue
+        start = time.monotonic()
+        done = run_in(case, data)
+        verdict = "failed " if done.returncode else "ok     "
+        failed += bool(done.returncode)
+        print(f"{verdict}  {case.name}: {time.monotonic() - start:.0f} s", flush=True)
+        if done.returncode:
+            print(done.stdout[-3000:], done.stderr[-3000:])
+    return failed
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    from fmnist_lib.data.sources import default_cache
+
+    places = (
+        default_cache(),
+        ROOT / "data" / "fashion-mnist",
+        ROOT.parent / "shared/fashion-mnist",
+    )
+    raise SystemExit(main(next(place for place in places if place.is_dir())))
