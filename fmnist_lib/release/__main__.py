@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from fmnist_lib.release.archive import BundleError, sha256_of, unpack, verify
+from fmnist_lib.release.reproduce import other_files
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,14 +33,26 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _verify(bundle: Path, sha256: str | None) -> int:
+    if sha256 and bundle.is_dir():
+        raise BundleError(
+            f"{bundle}: expected the zip file, whose SHA-256 is to be compared, got the directory "
+            "it was unpacked to. Name the zip file, or leave --sha256 out."
+        )
     problems = verify(bundle)
-    if not problems and sha256 and sha256_of(bundle) != sha256.lower():
+    if not problems and sha256 and sha256_of(bundle) != sha256.strip().lower():
         problems = [f"{bundle.name}: another bundle than the one with the SHA-256 {sha256}"]
     for problem in problems:
         sys.stdout.write(f"{problem}\n")
     if not problems:
         sys.stdout.write("unchanged\n")
+        _report_others(bundle)
     return 1 if problems else 0
+
+
+def _report_others(bundle: Path) -> None:
+    others = other_files(bundle) if bundle.is_dir() else []
+    if others:
+        sys.stdout.write(f"not packed, and not used: {', '.join(others)}\n")
 
 
 if __name__ == "__main__":

@@ -63,7 +63,8 @@ def verify(path: Path) -> list[str]:
     Returns
     -------
     list of str
-        Empty when every byte is the one that was packed.
+        Empty when every byte is the one that was packed. Beside an unpacked bundle's files others
+        may lie (see `fmnist_lib.release.reproduce.other_files`), but no modules among them.
     """
     if path.is_dir():
         return different_files(path)

@@ -12,13 +12,31 @@ pipeline again, on the bundle's training and validation images, and says how muc
 Only a bundle from someone you trust should be run: it runs its own source.
 """
 
-from __future__ import annotations
+import sys
+
+# Python puts the script's directory first on its path, and a json.py lying there would be imported
+# instead of Python's. os is imported before any script is; pathlib is not.
+if __name__ == "__main__":
+    import os
+
+    _BUNDLE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "")  # noqa: PTH118, PTH120
+    _ENVIRONMENT = os.path.join(os.path.realpath(sys.prefix), "")  # noqa: PTH118
+
+    def _is_elsewhere(entry: str) -> bool:
+        """Whether an entry of the path is outside the bundle, or in the environment made in it."""
+        place = os.path.join(os.path.realpath(entry or os.curdir), "")  # noqa: PTH118
+        in_environment = place.startswith(_ENVIRONMENT) and place != _BUNDLE
+        return in_environment or not place.startswith(_BUNDLE)
+
+    sys.path[:] = [entry for entry in sys.path if _is_elsewhere(entry)]
 
 import argparse
 import hashlib
 import json
 import os
-import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,28 +46,93 @@ MANIFEST, SEAL = "manifest.json", "manifest.sha256"
 ROUNDING = 1e-4
 #: A decision tree may take another turn at such a bit; this share of the images may do so.
 TURNED_SHARE = 0.005
+#: Most entries that a message lists.
+_LISTED = 5
 
 
 def different_files(directory: Path) -> list[str]:
-    """Name every file of an unpacked bundle that is changed, missing or too many."""
+    """Name every packed file that is changed or missing, and every module put where one is.
+
+    Other files do no harm, such as notes or an environment: see `other_files`.
+    """
     content = [_bytes(directory / name) for name in (MANIFEST, SEAL)]
     problems = manifest_problems(*content)
     if problems or content[0] is None:
         return problems
     files = json.loads(content[0])["files"]
-    found = {
-        path.relative_to(directory).as_posix()
-        for path in directory.rglob("*")
-        if (path.is_file() or path.is_symlink()) and "__pycache__" not in path.parts
-    } - {MANIFEST, SEAL}
-    problems += [f"{name}: missing" for name in sorted(files.keys() - found)]
-    problems += [f"{name}: not part of the bundle" for name in sorted(found - files.keys())]
-    problems += [
-        f"{name}: changed"
-        for name in sorted(files.keys() & found)
-        if _sha256(directory / name) != files[name]
+    for name in sorted(files):
+        state = _state(directory, name, files[name])
+        problems += [f"{name}: {state}"] if state else []
+    return problems + [
+        f"{name}: not part of the bundle, and Python could import it: move it elsewhere"
+        for name in _importable(directory, files)
     ]
-    return problems
+
+
+def other_files(directory: Path) -> list[str]:
+    """Name what lies in an unpacked bundle and was not packed, whole directories by their name.
+
+    Returns
+    -------
+    list of str
+        Such as ``environment/ (1204 files)`` and ``notes.txt``; at most five, then how many more.
+    """
+    packed = {MANIFEST, SEAL, *json.loads((directory / MANIFEST).read_bytes())["files"]}
+    packed_in = {parent.as_posix() for name in packed for parent in Path(name).parents}
+    found: Counter[str] = Counter()
+    for path in _walk(directory):
+        name = path.relative_to(directory).as_posix()
+        if name in packed or "__pycache__" in path.parts:
+            continue
+        parents = [parent.as_posix() for parent in reversed(Path(name).parents)]
+        outermost = next((parent for parent in parents if parent not in packed_in), None)
+        found[f"{outermost}/" if outermost else name] += 1
+    names = [
+        f"{name} ({count} file{'s'[: count - 1]})" if name.endswith("/") else name
+        for name, count in sorted(found.items())
+    ]
+    more = len(names) - _LISTED
+    return names[:_LISTED] + ([f"and {more} more"] if more > 0 else [])
+
+
+def _walk(directory: Path) -> Iterator[Path]:
+    """Yield every file and every link; links to directories are not followed."""
+    for place, directories, files in os.walk(directory):
+        links = [name for name in directories if (Path(place) / name).is_symlink()]
+        yield from (Path(place) / name for name in [*files, *links])
+
+
+def _importable(directory: Path, files: dict[str, str]) -> list[str]:
+    """Name every module and package that was not packed and lies among what was."""
+    packed_in = {parent for name in files for parent in Path(name).parents}
+    found = [path for place in packed_in for path in _listed(directory / place)]
+    extra = {path.relative_to(directory): path for path in found}
+    return sorted(
+        name.as_posix()
+        for name, path in extra.items()
+        if name.as_posix() not in files and name not in packed_in
+        if _is_module(path) or _is_package(path)
+    )
+
+
+def _listed(directory: Path) -> list[Path]:
+    try:
+        return list(directory.iterdir()) if directory.is_dir() else []
+    except OSError:
+        return []
+
+
+def _is_module(path: Path) -> bool:
+    """Whether Python could import a file: the endings are those of every version and system."""
+    stem, _, ending = path.name.partition(".")
+    extension = ending in ("py", "pyc") or ending.endswith(("so", "pyd"))
+    return stem.isidentifier() and extension and not path.is_dir()
+
+
+def _is_package(path: Path) -> bool:
+    """Whether a directory has an ``__init__``; without one it takes no other module's place."""
+    names = [child for child in _listed(path) if child.name.startswith("__init__.")]
+    return path.name.isidentifier() and any(_is_module(child) for child in names)
 
 
 def manifest_problems(manifest: bytes | None, seal: bytes | None) -> list[str]:
@@ -67,19 +150,41 @@ def manifest_problems(manifest: bytes | None, seal: bytes | None) -> list[str]:
 
 
 def _bytes(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
-
-
-def _sha256(path: Path) -> str | None:
-    if path.is_symlink():
+    try:
+        return path.read_bytes() if path.is_file() else None
+    except OSError:
         return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def load_champion(directory: Path) -> Any:
+def _state(directory: Path, name: str, sha256: str) -> str:
+    """Say what is wrong with a packed file; empty when it is as it was packed."""
+    path = directory / name
+    steps = [path, *path.parents][: len(Path(name).parts)]
+    if any(step.is_symlink() for step in steps):
+        return "changed (a link in place of what was packed)"
+    if not path.is_file():
+        return "missing"
+    try:
+        with path.open("rb") as file:
+            same = hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return "" if same else "changed"
+
+
+def copy_source(directory: Path, target: Path) -> Path:
+    """Copy the packed source, and nothing that lies beside it, to where it is imported from."""
+    files = json.loads((directory / MANIFEST).read_bytes())["files"]
+    for name in files:
+        if name.startswith("source/"):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (target / name).write_bytes((directory / name).read_bytes())
+    return target / "source"
+
+
+def load_champion(directory: Path, source: Path) -> Any:
     """Load the fitted pipeline; its own transformers come from the bundled source."""
-    sys.path.insert(0, str(directory / "source"))
+    sys.path.insert(0, str(source))
     from fmnist_lib.persistence.stored_model import load_model
 
     # Whoever runs this file already trusts the bundle.
@@ -178,10 +283,17 @@ def main() -> int:
     if problems:
         sys.stdout.write("NOT the packed files:\n  " + "\n  ".join(problems) + "\n")
         return 1
-    # The champion predicted with one thread a library, and another number may round differently.
+    if others := other_files(HERE):
+        sys.stdout.write(f"not packed, and not used: {', '.join(others)}\n")
+    # The champion predicted with one thread per library, and others may round differently.
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    champion = load_champion(HERE)
+    with tempfile.TemporaryDirectory(prefix="bundle-source-") as name:
+        return _reproduce(copy_source(HERE, Path(name)), options)
+
+
+def _reproduce(source: Path, options: argparse.Namespace) -> int:
+    champion = load_champion(HERE, source)
     data = load_data(HERE, options.data_dir)
     same, text = compare(champion, HERE, data["test"])
     sys.stdout.write(f"{'reproduced' if same else 'NOT reproduced'}: {text}\n")
