@@ -52,7 +52,7 @@ class FashionMnistMonitor(FlowSpec):
         "config",
         default=str(PROJECT_ROOT / "config" / "monitor.toml"),
         parser=parse_config,
-        help="TOML file; see docs/monitoring.md",
+        help="TOML or JSON file; see docs/monitoring.md",
     )
     batch = Parameter(
         "batch", type=str, default=None, help="IDX, .npy, .npz, CSV, Parquet or a folder of PNGs"

@@ -59,7 +59,7 @@ class FashionMnistTrain(FlowSpec):
         "config",
         default=str(PROJECT_ROOT / "config" / "train.toml"),
         parser=parse_config,
-        help="TOML file; every key: python -m fmnist_lib.config",
+        help="TOML or JSON file; every key: python -m fmnist_lib.config",
     )
     minutes = Parameter("minutes", type=float, default=None, help="Wall time of the search")
     seed = Parameter("seed", type=int, default=None, help="Seed of everything random")

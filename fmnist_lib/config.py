@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fmnist_lib.config_messages import describe_problems
+from fmnist_lib.config_syntax import named_file, parse_text
 from fmnist_lib.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -442,12 +442,12 @@ AnySettings = TypeVar("AnySettings", bound=Section)
 
 
 def parse_settings(text: str, source: str, model: type[AnySettings] = Settings) -> AnySettings:  # type: ignore[assignment]
-    """Read settings from TOML.
+    """Read settings from TOML, or from JSON such as the ``config.json`` of a bundle.
 
     Parameters
     ----------
     text : str
-        Contents of a TOML file.
+        Contents of the file.
     source : str
         Name of the file, for messages.
     model : type, default=Settings
@@ -456,14 +456,10 @@ def parse_settings(text: str, source: str, model: type[AnySettings] = Settings) 
     Raises
     ------
     ConfigError
-        The text is not TOML, or a key is unknown, missing, of the wrong type or out of range.
+        The text is neither, or a key is unknown, missing, of the wrong type or out of range.
         One message names the file, every such key, what was expected and what was found.
     """
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{source}: expected a TOML file, got: {error}.") from None
-    return validate_settings(content, source, model)
+    return validate_settings(parse_text(text, source), source, model)
 
 
 def source_of(text: str, arguments: Sequence[str], default: Path = DEFAULT_CONFIG) -> str:
@@ -477,11 +473,7 @@ def source_of(text: str, arguments: Sequence[str], default: Path = DEFAULT_CONFI
         Command line; the file is one of its words, or else the default file.
     default : Path
     """
-    for word in [*arguments, str(default)]:
-        path = Path(word)
-        if path.suffix == ".toml" and path.is_file() and path.read_text(errors="replace") == text:
-            return word
-    return "configuration"
+    return named_file(text, [*arguments, str(default)]) or "configuration"
 
 
 def validate_settings(
@@ -498,11 +490,11 @@ def validate_settings(
 
 
 def read_settings(path: Path, model: type[AnySettings] = Settings) -> AnySettings:  # type: ignore[assignment]
-    """Read settings from a TOML file; see `parse_settings`."""
+    """Read settings from a TOML or JSON file; see `parse_settings`."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: expected a readable TOML file, got: {error}.") from None
+        raise ConfigError(f"{path}: expected a readable TOML or JSON file, got: {error}.") from None
     return parse_settings(text, str(path), model)
 
 

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BASE = {
     "config",
     "config_messages",
+    "config_syntax",
     "monitor_config",
     "errors",
     "labels",

@@ -9,6 +9,7 @@ import pytest
 from fmnist_lib.config import (
     DEFAULT_CONFIG,
     PROJECT_ROOT,
+    Settings,
     main,
     override,
     parse_settings,
@@ -55,7 +56,7 @@ def test_shipped_configs_are_valid(name):
             '[[search.candidates]]\nid = "a"\nengine = "baseline"\nstrategy = "majority"\n',
             "at least one candidate must be of the engine",
         ),
-        ("seed = = 1\n", "my.toml: expected a TOML file"),
+        ("seed = = 1\n", "my.toml: expected a TOML or JSON file"),
     ],
 )
 def test_a_bad_value_names_file_key_expected_and_got(text, expected):
@@ -93,7 +94,7 @@ def test_the_file_of_a_text_is_found_on_the_command_line(tmp_path):
 
 
 def test_an_unreadable_file_is_one_message(tmp_path):
-    with pytest.raises(ConfigError, match="expected a readable TOML file"):
+    with pytest.raises(ConfigError, match="expected a readable TOML or JSON file"):
         read_settings(tmp_path / "missing.toml")
 
 
@@ -129,3 +130,79 @@ def test_the_monitors_schema_and_settings_are_printed(capsys):
     assert "batch" in printed["schema"]["properties"]
     assert main([str(DEFAULT_MONITOR_CONFIG)], MonitorSettings) == 0
     assert json.loads(capsys.readouterr().out) == printed["resolved"]
+
+
+SHIPPED = sorted((PROJECT_ROOT / "config").glob("*.toml"))
+
+
+def model_of(path):
+    return MonitorSettings if path == DEFAULT_MONITOR_CONFIG else Settings
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_resolved_settings_are_read_back_from_json_exactly(path, indent, tmp_path):
+    settings = read_settings(path, model_of(path))
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(settings.model_dump(mode="json"), indent=indent, sort_keys=True))
+    again = read_settings(file, model_of(path))
+    assert again == settings
+    assert again.model_dump_json() == settings.model_dump_json()
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_what_the_command_prints_is_what_it_reads(path, tmp_path, capsys):
+    model, file = model_of(path), tmp_path / "printed.json"
+    for arguments in ([str(path)], []):
+        assert main(arguments, model, path) == 0
+        file.write_text(capsys.readouterr().out)
+        assert read_settings(file, model) == read_settings(path, model)
+        assert main([str(file)], model) == 0
+        assert json.loads(capsys.readouterr().out) == read_settings(path, model).model_dump(
+            mode="json"
+        )
+
+
+def test_settings_that_differ_from_every_default_are_read_back(tmp_path):
+    settings = override(read_settings(DEFAULT_CONFIG), seed=7, minutes=0.1, rows=500, data_dir="ü")
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(settings.model_dump(mode="json")), encoding="utf-8")
+    assert read_settings(file) == settings
+
+
+@pytest.mark.parametrize("before", ["\ufeff", "\n \t", "\ufeff\r\n"])
+def test_a_byte_order_mark_and_blanks_come_first_in_either_notation(before):
+    expected = parse_settings(CANDIDATE, "my.toml")
+    assert parse_settings(before + CANDIDATE, "my.toml") == expected
+    text = before + json.dumps(expected.model_dump(mode="json"))
+    assert parse_settings(text, "my.json") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{", "my.toml: expected a JSON object, as it begins with a brace, got: Expecting"),
+        ('{"seed": 1, "seed": 2}', "got: the key 'seed' twice."),
+        ('{"search": {"minutes": NaN}}', "got: NaN, which is no JSON number."),
+        ('{"sed": 1, "search": {"candidates": []}}', "my.toml: sed: unknown key"),
+        ('{"seed": 1.5, "search": null}', "seed: expected integer, got 1.5"),
+        ('{"seed": true}', "seed: expected integer, got True"),
+        ('{"search": []}', "search: expected"),
+        ("{}", "search: expected a value, got nothing"),
+        ("[1, 2]", "my.toml: expected a TOML or JSON file"),
+        ('{"schema": {}, "resolved": 5}', "my.toml: settings: expected"),
+        ('{"a":' * 100_000, "expected a JSON object"),
+    ],
+)
+def test_bad_json_names_file_key_expected_and_got(text, expected):
+    assert expected in message(text)
+
+
+def test_the_file_of_a_text_is_found_whatever_its_ending(tmp_path):
+    text = '{"seed": 1}'
+    for name in ("config.json", "settings", "my config.TOML"):
+        (tmp_path / name).write_text(text)
+        arguments = ["train.py", "--config", "config", str(tmp_path / name), "run", "x" * 5000]
+        assert source_of(text, arguments) == str(tmp_path / name)
+    (tmp_path / "binary").write_bytes(bytes(range(256)))
+    assert source_of(text, [str(tmp_path), str(tmp_path / "binary"), "a\0b"]) == "configuration"

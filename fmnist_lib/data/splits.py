@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; what goes wrong is one message."""
     parser = argparse.ArgumentParser(prog="python -m fmnist_lib.data.splits", description=__doc__)
     parser.add_argument("file", type=Path, help="the .npz file to write")
-    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="TOML file")
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="TOML or JSON file")
     options = parser.parse_args(arguments)
     try:
         settings: Settings = read_settings(options.config)

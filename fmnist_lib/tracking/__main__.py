@@ -105,7 +105,7 @@ def _say(text: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m fmnist_lib.tracking", description=__doc__)
-    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="TOML file")
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="TOML or JSON file")
     parser.add_argument(
         "--root", type=Path, default=PROJECT_ROOT, help="directory that holds mlruns/"
     )
