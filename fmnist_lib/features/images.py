@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fmnist_lib.errors import DataError
+from fmnist_lib.features.frames import frame_images
 from fmnist_lib.labels import IMAGE_SHAPE, N_PIXELS
 
 
@@ -16,14 +17,16 @@ def as_images(X: Any) -> np.ndarray:
     Parameters
     ----------
     X : array-like of shape (n, 28, 28) or (n, 784)
-        uint8, or any numbers that are whole and within 0..255.
+        uint8, or any numbers that are whole and within 0..255. Columns with names (of pandas,
+        polars, PyArrow, or a structured array) are aligned by name: see `frame_images`.
 
     Raises
     ------
     DataError
-        The shape is another one, or a value is no whole number within 0..255.
+        The shape is another one, a value is no whole number within 0..255, or the names of the
+        columns do not say which column is which pixel.
     """
-    array = np.asarray(X)
+    array = _array(X)
     if array.shape[1:] not in (IMAGE_SHAPE, (N_PIXELS,)):
         raise DataError(
             f"images: expected shape (n, 28, 28) or (n, 784), got {array.shape}. "
@@ -32,6 +35,17 @@ def as_images(X: Any) -> np.ndarray:
     if array.dtype != np.uint8:
         array = _to_uint8(array)
     return array.reshape(-1, *IMAGE_SHAPE)
+
+
+def _array(X: Any) -> np.ndarray:
+    """Return an array; where columns have names, they decide the order, not the position."""
+    if hasattr(X, "to_pandas") and (hasattr(X, "columns") or hasattr(X, "column_names")):
+        X = X.to_pandas()
+    if getattr(getattr(X, "dtype", None), "names", None):
+        import pandas as pd
+
+        X = pd.DataFrame(X)
+    return frame_images(X) if hasattr(X, "iloc") and hasattr(X, "columns") else np.asarray(X)
 
 
 def _to_uint8(array: np.ndarray) -> np.ndarray:

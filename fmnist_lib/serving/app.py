@@ -1,7 +1,8 @@
 """The scoring server of MLflow with what an open port needs: bounds on what is sent.
 
 `mlflow models serve` starts the same server without them. It reads a request of any size, answers
-one without a content type with status 500, and has no way to add to that; so this module does.
+one without a content type with status 500, takes one spelling of each content type and the first
+line of every CSV for names, and has no way to add to that; so this module does.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from fmnist_lib.errors import DataError
+from fmnist_lib.serving.content_type import CSV, ContentTypeError, content_type
+from fmnist_lib.serving.csv_body import with_names
 from fmnist_lib.serving.mlflow_model import signature
 from fmnist_lib.serving.pyfunc import ServedModel
 
@@ -26,13 +30,15 @@ if TYPE_CHECKING:
 MAX_REQUEST_MB = 16.0
 #: A request too large is read to its end, so that the client sees the answer; up to this factor.
 _DRAINED = 10
+_REPLACED = {b"content-type", b"content-length", b"transfer-encoding", b"content-encoding"}
 
 
 def make_app(model: LoadedModel, max_request_mb: float = MAX_REQUEST_MB) -> Any:
     """Return the ASGI application.
 
     ``POST /invocations`` takes what MLflow's servers take, such as ``{"inputs": [image, ...]}``
-    as ``application/json``; ``GET /ping``, ``/health`` and ``/version`` are MLflow's as well.
+    as ``application/json``, CSV and Parquet; ``GET /ping``, ``/health`` and ``/version`` are
+    MLflow's as well.
 
     Parameters
     ----------
@@ -51,7 +57,7 @@ def make_app(model: LoadedModel, max_request_mb: float = MAX_REQUEST_MB) -> Any:
 
 
 class RequestLimits:
-    """Middleware that answers what is too large, or says nothing of its kind, itself.
+    """Middleware that answers what is too large or of another kind itself.
 
     Parameters
     ----------
@@ -72,8 +78,13 @@ class RequestLimits:
         if body is None:
             limit = self._max_bytes / 1e6
             await _refuse(send, 413, f"expected at most {limit:g} MB, got {length / 1e6:.0f} MB")
-        elif not any(name == b"content-type" for name, _ in scope["headers"]):
-            await _refuse(send, 415, "expected the header Content-Type: application/json")
+            return
+        try:
+            scope, body = _normalised(scope, body)
+        except ContentTypeError as error:
+            await _refuse(send, 415, str(error))
+        except DataError as error:
+            await _refuse(send, 400, str(error).rstrip("."))
         else:
             await self._app(scope, _replay(body, receive), send)
 
@@ -91,6 +102,18 @@ class RequestLimits:
                 parts.clear()
             more = message.get("more_body", False)
         return (b"".join(parts) if length <= self._max_bytes else None), length
+
+
+def _normalised(scope: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+    """Return a request as MLflow's server takes it."""
+    media_type = content_type(scope["headers"])
+    body = with_names(body) if media_type == CSV else body
+    headers = [(name, value) for name, value in scope["headers"] if name not in _REPLACED]
+    headers += [
+        (b"content-type", media_type.encode()),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    return scope | {"headers": headers}, body
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -9,12 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from fmnist_lib.errors import ModelError
 from fmnist_lib.persistence.stored_model import WITHIN_MLFLOW
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from fmnist_lib.persistence.stored_model import SavedModel
@@ -69,7 +68,10 @@ def write_mlflow_model(
                 input_example=images[:2],
                 # Named, because MLflow otherwise finds them by loading the model in a subprocess.
                 pip_requirements=_requirements(pipeline, model.format),
-                metadata={"input": "uint8 images (n, 28, 28) or (n, 784), values 0 to 255"},
+                metadata={
+                    "input": "uint8 images (n, 28, 28) or (n, 784), values 0 to 255, or a frame "
+                    "of columns pixel1 to pixel784"
+                },
             )
         except (mlflow.MlflowException, OSError) as error:
             raise ModelError(
@@ -83,11 +85,12 @@ def write_mlflow_model(
 def signature() -> Any:
     """Return the signature: any images in, a table out.
 
-    MLflow can name only one shape of a tensor, and would convert fractions, text and NaN before the
-    model sees them. So the input is left open here, and `pyfunc.request_images` checks it.
+    No input is declared. MLflow would take the names of a frame's columns away, convert fractions,
+    text and NaN before the model sees them, and can name only one shape of a tensor. So
+    `pyfunc.request_images` checks what is sent.
     """
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema, TensorSpec
+    from mlflow.types import ColSpec, Schema
 
     columns = {
         "class": "long",
@@ -96,10 +99,7 @@ def signature() -> Any:
         "confidence": "double",
         "unlike_training": "boolean",
     }
-    return ModelSignature(
-        inputs=Schema([TensorSpec(np.dtype(object), (-1,))]),
-        outputs=Schema([ColSpec(kind, name) for name, kind in columns.items()]),
-    )
+    return ModelSignature(outputs=Schema([ColSpec(kind, name) for name, kind in columns.items()]))
 
 
 def _requirements(pipeline: Any, model_format: str) -> list[str]:

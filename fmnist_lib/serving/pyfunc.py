@@ -15,6 +15,7 @@ from fmnist_lib.errors import DataError, FmnistError
 from fmnist_lib.features.images import as_images
 from fmnist_lib.persistence.predictor import predictions
 from fmnist_lib.persistence.stored_model import load_model
+from fmnist_lib.serving.request_table import as_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,20 +63,27 @@ class ServedModel:
 def request_images(model_input: Any) -> np.ndarray:
     """Return what was sent as uint8 images of shape (n, 28, 28).
 
+    Parameters
+    ----------
+    model_input : array-like, frame, or dict of str to array-like
+        Images, or columns of pixels, which are aligned by their names. A dict with one entry, such
+        as ``{"images": [...]}``, names the images.
+
     Raises
     ------
     DataError
-        It is not between 1 and `MAX_IMAGES` images, or a pixel is no whole number within 0..255.
+        It is not between 1 and `MAX_IMAGES` images, a pixel is no whole number within 0..255, or
+        the names of the columns do not say which column is which pixel.
     """
-    array = np.asarray(model_input)
-    if array.dtype == object:
-        array = _numbers(array)
-    if array.ndim and not 0 < len(array) <= MAX_IMAGES:
+    table = as_table(model_input)
+    if isinstance(table, np.ndarray) and table.dtype == object:
+        table = _numbers(table)
+    if np.ndim(table) and not 0 < len(table) <= MAX_IMAGES:
         raise DataError(
-            f"images: expected 1 to {MAX_IMAGES} in one request, got {len(array)}. "
+            f"images: expected 1 to {MAX_IMAGES} in one request, got {len(table)}. "
             "Send more in several requests, or use python -m fmnist_lib.predict."
         )
-    return as_images(array)
+    return as_images(table)
 
 
 def _numbers(array: np.ndarray) -> np.ndarray:

@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import pickle
-import signal
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import mlflow.pyfunc
 import numpy as np
 import pytest
 import requests
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 
-from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.persistence.predictor import predictions
-from fmnist_lib.persistence.reference import HeldOutReference
-from fmnist_lib.persistence.stored_model import load_model, save_model
-from fmnist_lib.serving.mlflow_model import write_mlflow_model
+from fmnist_lib.persistence.stored_model import load_model
 
-ROOT = Path(__file__).resolve().parents[2]
-#: MLflow starts uvicorn by name, which an activated environment has on its path.
-PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 JSON = {"Content-Type": "application/json"}
 IMAGE = np.zeros((28, 28), dtype=int).tolist()
 MALFORMED = {
@@ -51,62 +34,6 @@ MALFORMED = {
     "bytes": bytes(range(256)),
     "empty": b"",
 }
-
-
-@pytest.fixture(scope="module")
-def model_directory(train_images, train_labels, test_images, test_labels, tmp_path_factory):
-    directory = tmp_path_factory.mktemp("served")
-    pipeline = make_pipeline(Pixels(), PCA(30, random_state=0), LogisticRegression(max_iter=500))
-    pipeline = pickle.loads(pickle.dumps(pipeline.fit(train_images[:1000], train_labels[:1000])))
-    probabilities = pipeline.predict_proba(test_images)
-    reference = HeldOutReference.fit(train_images, test_images, test_labels, probabilities)
-    saved = save_model(pipeline, test_images[:20], directory / "model", reference)
-    return write_mlflow_model(saved, pipeline, test_images, directory / "mlflow").directory
-
-
-def _start(*command):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command, "--host", "127.0.0.1", "--port", str(port)],
-        cwd=ROOT,
-        env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "PATH": PATH},
-        start_new_session=True,
-    )
-    address = f"http://127.0.0.1:{port}"
-    for _ in range(1200):
-        try:
-            if requests.get(f"{address}/ping", timeout=1).ok:
-                return process, address
-        except requests.RequestException:
-            assert process.poll() is None
-            time.sleep(0.1)
-    raise AssertionError("the server does not answer")
-
-
-def _stop(process):
-    os.killpg(process.pid, signal.SIGTERM)
-    process.wait(30)
-
-
-@pytest.fixture(scope="module")
-def server(model_directory):
-    process, address = _start("fmnist_lib.serve", "--model", str(model_directory))
-    yield address
-    assert process.poll() is None, "the server died"
-    _stop(process)
-
-
-@pytest.fixture(scope="module")
-def mlflow_server(model_directory):
-    process, address = _start(
-        *("mlflow", "models", "serve", "--model-uri", str(model_directory)),
-        *("--env-manager", "local"),
-    )
-    yield address
-    assert process.poll() is None, "the server died"
-    _stop(process)
 
 
 def _ask(address, images):

@@ -1,0 +1,61 @@
+"""CSV bodies, with or without a line of names."""
+
+from __future__ import annotations
+
+import csv
+
+from fmnist_lib.errors import DataError
+from fmnist_lib.features.frames import is_index, is_numbered
+from fmnist_lib.labels import N_PIXELS
+
+_NUMBERS = ",".join(str(number) for number in range(N_PIXELS))
+
+
+def with_names(body: bytes) -> bytes:
+    """Return a CSV body that begins with the names of its columns.
+
+    MLflow takes the first line for names, whatever it holds. Without names the columns are the
+    pixels in their order.
+
+    Parameters
+    ----------
+    body : bytes
+        UTF-8.
+
+    Raises
+    ------
+    DataError
+        There are no names and not 784 columns: which would be the label is not known.
+    """
+    body = body.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
+    line = body[: min(_ends(body))].decode("utf-8", errors="replace")
+    cells = next(csv.reader([line]), [])
+    if not cells or _are_names(cells):
+        return body
+    if len(cells) != N_PIXELS:
+        raise DataError(
+            f"CSV: expected a line of names, or {N_PIXELS} columns of pixels, got {len(cells)} "
+            "columns without names. Name the columns pixel1 to pixel784 and, if there are labels, "
+            "label."
+        )
+    return f"{_NUMBERS}\n".encode() + body
+
+
+def _ends(body: bytes) -> list[int]:
+    found = [body.find(b"\n"), body.find(b"\r")]
+    return [place for place in found if place >= 0] or [len(body)]
+
+
+def _are_names(cells: list[str]) -> bool:
+    """Whether a line holds names: texts, or the numbers by which pandas names columns."""
+    named = [cell for cell in cells if not is_index(cell)]
+    return is_numbered(named, N_PIXELS) or any(not _is_number(cell) for cell in cells)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        # An empty cell is a missing pixel.
+        return not cell.strip()
+    return True
