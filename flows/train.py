@@ -15,6 +15,10 @@ from pathlib import Path
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT_ROOT))
 
+from environment import prepare_environment  # noqa: E402 (as below)
+
+prepare_environment(PROJECT_ROOT)
+
 from metaflow import (  # noqa: E402 (the line above makes the packages beside flows/ importable)
     Config,
     FlowSpec,
@@ -28,13 +32,6 @@ from metaflow import (  # noqa: E402 (the line above makes the packages beside f
 )
 
 from cards.failure import FailureCard  # noqa: E402
-
-# One task a core, one thread a task: Metaflow would start sixteen tasks at once, and two tasks of
-# two threads each on two cores take many times as long as two of one.
-for command in ("RUN", "RESUME"):
-    os.environ.setdefault(f"METAFLOW_{command}_MAX_WORKERS", str(os.cpu_count() or 1))
-for library in ("OMP", "OPENBLAS", "MKL"):
-    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
 def parse_config(text: str) -> dict:

@@ -17,6 +17,7 @@ BASE = {
     "errors",
     "labels",
     "plotting",
+    "process",
     "statistics",
     "features",
     "models",

@@ -1,0 +1,68 @@
+"""The environment of a flow's process and of every process it starts."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import TYPE_CHECKING
+
+from fmnist_lib.process import can_write_home, user_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: Where libraries keep caches and settings, which is the home directory unless these are set.
+_HOMES = ("MPLCONFIGDIR", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
+
+
+def prepare_environment(project: Path) -> None:
+    """Set what Metaflow, Matplotlib, Numba and BLAS read when they are imported.
+
+    To be called before any of them is. What the user has set stays, but for Matplotlib's backend:
+    no step needs a screen, and the one of a notebook may not be installed here.
+
+    Parameters
+    ----------
+    project : Path
+        Checkout, whose ``.cache`` takes the place of a home directory that can't be written.
+    """
+    os.environ["MPLBACKEND"] = "Agg"
+    defaults = _threads() | _user() | _caches(project)
+    os.environ.update({key: value for key, value in defaults.items() if not os.environ.get(key)})
+
+
+def _threads() -> dict[str, str]:
+    """One task per core, one thread per task.
+
+    Metaflow would start sixteen tasks at once, and two tasks of two threads each on two cores take
+    many times as long as two of one.
+    """
+    workers = {f"METAFLOW_{command}_MAX_WORKERS" for command in ("RUN", "RESUME")}
+    libraries = {f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL")}
+    return dict.fromkeys(workers, str(os.cpu_count() or 1)) | dict.fromkeys(libraries, "1")
+
+
+def _user() -> dict[str, str]:
+    """Name a user for Metaflow, which stops with "Unknown user" without one, and at root.
+
+    USERNAME is the last place that Metaflow looks at before USER, so METAFLOW_USER in the
+    environment or in Metaflow's own configuration still decides.
+    """
+    names = (os.environ.get(key) for key in ("SUDO_USER", "USERNAME", "USER"))
+    if any(name and name != "root" for name in names):
+        return {}
+    name = user_name()
+    return {"USERNAME": "container-root" if name == "root" else name}
+
+
+def _caches(project: Path) -> dict[str, str]:
+    """Directories that stand in for a home directory that can't be written."""
+    if can_write_home() or all(os.environ.get(key) for key in _HOMES):
+        return {}
+    place = project / ".cache" / "home"
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        usable = os.access(place, os.W_OK | os.X_OK)
+    except OSError:
+        usable = False
+    return dict.fromkeys(_HOMES, str(place) if usable else tempfile.mkdtemp(prefix="fmnist-"))
