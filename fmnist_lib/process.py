@@ -7,6 +7,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+#: Home directory of a user without one, as Debian calls it: nothing is ever written there.
+NO_HOME = "/nonexistent"
 #: Matplotlib's own name for one of its backends that has no module of that name.
 _ALIASES = {"notebook": "nbagg"}
 
@@ -26,18 +28,27 @@ def user_name() -> str:
         return f"uid-{os.getuid()}"
 
 
-def home_directory() -> Path | None:
-    """Return the user's home directory, or None where the system knows none."""
+def prepare_process() -> None:
+    """Set what libraries fail without when they are imported; whatever works stays."""
+    name_missing_home()
+    replace_missing_backend()
+
+
+def name_missing_home() -> None:
+    """Set HOME where neither the environment nor the system knows a home directory.
+
+    MLflow can't be imported otherwise.
+    """
     try:
-        return Path.home()
+        Path.home()
     except RuntimeError:
-        return None
+        os.environ["HOME"] = NO_HOME
 
 
 def can_write_home() -> bool:
     """Whether libraries may keep their caches in the home directory."""
-    home = home_directory()
-    return home is not None and home.is_dir() and os.access(home, os.W_OK | os.X_OK)
+    home = Path.home()
+    return home.is_dir() and os.access(home, os.W_OK | os.X_OK)
 
 
 def replace_missing_backend() -> None:

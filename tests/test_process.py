@@ -91,15 +91,41 @@ def test_a_user_without_a_name_is_called_by_the_number(monkeypatch):
     assert process.user_name() == "ada"
 
 
-def test_a_home_directory_that_is_unknown_is_none(monkeypatch):
-    import pwd
+def nobody(*words, directory, **variables):
+    """Run Python as a user that the system does not know, without HOME.
 
-    from fmnist_lib import process
+    In a user namespace of its own, so that the interpreter stays readable wherever it is
+    installed.
+    """
+    prefix = ["unshare", "--user", "--map-user=54321", "--map-group=54321"]
+    if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no user namespaces on this machine")
+    return subprocess.run(
+        [*prefix, sys.executable, *words],
+        cwd=directory,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
-    def unknown(number):
-        raise KeyError(f"getpwuid(): uid not found: {number}")
 
-    monkeypatch.delenv("HOME", raising=False)
-    monkeypatch.setattr(pwd, "getpwuid", unknown)
-    assert process.home_directory() is None
-    assert not process.can_write_home()
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-m", "fmnist_lib.tracking", "--root", ".", "trail"),
+        ("-m", "fmnist_lib.predict", "--help"),
+        (str(ROOT / "flows" / "train.py"), "--help"),
+        (str(ROOT / "flows" / "monitor.py"), "show"),
+    ],
+)
+def test_a_command_runs_for_a_user_that_the_system_does_not_know(words, tmp_path):
+    done = nobody(*words, directory=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "~").exists()
+
+
+def test_the_trail_names_a_user_that_the_system_does_not_know_by_the_number(tmp_path):
+    code = "from fmnist_lib.tracking.__main__ import _parser; print(_parser().get_default('by'))"
+    assert nobody("-c", code, directory=tmp_path).stdout.strip() == "uid-54321"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fmnist_lib.config import DEFAULT_CONFIG, PROJECT_ROOT, read_settings
 from fmnist_lib.errors import FmnistError, TrackingError
+from fmnist_lib.process import user_name
 from fmnist_lib.tracking.promotion import promote, read_measures, rollback
 from fmnist_lib.tracking.spool import deliver, only_one, waiting
 from fmnist_lib.tracking.store import client, mlflow_calls, prepare_store
@@ -109,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--root", type=Path, default=PROJECT_ROOT, help="directory that holds mlruns/"
     )
-    parser.add_argument("--by", default=getpass.getuser(), help="who asks, for the trail")
+    parser.add_argument("--by", default=user_name(), help="who asks, for the trail")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("sync", help="deliver the runs that wait").set_defaults(run=sync)
     command = commands.add_parser("promote", help="make a version champion if it passes the gates")
