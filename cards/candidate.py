@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from metaflow.cards import Markdown, ProgressBar, VegaChart
 
 from cards.components import header, percent, table
+from cards.escape import paragraphs, text
 
 if TYPE_CHECKING:
     from metaflow.cards import MetaflowCardComponent
@@ -60,7 +61,7 @@ class LiveCard:
         self._show_phase("ended")
 
     def _show_phase(self, phase: str) -> None:
-        self._text.update(f"**{phase}** - {self._trials} pipelines tried")
+        self._text.update(f"**{text(phase)}** - {self._trials} pipelines tried")
 
     def _show_time(self, seconds: float, limit: float) -> None:
         """As a percentage: a leader's limit moves."""
@@ -71,10 +72,10 @@ class LiveCard:
 def result_card(result: CandidateResult) -> list[MetaflowCardComponent]:
     """What the candidate came to, below its live part."""
     if result.failed:
-        return [Markdown(f"## Failed\n\n{result.error}\n\nThe run goes on without it.")]
+        return [Markdown(f"## Failed\n\n{paragraphs(result.error)}\n\nThe run goes on without it.")]
     return [
         Markdown(f"## Result: {percent(_value(result), 2)} on the validation images"),
-        Markdown(result.description),
+        Markdown(text(result.description)),
         table(["", ""], _facts(result)),
         *_trials(result),
         *_importances(result),

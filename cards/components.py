@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Image, Markdown, Table
 
+from cards.escape import code, text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -17,10 +19,12 @@ if TYPE_CHECKING:
 
 def header(title: str, version: DataVersion) -> list[MetaflowCardComponent]:
     """Title of a card, and a warning whenever the data are not the official ones."""
-    components = [Markdown(f"# {title}")]
+    components = [Markdown(f"# {text(title)}")]
     if not version.is_official:
         components.append(
-            Markdown(f"> **{version.description}** (fingerprint `{version.fingerprint[:12]}`)")
+            Markdown(
+                f"> **{text(version.description)}** (fingerprint {code(version.fingerprint[:12])})"
+            )
         )
     return components
 
@@ -29,12 +33,12 @@ def pictures(items: Iterable[Picture]) -> list[MetaflowCardComponent]:
     """Each picture under its title, with its caption as the label."""
     components: list[MetaflowCardComponent] = []
     for item in items:
-        components += [Markdown(f"### {item.title}"), Image(item.png, label=item.caption)]
+        components += [Markdown(f"### {text(item.title)}"), Image(item.png, label=item.caption)]
     return components
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> MetaflowCardComponent:
-    """A table of plain text cells."""
+    """A table of plain text cells; cards show their characters as they are."""
     return Table([[str(cell) for cell in row] for row in rows], headers=list(headers))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from metaflow.cards import Markdown
 
 from cards.components import header, percent, pictures, table
+from cards.escape import code, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,9 +26,9 @@ def data_card(
     return [
         *header("Data", version),
         Markdown(
-            f"This run uses **{version.description}**, {_read_from(version)}. Its fingerprint is "
-            f"`{version.fingerprint}`: two runs with the same fingerprint saw the same images and "
-            "labels in the same splits."
+            f"This run uses **{text(version.description)}**, {_read_from(version)}. Its "
+            f"fingerprint is {code(version.fingerprint)}: two runs with the same fingerprint saw "
+            "the same images and labels in the same splits."
         ),
         *_dvc(version),
         *_changes(changes),
@@ -45,16 +46,16 @@ def rest_card(reason: str) -> list[MetaflowCardComponent]:
     """Why a run that the monitor started has nothing to train for."""
     return [
         Markdown("# Nothing to train"),
-        Markdown(f"{reason[:1].upper()}{reason[1:]}. The champion stays as it is."),
+        Markdown(f"{text(reason[:1].upper() + reason[1:])}. The champion stays as it is."),
     ]
 
 
 def _read_from(version: DataVersion) -> str:
-    return f"read from `{version.location}`" if version.files else "made on the spot"
+    return f"read from {code(version.location)}" if version.files else "made on the spot"
 
 
 def _dvc(version: DataVersion) -> list[MetaflowCardComponent]:
-    return [Markdown(f"DVC knows the files as `{version.dvc}`.")] if version.dvc else []
+    return [Markdown(f"DVC knows the files as {code(version.dvc)}.")] if version.dvc else []
 
 
 def _changes(changes: DataChanges | None) -> list[MetaflowCardComponent]:
@@ -62,7 +63,8 @@ def _changes(changes: DataChanges | None) -> list[MetaflowCardComponent]:
         return []
     return [
         Markdown(
-            f"## What changed since the champion\n\nCompared with the data of {changes.champion}: "
+            "## What changed since the champion\n\nCompared with the data of "
+            f"{text(changes.champion)}: "
             f"**{changes.added:,}** images added, **{changes.removed:,}** removed, "
             f"**{changes.relabelled:,}** with another label, {changes.kept:,} as they were."
         ),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from metaflow.cards import Markdown
 
 from cards.components import header, percent, pictures, table
+from cards.escape import text
 from cards.power import power
 from fmnist_lib.statistics import SMALLEST_P_VALUE
 
@@ -26,7 +27,7 @@ def drift_card(report: DriftReport, version: DataVersion) -> list[MetaflowCardCo
     ks = report.ks
     return [
         *header("Drift", version),
-        Markdown(f"**{report.verdict[:1].upper()}{report.verdict[1:]}.**"),
+        Markdown(f"**{text(report.verdict[:1].upper() + report.verdict[1:])}.**"),
         Markdown(
             f"{report.n_current} current images against {report.n_reference} reference images, "
             f"none of which the champion was fitted on: a two-sample Kolmogorov-Smirnov test of "

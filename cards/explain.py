@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from metaflow.cards import Markdown
 
 from cards.components import header, percent, pictures, table
+from cards.escape import text
 
 if TYPE_CHECKING:
     from metaflow.cards import MetaflowCardComponent
@@ -20,7 +21,7 @@ def explain_card(explanation: Explanation, version: DataVersion) -> list[Metaflo
     """What the champion looks at, and first how far that can be trusted."""
     return [
         *header("What the champion looks at", version),
-        Markdown(f"**{explanation.deletion.verdict}**"),
+        Markdown(f"**{text(explanation.deletion.verdict)}**"),
         Markdown(
             f"{len(explanation.images)} held-out images were explained, "
             f"{explanation.n_mistakes} of them answered wrongly, in {explanation.seconds:.0f} s."

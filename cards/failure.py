@@ -12,6 +12,8 @@ from metaflow import UserStepDecorator, current
 from metaflow.cards import Markdown
 from metaflow.exception import MetaflowException
 
+from cards.escape import code, paragraphs
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -64,9 +66,9 @@ class FailureCard(UserStepDecorator):
 def failure(step_name: str, error: BaseException, command: str) -> list[Any]:
     """Say what failed, why, and how to go on."""
     return [
-        Markdown(f"# The step `{step_name}` failed"),
-        Markdown(f"**{type(error).__name__}**: {error}"),
-        Markdown(f"Fix the cause, then continue with `{command}`."),
+        Markdown(f"# The step {code(step_name)} failed"),
+        Markdown(f"**{type(error).__name__}**: {paragraphs(error)}"),
+        Markdown(f"Fix the cause, then continue with {code(command)}."),
     ]
 
 

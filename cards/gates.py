@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from metaflow.cards import Markdown
 
 from cards.components import table
+from cards.escape import text
 
 if TYPE_CHECKING:
     from metaflow.cards import MetaflowCardComponent
@@ -23,8 +24,7 @@ def gates_section(decision: PromotionDecision | None) -> list[MetaflowCardCompon
         None when MLflow could not be asked.
     """
     if decision is None:
-        text = "Not decided: the registry could not be asked."
-        return [Markdown(f"## Promotion\n\n{text}")]
+        return [Markdown("## Promotion\n\nNot decided: the registry could not be asked.")]
     return [
         Markdown(f"## Promotion\n\n{_verdict(decision)}"),
         table(
@@ -44,13 +44,13 @@ def gates_section(decision: PromotionDecision | None) -> list[MetaflowCardCompon
 
 
 def _verdict(decision: PromotionDecision) -> str:
-    version = f"Version {decision.version} of {decision.name}"
+    version = f"Version {decision.version} of {text(decision.name)}"
     if decision.promoted:
         before = decision.before
         instead = (
             f", in place of version {before}" if before not in {None, decision.version} else ""
         )
         return f"**{version} is the champion now{instead}.**"
-    failed = ", ".join(gate.name for gate in decision.failed)
+    failed = ", ".join(text(gate.name) for gate in decision.failed)
     stays = f"version {decision.champion} stays" if decision.champion else "there is none yet"
     return f"**{version} did not become champion** ({stays}); not passed: {failed}."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from metaflow.cards import Markdown
 
 from cards.components import header, percent, pictures, table
+from cards.escape import text
 from fmnist_lib.statistics import SMALLEST_P_VALUE
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def leaderboard_card(
     champion = leaderboard.loc[leaderboard["status"] == "champion"].iloc[0]
     return [
         *header(f"Champion: {champion['candidate']}", version),
-        Markdown(f"{champion['description']}. {_spent(spent)}"),
+        Markdown(f"{text(champion['description'])}. {_spent(spent)}"),
         Markdown(
             f"## {percent(evaluation.accuracy.value, 2)} of the test images right\n\n"
             f"{evaluation.accuracy.confidence:.0%} interval "

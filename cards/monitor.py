@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from metaflow.cards import Markdown
 
 from cards.components import header, percent, pictures, table
+from cards.escape import code, text
 from cards.power import power
 from fmnist_lib.drift.verdict import retrain_alpha, watch_alpha
 from fmnist_lib.monitor.figures import gallery, history_chart
@@ -40,7 +41,7 @@ def champion_card(champion: Champion, version: DataVersion) -> list[MetaflowCard
     """Which model the batch is assessed with."""
     return [
         *header("Champion", version),
-        Markdown(f"The model of **{champion.run}** ({champion.found})."),
+        Markdown(f"The model of **{text(champion.run)}** ({text(champion.found)})."),
     ]
 
 
@@ -56,7 +57,7 @@ def monitor_card(
     """Verdict, evidence, accuracy, pictures, history."""
     return [
         *header(f"{_WORDS[signal.verdict]}: `{signal.verdict}`", version),
-        Markdown(f"**{_sentence(signal.reason)}**"),
+        Markdown(f"**{text(_sentence(signal.reason))}**"),
         Markdown(_batch(signal)),
         Markdown("## How accurate is the champion on this batch?"),
         Markdown(_accuracy(signal)),
@@ -74,9 +75,9 @@ def retraining_card(
 ) -> list[MetaflowCardComponent]:
     """What became of the retraining."""
     title = "The challenger is champion now" if outcome.promoted else "The champion stays"
-    components = [*header(title, version), Markdown(f"**{_sentence(outcome.reason)}**")]
+    components = [*header(title, version), Markdown(f"**{text(_sentence(outcome.reason))}**")]
     if outcome.run:
-        components.append(Markdown(f"Training run: `{outcome.run}`."))
+        components.append(Markdown(f"Training run: {code(outcome.run)}."))
     if contest:
         components.append(
             table(
@@ -106,8 +107,8 @@ def _batch(signal: Signal) -> str:
     )
     known = "labels known" if signal.realised_accuracy else "no labels"
     return (
-        f"`{signal.batch}`, {sample}, {known}, against the held-out reference of "
-        f"`{signal.champion}`, which the champion was not fitted on "
+        f"{code(signal.batch)}, {sample}, {known}, against the held-out reference of "
+        f"{code(signal.champion)}, which the champion was not fitted on "
         f"({signal.created[:16].replace('T', ' ')} UTC)."
     )
 
@@ -205,7 +206,7 @@ def _likeness(assessment: BatchAssessment) -> list[MetaflowCardComponent]:
         Markdown("## What does it look like?"),
         Markdown(
             "How alike the named features move under simulated shifts of each kind, 0 to 1: it "
-            f"looks most like **{assessment.looks_like}**."
+            f"looks most like **{text(assessment.looks_like)}**."
         ),
         table(
             ["kind", "closest simulated shift", "likeness"],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from metaflow.cards import Markdown
 
 from cards.components import header, table
+from cards.escape import code, text
 from cards.gates import gates_section
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def summary_card(
             f"{summary.interval}, {summary.n_images}. "
             "They were used once, after the champion was chosen."
         ),
-        Markdown(f"**{champion['candidate']}**: {champion['description']}."),
+        Markdown(f"**{text(champion['candidate'])}**: {text(champion['description'])}."),
         *_tracking_warning(summary),
         Markdown("## Candidates\n\nOn validation images that no search has seen."),
         table(_HEADERS, ([row[key] for key in _COLUMNS] for row in summary.rows)),
@@ -45,7 +46,7 @@ def summary_card(
             ["class", "taken for", "share of the class"],
             summary.mistakes or [("none", "none", "0 %")],
         ),
-        Markdown(f"## Drift\n\n{summary.drift_sentence}"),
+        Markdown(f"## Drift\n\n{text(summary.drift_sentence)}"),
         Markdown("## Where everything is"),
         table(["", ""], summary.identity),
         Markdown("## Where next"),
@@ -61,8 +62,8 @@ def _tracking_warning(summary: RunSummary) -> list[MetaflowCardComponent]:
     """Say loudly that MLflow does not know this run."""
     if summary.tracking_problem is None:
         return []
-    return [Markdown(f"> **Not in MLflow.** {summary.tracking_problem}")]
+    return [Markdown(f"> **Not in MLflow.** {text(summary.tracking_problem)}")]
 
 
 def _commands(summary: RunSummary) -> list[str]:
-    return [f"- {effect}: `{command}`" for command, effect in summary.commands]
+    return [f"- {text(effect)}: {code(command)}" for command, effect in summary.commands]

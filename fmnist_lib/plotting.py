@@ -46,6 +46,11 @@ def new_figure(width: float, height: float) -> Figure:
 
 def picture(figure: Figure, name: str, title: str, caption: str, dpi: int = 100) -> Picture:
     """Render a figure to PNG."""
+    from matplotlib.text import Text
+
+    # A dollar sign in a file's name is no formula, and half of one stops Matplotlib.
+    for label in figure.findobj(Text):
+        label.set_parse_math(False)
     buffer = io.BytesIO()
     # No creation date or software version in the file: the same figure gives the same bytes.
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
