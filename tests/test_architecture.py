@@ -16,6 +16,7 @@ BASE = {
     "monitor_config",
     "errors",
     "labels",
+    "natural_order",
     "plotting",
     "process",
     "statistics",

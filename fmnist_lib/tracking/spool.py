@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fmnist_lib.errors import TrackingError
+from fmnist_lib.natural_order import natural_key
 from fmnist_lib.tracking.runs import log_training_run
 
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ def keep(directory: Path, record: TrainingRecord, model: SavedModel, problem: st
 
 
 def waiting(directory: Path) -> list[Path]:
-    """Runs that wait, the oldest first."""
-    return sorted(path.parent for path in directory.glob(f"[!.]*/{_RECORD}"))
+    """Return the directories of spooled runs, the oldest first: run 9 before run 10."""
+    found = [path.parent for path in directory.glob(f"[!.]*/{_RECORD}")]
+    return sorted(found, key=lambda place: natural_key(place.name))
 
 
 @contextmanager

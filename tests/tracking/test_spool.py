@@ -38,6 +38,16 @@ def test_a_run_that_waited_is_delivered_once_and_gone(
     assert len(entries(client(store.uri), "fashion-mnist")) == 1
 
 
+def test_runs_are_delivered_in_the_order_of_their_numbers(tmp_path):
+    numbers = [9, 10, 101, 1700000000000001]
+    for number in reversed(numbers):
+        place = tmp_path / f"FashionMnistTrain-{number}"
+        place.mkdir()
+        (place / "record.pickle").touch()
+    expected = [f"FashionMnistTrain-{number}" for number in numbers]
+    assert [place.name for place in waiting(tmp_path)] == expected
+
+
 @pytest.mark.parametrize(
     "step", ["_log_candidate", "_logged_model", "_log_parent", "register", "promote", "log_all"]
 )
