@@ -7,13 +7,14 @@ import os
 import re
 import signal
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fmnist_lib import model_source
 from fmnist_lib.data.batch import FORMATS, iter_batches
 from fmnist_lib.errors import DataError, FmnistError
+from fmnist_lib.features.frames import LABEL_COLUMNS
 from fmnist_lib.persistence.predictor import predictions
 
 if TYPE_CHECKING:
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from fmnist_lib.data.batch import LabelledImages
+    from fmnist_lib.features.frames import LabelColumn
     from fmnist_lib.persistence.stored_model import LoadedModel
 
 #: Images read, predicted and written at once.
 ROWS = 4096
+#: Column with the names of the images.
+FILE = "file"
 _PART = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.part")
 #: What a shell reports for a process that a signal ended, less the signal's number.
 _BY_SIGNAL = 128
@@ -42,8 +47,12 @@ def predict_file(
     source: Path,
     target: Path,
     on_progress: Callable[[int], Any] = lambda _: None,
+    label_column: LabelColumn | None = None,
 ) -> int:
     """Predict every image of a file, in bounded memory; the output appears whole or not at all.
+
+    Images with names (a folder, a table with a column of file names) have these in the column
+    ``file``, the first of the output.
 
     Parameters
     ----------
@@ -54,6 +63,8 @@ def predict_file(
         ``.csv`` or ``.parquet``; an older file of that name is replaced at the end.
     on_progress : callable
         Called with the number of images of every piece.
+    label_column : {"first", "last", "none"}, optional
+        Where a table without column names has labels, which are not predicted from.
 
     Returns
     -------
@@ -66,12 +77,19 @@ def predict_file(
         The input is not such images, or the output has another ending or cannot be written.
     """
     total = 0
-    with _unfinished(target) as part, _writer(part, target.suffix.lower()) as write:
-        for batch in iter_batches(source, ROWS):
-            write(predictions(model, batch.images))
+    with _unfinished(target) as part, _writer(part, target) as write:
+        for batch in iter_batches(source, ROWS, label_column):
+            write(_table(model, batch))
             total += len(batch)
             on_progress(len(batch))
     return total
+
+
+def _table(model: LoadedModel, batch: LabelledImages) -> pd.DataFrame:
+    table = predictions(model, batch.images)
+    if batch.names is not None:
+        table.insert(0, FILE, list(batch.names))
+    return table
 
 
 @contextmanager
@@ -83,20 +101,29 @@ def _unfinished(target: Path) -> Iterator[Path]:
             f"'{target.suffix}'. Rename it."
         )
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
+    with _writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target)
+    try:
         yield part
-        part.replace(target)
+        with _writing(target):
+            part.replace(target)
+    finally:
+        # It is gone when it has taken the target's place.
+        with suppress(OSError):
+            part.unlink()
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    """Report trouble with the output as such; reading and predicting stay outside."""
+    try:
+        yield
     except OSError as error:
         raise DataError(
             f"{target}: expected to write the predictions there, got: {error}. "
             "Free some space, or name another file."
         ) from error
-    finally:
-        # There may be no such directory, which is what went wrong then.
-        with suppress(OSError):
-            part.unlink()
 
 
 def _sweep(target: Path) -> None:
@@ -142,8 +169,27 @@ def _parquet(path: Path) -> Iterator[Writer]:
 _WRITERS = {".csv": _csv, ".parquet": _parquet}
 
 
-def _writer(part: Path, suffix: str) -> Any:
-    return _WRITERS[suffix](part)
+@contextmanager
+def _writer(part: Path, target: Path) -> Iterator[Writer]:
+    """Give the function that writes tables, and close the file at the end."""
+    with ExitStack() as stack:
+        with _writing(target):
+            write = stack.enter_context(_WRITERS[target.suffix.lower()](part))
+
+        def checked(table: pd.DataFrame) -> None:
+            with _writing(target):
+                write(table)
+
+        try:
+            yield checked
+        except BaseException as error:
+            # A full disk raises again on closing; the first error is the one to report.
+            with suppress(OSError):
+                stack.__exit__(type(error), error, error.__traceback__)
+            raise
+        # What is still in a buffer is written here.
+        with _writing(target):
+            stack.close()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -152,13 +198,22 @@ def main(arguments: list[str] | None = None) -> int:
     model_source.add_arguments(parser)
     parser.add_argument("--in", dest="source", required=True, type=Path, help=FORMATS)
     parser.add_argument("--out", required=True, type=Path, help="FILE.csv or FILE.parquet")
+    parser.add_argument(
+        "--label-column",
+        choices=LABEL_COLUMNS,
+        help="labels of a table without column names (default: where its values show them)",
+    )
     options = parser.parse_args(arguments)
     try:
         from tqdm import tqdm
 
         with tqdm(unit=" images", disable=not sys.stderr.isatty()) as bar:
             total = predict_file(
-                model_source.load_named(options), options.source, options.out, bar.update
+                model_source.load_named(options),
+                options.source,
+                options.out,
+                bar.update,
+                options.label_column,
             )
     except FmnistError as error:
         sys.stderr.write(f"{error}\n")

@@ -68,6 +68,8 @@ def test_every_kind_of_input_and_output_gives_the_answers_in_order(
     assert capsys.readouterr().out == f"30 predictions in {tmp_path / out}\n"
     read = pd.read_csv if out.endswith("csv") else pd.read_parquet
     table, expected = read(tmp_path / out), predictions(load_model(model), images)
+    if kind == "-png":
+        assert table.pop("file").tolist() == [f"{number:05d}.png" for number in range(30)]
     assert tuple(table.columns) == COLUMNS
     np.testing.assert_array_equal(table["class"], expected["class"])
     assert table["label"].tolist() == expected["label"].tolist()

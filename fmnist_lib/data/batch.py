@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmnist_lib.data.batch_arrays import idx_chunks, npy_chunks, npz_chunks
+from fmnist_lib.data.batch_arrays import idx_parts, npy_parts, npz_parts
 from fmnist_lib.data.batch_labels import check_labels, read_batch_labels
-from fmnist_lib.data.batch_pictures import png_chunks
-from fmnist_lib.data.batch_tables import csv_chunks, parquet_chunks
+from fmnist_lib.data.batch_pairing import all_names, pairing
+from fmnist_lib.data.batch_pictures import png_parts
+from fmnist_lib.data.batch_tables import csv_parts, parquet_parts
 from fmnist_lib.errors import DataError
+from fmnist_lib.features.frames import LABEL_COLUMNS
 from fmnist_lib.features.images import as_images
 
 if TYPE_CHECKING:
@@ -20,20 +22,41 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Chunks = Callable[[Path, int], Iterator[tuple[Any, Any]]]
+    from fmnist_lib.data.batch_labels import BatchLabels
+    from fmnist_lib.data.batch_part import Part
+    from fmnist_lib.features.frames import LabelColumn
+
+    Reader = Callable[[Path, int, LabelColumn | None], Iterator[Part]]
 
 #: Images read at once unless another number is asked for: 3 MB as uint8, 13 MB as float32.
 ROWS = 4096
 FORMATS = "IDX (.gz or not), .npy, .npz, .csv, .parquet, or a folder of PNG files"
-_READERS: dict[str, Chunks] = {
-    ".npy": npy_chunks,
-    ".npz": npz_chunks,
-    ".csv": csv_chunks,
-    ".csv.gz": csv_chunks,
-    ".parquet": parquet_chunks,
-    ".idx": idx_chunks,
-    "ubyte": idx_chunks,
-    ".gz": idx_chunks,
+
+
+def _without_columns(parts: Callable[[Path, int], Iterator[Part]]) -> Reader:
+    """Make a reader of files that have no columns refuse to be told which holds the labels."""
+
+    def read(path: Path, rows: int, label_column: LabelColumn | None) -> Iterator[Part]:
+        if label_column in ("first", "last"):
+            raise DataError(
+                f"{path.name}: expected a table for `--label-column {label_column}`, got a file "
+                "or folder without columns. Leave the option out."
+            )
+        return parts(path, rows)
+
+    return read
+
+
+_read_idx, _read_pictures = _without_columns(idx_parts), _without_columns(png_parts)
+_READERS: dict[str, Reader] = {
+    ".npy": npy_parts,
+    ".npz": npz_parts,
+    ".csv": csv_parts,
+    ".csv.gz": csv_parts,
+    ".parquet": parquet_parts,
+    ".idx": _read_idx,
+    "ubyte": _read_idx,
+    ".gz": _read_idx,
 }
 
 
@@ -47,19 +70,36 @@ class LabelledImages:
     labels : ndarray of uint8, shape (n,), values 0-9, or None
     n_in_file : int
         Images that the batch has; more than `n` when a sample of them was asked for.
+    names : tuple of str, or None
+        File name of each image, or what a table's column ``file`` or ``id`` calls it.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8] | None
     n_in_file: int
+    names: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         """Count the images."""
         return len(self.images)
 
+    def rows(self, chosen: NDArray[np.intp]) -> LabelledImages:
+        """Return some of the images."""
+        return replace(
+            self,
+            images=self.images[chosen],
+            labels=None if self.labels is None else self.labels[chosen],
+            names=None if self.names is None else tuple(self.names[row] for row in chosen),
+        )
+
 
 def read_batch(
-    path: Path, labels: Path | None = None, *, at_most: int | None = None, seed: int = 0
+    path: Path,
+    labels: Path | None = None,
+    *,
+    label_column: LabelColumn | None = None,
+    at_most: int | None = None,
+    seed: int = 0,
 ) -> LabelledImages:
     """Read a batch of images.
 
@@ -69,9 +109,13 @@ def read_batch(
         IDX (gzip-compressed or not); ``.npy``; ``.npz`` with the array ``images`` and, if known,
         ``labels``; ``.csv`` or ``.csv.gz`` with 784 columns of pixels and, if known, ``label``
         (Kaggle's ``fashion-mnist_test.csv``); ``.parquet`` of the same columns, or with the
-        column ``image``; or a folder of 28x28 greyscale PNG files, taken in order of their names.
+        column ``image``; or a folder of 28x28 greyscale PNG files, read in natural order of their
+        names (``9.png`` before ``10.png``).
     labels : Path, optional
-        File with the labels (see `read_batch_labels`); takes the place of labels in `path`.
+        File with the labels (see `read_batch_labels`); takes the place of labels in `path`. Put
+        to the images by name where both have names, else by order.
+    label_column : {"first", "last", "none"}, optional
+        Where a table without column names has its labels; default: where the values show it.
     at_most : int, optional
         Keep a random sample of so many images, in their order; memory then stays bounded however
         large the file is.
@@ -82,17 +126,20 @@ def read_batch(
     ------
     DataError
         The file is missing, damaged, of an unknown kind or empty, its images are no whole numbers
-        0 to 255 of shape (28, 28), or there are not as many labels as images.
+        0 to 255 of shape (28, 28), it is not certain which column holds the labels, or labels and
+        images do not belong together.
     """
-    parts = iter_batches(path)
+    parts = iter_batches(path, label_column=label_column)
     if labels is not None:
-        parts = _with_labels(parts, read_batch_labels(labels), labels, path.name)
+        parts = _with_labels(parts, read_batch_labels(labels), str(labels), path.name)
     if at_most is not None:
         parts = _sampled(parts, at_most, np.random.default_rng(seed))
     return _joined(list(parts))
 
 
-def iter_batches(path: Path, rows: int = ROWS) -> Iterator[LabelledImages]:
+def iter_batches(
+    path: Path, rows: int = ROWS, label_column: LabelColumn | None = None
+) -> Iterator[LabelledImages]:
     """Read a batch in pieces of at most `rows` images, in bounded memory.
 
     An ``.npz`` is unpacked whole. A fault further down in the file shows only when the reader
@@ -100,7 +147,7 @@ def iter_batches(path: Path, rows: int = ROWS) -> Iterator[LabelledImages]:
 
     Parameters
     ----------
-    path : Path
+    path, label_column
         As for `read_batch`.
     rows : int, default=4096
 
@@ -115,33 +162,48 @@ def iter_batches(path: Path, rows: int = ROWS) -> Iterator[LabelledImages]:
         As for `read_batch`.
     """
     seen = 0
-    for pixels, labels in _reader(path)(path, rows):
+    for part in _parts(path, rows, label_column):
         where = f"{path.name}, images from {seen}" if seen else path.name
         try:
-            images = as_images(pixels)
+            images = as_images(part.pixels)
         except DataError as error:
             raise DataError(str(error).replace("images:", f"{where}:", 1)) from None
         if not len(images):
             continue
         seen += len(images)
-        checked = None if labels is None else check_labels(labels, where)
-        yield LabelledImages(images, checked, seen)
+        labels = None if part.labels is None else check_labels(part.labels, where)
+        yield LabelledImages(images, labels, seen, part.names)
     if not seen:
         raise DataError(
             f"{path}: expected at least one image, got none. Check what wrote the batch."
         )
 
 
-def _reader(path: Path) -> Chunks:
+def _parts(path: Path, rows: int, label_column: LabelColumn | None) -> Iterator[Part]:
+    """Read a batch; whatever the operating system reports becomes a DataError."""
+    if label_column not in (None, *LABEL_COLUMNS):
+        raise DataError(
+            f"--label-column: expected {', '.join(LABEL_COLUMNS)}, got '{label_column}'."
+        )
+    try:
+        yield from _reader(path)(path, rows, label_column)
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or path}: expected a readable file or folder, got: "
+            f"{error.strerror or error}. Check its permissions and the disk."
+        ) from None
+
+
+def _reader(path: Path) -> Reader:
     if not path.exists():
         raise DataError(f"{path}: expected a file or folder, found nothing. Check the path.")
     if path.is_dir():
-        return png_chunks
+        return _read_pictures
     for ending, reader in _READERS.items():
         if path.name.lower().endswith(ending):
             return reader
     if not path.suffix:
-        return idx_chunks
+        return _read_idx
     raise DataError(
         f"{path.name}: expected a batch as {FORMATS}, got a file ending in '{path.suffix}'. "
         "Convert it, or rename it if only the name is wrong."
@@ -149,19 +211,17 @@ def _reader(path: Path) -> Chunks:
 
 
 def _with_labels(
-    parts: Iterator[LabelledImages], labels: NDArray[np.uint8], source: Path, name: str
+    parts: Iterator[LabelledImages], given: BatchLabels, source: str, batch: str
 ) -> Iterator[LabelledImages]:
     """Put the labels of another file in."""
-    seen = 0
+    labels = None
     for part in parts:
-        start, seen = seen, part.n_in_file
-        if seen <= len(labels):
-            yield LabelledImages(part.images, labels[start:seen], seen)
-    if seen != len(labels):
-        raise DataError(
-            f"{source}: expected {seen} labels, one for every image in {name}, got {len(labels)}. "
-            "Use two files that belong together."
-        )
+        labels = labels or pairing(given, part.names, source, batch)
+        taken = labels.take(part.names, len(part))
+        if taken is not None:
+            yield replace(part, labels=taken)
+    if labels is not None:
+        labels.finish()
 
 
 def _sampled(
@@ -185,8 +245,7 @@ def _smallest(
         return parts, numbers
     whole = _joined(parts)
     rows = np.sort(np.argpartition(numbers, count)[:count])
-    labels = None if whole.labels is None else whole.labels[rows]
-    return [LabelledImages(whole.images[rows], labels, whole.n_in_file)], numbers[rows]
+    return [whole.rows(rows)], numbers[rows]
 
 
 def _joined(parts: list[LabelledImages]) -> LabelledImages:
@@ -197,4 +256,5 @@ def _joined(parts: list[LabelledImages]) -> LabelledImages:
         np.concatenate([part.images for part in parts]),
         np.concatenate(labels) if len(labels) == len(parts) else None,
         parts[-1].n_in_file,
+        all_names([part.names for part in parts]),
     )

@@ -8,30 +8,34 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fmnist_lib.data.batch_layout import DECIDING_ROWS, has_extra_columns, nameless_parts
+from fmnist_lib.data.batch_part import Part
 from fmnist_lib.data.idx import MAX_BYTES, iter_idx
 from fmnist_lib.errors import DataError
+from fmnist_lib.features.frames import few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from fmnist_lib.features.frames import LabelColumn
 
-def idx_chunks(path: Path, rows: int) -> Iterator[tuple[Any, None]]:
+
+def idx_parts(path: Path, rows: int) -> Iterator[Part]:
     """Images of an IDX file, `rows` at a time."""
     for values in iter_idx(path, rows):
-        yield values, None
+        yield Part(values)
 
 
-def npy_chunks(path: Path, rows: int) -> Iterator[tuple[Any, None]]:
+def npy_parts(path: Path, rows: int, label_column: LabelColumn | None) -> Iterator[Part]:
     """Images of a ``.npy`` file, mapped into memory and read `rows` at a time."""
     array = _load(path, mmap_mode="r")
     if not array.ndim:
         raise DataError(f"{path.name}: expected images, got a single value. Save an array.")
-    for start in range(0, len(array), rows):
-        yield np.asarray(array[start : start + rows]), None
+    yield from _array_parts(array, rows, path.name, label_column)
 
 
-def npz_chunks(path: Path, rows: int) -> Iterator[tuple[Any, Any]]:
+def npz_parts(path: Path, rows: int, label_column: LabelColumn | None) -> Iterator[Part]:
     """Arrays ``images`` and, if there is one, ``labels`` of a ``.npz`` file."""
     arrays = read_npz(path, ("images", "labels"))
     if "images" not in arrays:
@@ -45,9 +49,10 @@ def npz_chunks(path: Path, rows: int) -> Iterator[tuple[Any, Any]]:
             f"{path.name}: expected one label an image, got images of shape {np.shape(images)} "
             f"and labels of shape {np.shape(labels)}. Save arrays that belong together."
         )
-    for start in range(0, len(images) if images.ndim else 0, rows):
-        part = slice(start, start + rows)
-        yield images[part], None if labels is None else labels[part]
+    if labels is None and images.ndim:
+        yield from _array_parts(images, rows, path.name, label_column)
+    elif images.ndim:
+        yield from Part(images, None if label_column == "none" else labels).pieces(rows)
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -83,7 +88,25 @@ def read_npz(path: Path, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
 def names_in(path: Path) -> str:
     """Names of the arrays in a ``.npz`` file, for messages."""
     with np.load(path, allow_pickle=False) as content:
-        return ", ".join(content) or "no array"
+        return few(list(content)) or "no array"
+
+
+def _array_parts(
+    array: np.ndarray, rows: int, where: str, label_column: LabelColumn | None
+) -> Iterator[Part]:
+    """Images of an array, or of a table with labels or an index beside the pixels."""
+    if array.dtype.kind in "iufb" and has_extra_columns(array.shape):
+        tables = (np.asarray(part.pixels) for part in Part(array).pieces(max(rows, DECIDING_ROWS)))
+        for part in nameless_parts(tables, where, label_column):
+            yield from part.pieces(rows)
+        return
+    if label_column in ("first", "last"):
+        raise DataError(
+            f"{where}: expected columns of pixels and one of labels, got an array of shape "
+            f"{array.shape}. Leave `--label-column` out."
+        )
+    for part in Part(array).pieces(rows):
+        yield Part(np.asarray(part.pixels))
 
 
 def _load(path: Path, mmap_mode: Any) -> np.ndarray:

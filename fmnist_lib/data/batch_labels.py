@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fmnist_lib.data.batch_arrays import names_in, read_npy, read_npz
-from fmnist_lib.data.batch_tables import read_column
+from fmnist_lib.data.batch_label_table import read_label_table
 from fmnist_lib.data.idx import read_labels
 from fmnist_lib.errors import DataError
 from fmnist_lib.labels import N_CLASSES
@@ -17,41 +18,48 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_TABLES = (".csv", ".csv.gz", ".txt", ".parquet")
 
-def read_batch_labels(path: Path) -> NDArray[np.uint8]:
+
+@dataclass(frozen=True, eq=False)
+class BatchLabels:
+    """Labels of a file.
+
+    Attributes
+    ----------
+    labels : ndarray of uint8, shape (n,), values 0-9
+    ids : tuple of str, or None
+        File name or number of the image that each label is for.
+    is_named : bool
+        The ids are a column of the file, not an index that pandas wrote.
+    """
+
+    labels: NDArray[np.uint8]
+    ids: tuple[str, ...] | None = None
+    is_named: bool = False
+
+
+def read_batch_labels(path: Path) -> BatchLabels:
     """Read labels.
 
     Parameters
     ----------
     path : Path
-        IDX, ``.npy``, ``.npz`` with the array ``labels``, or ``.csv``, ``.txt`` or ``.parquet``
-        with a column ``label`` or only one.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n,), values 0-9
+        IDX, ``.npy``, ``.npz`` with the array ``labels``, or ``.csv``, ``.csv.gz``, ``.txt`` or
+        ``.parquet`` (see `fmnist_lib.data.batch_label_table.read_label_table`).
 
     Raises
     ------
     DataError
         The file is missing or damaged, or holds anything but whole numbers 0 to 9.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: expected a file of labels, found none. Check the path.")
-    suffix = path.suffix.lower()
-    if suffix == ".npy":
-        return check_labels(read_npy(path), path.name)
-    if suffix == ".npz":
-        arrays = read_npz(path, ("labels",))
-        if "labels" not in arrays:
-            raise DataError(
-                f"{path.name}: expected an array named 'labels', got {names_in(path)}. "
-                "Write it with numpy.savez(FILE, labels=...)."
-            )
-        return check_labels(arrays["labels"], path.name)
-    if suffix in {".csv", ".txt", ".parquet"}:
-        return check_labels(read_column(path), path.name)
-    return read_labels(path)
+    try:
+        return _read(path)
+    except OSError as error:
+        raise DataError(
+            f"{path}: expected a readable file of labels, got: {error.strerror or error}. "
+            "Check its permissions and the disk."
+        ) from None
 
 
 def check_labels(labels: Any, name: str) -> NDArray[np.uint8]:
@@ -71,13 +79,33 @@ def check_labels(labels: Any, name: str) -> NDArray[np.uint8]:
     array = np.asarray(labels)
     if array.ndim != 1 or array.dtype.kind not in "iufb":
         raise DataError(
-            f"{name}: expected one label an image, whole numbers 0 to {N_CLASSES - 1}, got "
+            f"{name}: expected one label per image, whole numbers 0 to {N_CLASSES - 1}, got "
             f"{array.dtype} of shape {array.shape}. Convert them first."
         )
     wrong = np.flatnonzero(~np.isin(array, np.arange(N_CLASSES)))
     if len(wrong):
         raise DataError(
             f"{name}: expected labels 0 to {N_CLASSES - 1}, got {array[wrong[0]]} at position "
-            f"{wrong[0]} ({len(wrong)} labels are out of range). Mend or replace the file."
+            f"{wrong[0]} ({len(wrong)} labels are out of range). Fix or replace the file."
         )
     return array.astype(np.uint8)
+
+
+def _read(path: Path) -> BatchLabels:
+    if not path.is_file():
+        raise DataError(f"{path}: expected a file of labels, found none. Check the path.")
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return BatchLabels(check_labels(read_npy(path), path.name))
+    if suffix == ".npz":
+        arrays = read_npz(path, ("labels",))
+        if "labels" not in arrays:
+            raise DataError(
+                f"{path.name}: expected an array named 'labels', got {names_in(path)}. "
+                "Write it with numpy.savez(FILE, labels=...)."
+            )
+        return BatchLabels(check_labels(arrays["labels"], path.name))
+    if path.name.lower().endswith(_TABLES):
+        table = read_label_table(path)
+        return BatchLabels(check_labels(table.values, path.name), table.ids, table.is_named)
+    return BatchLabels(read_labels(path))

@@ -3,77 +3,63 @@
 from __future__ import annotations
 
 import csv
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fmnist_lib.data.batch_layout import DECIDING_ROWS, nameless_parts
+from fmnist_lib.data.batch_part import Part
 from fmnist_lib.data.batch_pictures import decode_png
 from fmnist_lib.errors import DataError
+from fmnist_lib.features.frames import (
+    Columns,
+    few,
+    id_column,
+    is_index,
+    is_numbered,
+    label_column_of,
+    pixel_columns,
+)
 from fmnist_lib.labels import N_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-LABEL, IMAGE = "label", "image"
+    from fmnist_lib.features.frames import LabelColumn
+
+IMAGE = "image"
 #: Bytes of text parsed at once: some thousand rows.
 _BLOCK = 8 << 20
-_NUMBERED = re.compile(r"pixel_?(\d+)", re.IGNORECASE)
-_LAYOUT = f"{N_PIXELS} columns of pixels and, if known, one named '{LABEL}'"
+#: Bytes that the first line is looked for in.
+_HEAD = 1 << 16
+_LAYOUT = f"{N_PIXELS} columns of pixels and, if known, one named 'label'"
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 
 
-@dataclass(frozen=True)
-class Columns:
-    """Which columns hold what.
-
-    Attributes
-    ----------
-    pixels : tuple of str
-        In the order of the pixels.
-    label : str or None
-    """
-
-    pixels: tuple[str, ...]
-    label: str | None
-
-
-def csv_chunks(path: Path, rows: int) -> Iterator[tuple[Any, Any]]:
-    """Pixels and labels of a CSV file, with or without a line of names, `rows` at a time.
-
-    Without names the columns are the pixels, and with 785 of them the first is the label.
-    """
+def csv_parts(path: Path, rows: int, label_column: LabelColumn | None) -> Iterator[Part]:
+    """Images of a CSV file, with or without a line of names, `rows` at a time."""
     import pyarrow as pa
-    from pyarrow import csv as pa_csv
 
     names, has_header = _csv_names(path)
-    columns = _columns(names, path)
+    nameless = not has_header or _extra_numbers(names)
+    columns = None if nameless else pixel_columns(names, path.name, label_column)
     try:
-        reader = pa_csv.open_csv(
-            path,
-            read_options=pa_csv.ReadOptions(
-                block_size=_BLOCK, column_names=names, skip_rows=int(has_header), use_threads=False
-            ),
-            # One type for all: what is inferred from the first rows may not fit the later ones.
-            convert_options=pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.float32())),
-        )
-        for batch in reader:
-            for start in range(0, batch.num_rows, rows):
-                yield _numbers(batch.slice(start, rows), columns)
+        blocks = _csv_blocks(path, names, columns, skip_rows=int(has_header))
+        yield from _parts(blocks, rows, columns or _in_order(names), path.name, label_column)
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):
             return
         raise DataError(
             f"{path.name}: expected a CSV table of numbers, {_LAYOUT}, got: "
-            f"{str(error).rstrip('.')}. Mend or remove the line."
+            f"{_reason(error)}. Fix or remove the line."
         ) from None
-    except (OSError, pa.ArrowException) as error:
-        raise _unreadable(path, error) from None
+    except pa.ArrowException as error:
+        raise unreadable(path, error) from None
 
 
-def parquet_chunks(path: Path, rows: int) -> Iterator[tuple[Any, Any]]:
-    """Pixels and labels of a Parquet file, `rows` at a time.
+def parquet_parts(path: Path, rows: int, label_column: LabelColumn | None) -> Iterator[Part]:
+    """Images of a Parquet file, `rows` at a time.
 
     Instead of the pixels' columns there may be one named ``image``, of encoded PNG files (as data
     set hubs keep them) or of lists of 784 numbers.
@@ -83,69 +69,54 @@ def parquet_chunks(path: Path, rows: int) -> Iterator[tuple[Any, Any]]:
 
     try:
         with parquet.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            columns = None if IMAGE in names else _columns(names, path)
-            for batch in file.iter_batches(batch_size=rows):
-                yield _images(batch, path) if columns is None else _numbers(batch, columns)
+            names = data_columns(file.schema_arrow)
+            image = next((name for name in names if name.lower() == IMAGE), None)
+            if image is not None:
+                blocks = file.iter_batches(batch_size=rows)
+                yield from _image_parts(blocks, image, names, path, label_column)
+                return
+            nameless = _extra_numbers(names)
+            columns = None if nameless else pixel_columns(names, path.name, label_column)
+            blocks = file.iter_batches(batch_size=max(rows, DECIDING_ROWS) if nameless else rows)
+            yield from _parts(blocks, rows, columns or _in_order(names), path.name, label_column)
     except DataError:
         raise
-    # NumPy's word for cells that are text, or lists of different lengths, is one of the others.
+    # NumPy reports cells that are text, or lists of different lengths, as one of the others.
     except (OSError, pa.ArrowException, ValueError, TypeError) as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
 
 
-def read_column(path: Path) -> np.ndarray:
-    """Return the column ``label`` of a CSV or Parquet file, or the only one it has.
+def data_columns(schema: Any) -> list[str]:
+    """Return the columns of a Parquet file as pandas would: without its index.
+
+    An index named like labels or file names is kept, because it holds them.
+    """
+    described = (schema.pandas_metadata or {}).get("index_columns", [])
+    index = {name for name in described if isinstance(name, str)}
+    held = {label_column_of(index), id_column(index)}
+    return [name for name in schema.names if name not in index - held]
+
+
+def first_line(path: Path) -> list[str]:
+    """Return the cells of a text file's first line, which may be compressed; none if empty.
 
     Raises
     ------
     DataError
-        The file cannot be read, or has several columns and none of that name.
+        The file cannot be read.
     """
-    import pandas as pd
-
-    try:
-        if path.suffix.lower() == ".parquet":
-            table = pd.read_parquet(path)
-        else:
-            first = path.open(encoding="utf-8-sig").readline().split(",")[0]
-            table = pd.read_csv(path, header=0 if _is_text(first) else None)
-    except (OSError, ValueError, pd.errors.ParserError) as error:
-        raise _unreadable(path, error) from None
-    if table.shape[1] == 1:
-        return table.iloc[:, 0].to_numpy()
-    if LABEL not in table:
-        raise DataError(
-            f"{path.name}: expected one column of labels, or one named '{LABEL}', got "
-            f"{table.shape[1]} columns. Write the labels into a file of their own."
-        )
-    return table[LABEL].to_numpy()
-
-
-def _csv_names(path: Path) -> tuple[list[str], bool]:
-    """Return the names of the columns, and whether the file has a line of them."""
     import pyarrow as pa
 
     try:
         with pa.input_stream(path) as stream:
-            text = stream.read(1 << 16).decode("utf-8-sig", errors="replace")
+            text = stream.read(_HEAD).decode("utf-8-sig", errors="replace")
     except (OSError, pa.ArrowException) as error:
-        raise _unreadable(path, error) from None
-    first = next(csv.reader(text.splitlines()[:1]), [])
-    if any(_is_text(cell) for cell in first):
-        return [cell.strip() for cell in first], True
-    numbered = [f"pixel{number}" for number in range(1, N_PIXELS + 1)]
-    if len(first) == N_PIXELS:
-        return numbered, False
-    if len(first) == N_PIXELS + 1:
-        return [LABEL, *numbered], False
-    raise DataError(
-        f"{path.name}: expected {_LAYOUT}, separated by commas, got {len(first)} columns in the "
-        "first line. Check what wrote the file."
-    )
+        raise unreadable(path, error) from None
+    return [cell.strip() for cell in next(csv.reader(text.splitlines()[:1]), [])]
 
 
-def _is_text(cell: str) -> bool:
+def is_text(cell: str) -> bool:
+    """Tell whether a cell is neither a number nor empty."""
     try:
         float(cell)
     except ValueError:
@@ -153,49 +124,147 @@ def _is_text(cell: str) -> bool:
     return False
 
 
-def _columns(names: Sequence[str], path: Path) -> Columns:
-    label = next((name for name in names if name.lower() == LABEL), None)
-    pixels = [name for name in names if name != label]
-    if len(pixels) != N_PIXELS or len(set(pixels)) != N_PIXELS:
-        strange = [name for name in pixels if not _NUMBERED.fullmatch(name)][:3]
-        found = f", among them {', '.join(strange)}" if strange else ""
+def unreadable(path: Path, error: Exception) -> DataError:
+    """Return the error for a table that a library could not read."""
+    return DataError(
+        f"{path.name}: expected a readable table, got: {_reason(error)}. "
+        "Put an intact file in its place."
+    )
+
+
+def _reason(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(".")[:200]
+
+
+def _csv_names(path: Path) -> tuple[list[str], bool]:
+    """Return the names of the columns, and whether the file has a line of them."""
+    first = first_line(path)
+    numbered = [name for name in first if not is_index(name)]
+    # Pixels end at 255: a line of all numbers up to 783 or more is a line of names.
+    if any(is_text(cell) for cell in first) or is_numbered(numbered, max(len(numbered), N_PIXELS)):
+        _require_commas(first, path)
+        return first, True
+    if len(first) in (N_PIXELS, N_PIXELS + 1, N_PIXELS + 2):
+        return [str(number) for number in range(len(first))], False
+    raise DataError(
+        f"{path.name}: expected {_LAYOUT}, separated by commas, got {len(first)} columns in the "
+        "first line. Check what wrote the file."
+    )
+
+
+def _require_commas(first: Sequence[str], path: Path) -> None:
+    other = next((sign for sign in _SEPARATORS if first[0].count(sign) >= N_PIXELS - 1), None)
+    if len(first) == 1 and other:
         raise DataError(
-            f"{path.name}: expected {_LAYOUT}, got {len(names)} columns{found}. "
-            "Leave other columns out."
+            f"{path.name}: expected columns separated by commas, got {_SEPARATORS[other]} "
+            f"({few(first[0].split(other))}). Write the file with commas."
         )
-    numbers = [_NUMBERED.fullmatch(name) for name in pixels]
-    if all(numbers):
-        # Sorted by name, pixel10 would stand before pixel2.
-        pixels.sort(key=lambda name: int(_NUMBERED.fullmatch(name)[1]))  # type: ignore[index]
-    return Columns(tuple(pixels), label)
 
 
-def _numbers(batch: Any, columns: Columns) -> tuple[Any, Any]:
-    """Pixels of shape (rows, 784), and labels; an empty cell becomes NaN."""
-    pixels = np.empty((batch.num_rows, N_PIXELS), dtype=np.float32)
-    for number, name in enumerate(columns.pixels):
-        pixels[:, number] = batch.column(name).to_numpy(zero_copy_only=False)
-    if columns.label is None:
-        return pixels, None
-    return pixels, batch.column(columns.label).to_numpy(zero_copy_only=False)
+def _extra_numbers(names: Sequence[str]) -> bool:
+    """Tell whether the names are numbers only, and more than there are pixels."""
+    data = [name for name in names if not is_index(name)]
+    return is_numbered(data, N_PIXELS + 1) or is_numbered(data, N_PIXELS + 2)
 
 
-def _images(batch: Any, path: Path) -> tuple[Any, Any]:
+def _in_order(names: Sequence[str]) -> list[str]:
+    return sorted((name for name in names if not is_index(name)), key=int)
+
+
+def _csv_blocks(
+    path: Path, names: list[str], columns: Columns | None, *, skip_rows: int
+) -> Iterator[Any]:
+    """Read the columns that are wanted; the others may hold anything."""
+    import pyarrow as pa
+    from pyarrow import csv as pa_csv
+
+    wanted = _in_order(names) if columns is None else _all(columns)
+    # One type for all: what is inferred from the first rows may not fit the later ones.
+    types = dict.fromkeys(wanted, pa.float32())
+    if columns is not None and columns.ids is not None:
+        types[columns.ids] = pa.string()
+    return pa_csv.open_csv(
+        path,
+        read_options=pa_csv.ReadOptions(
+            block_size=_BLOCK, column_names=names, skip_rows=skip_rows, use_threads=False
+        ),
+        convert_options=pa_csv.ConvertOptions(column_types=types, include_columns=wanted),
+    )
+
+
+def _all(columns: Columns) -> list[str]:
+    return [*columns.pixels, *(name for name in (columns.label, columns.ids) if name is not None)]
+
+
+def _parts(
+    blocks: Iterator[Any],
+    rows: int,
+    columns: Columns | list[str],
+    where: str,
+    label_column: LabelColumn | None,
+) -> Iterator[Part]:
+    """Images of tables with named pixels, or with columns in order whose place says nothing."""
+    if isinstance(columns, Columns):
+        for block in blocks:
+            for start in range(0, block.num_rows, rows):
+                yield _named_part(block.slice(start, rows), columns)
+        return
+    tables = (_matrix(block, columns) for block in blocks)
+    for part in nameless_parts(tables, where, label_column):
+        yield from part.pieces(rows)
+
+
+def _named_part(block: Any, columns: Columns) -> Part:
+    pixels = _matrix(block, columns.pixels)
+    label = columns.label
+    labels = None if label is None else block.column(label).to_numpy(zero_copy_only=False)
+    return Part(pixels, labels, _texts(block, columns.ids))
+
+
+def _matrix(block: Any, names: Sequence[str]) -> np.ndarray:
+    """Return the columns as an array of shape (rows, columns); an empty cell becomes NaN."""
+    matrix = np.empty((block.num_rows, len(names)), dtype=np.float32)
+    for number, name in enumerate(names):
+        matrix[:, number] = block.column(name).to_numpy(zero_copy_only=False)
+    return matrix
+
+
+def _texts(block: Any, name: str | None) -> tuple[str, ...] | None:
+    if name is None:
+        return None
+    return tuple("" if value is None else str(value) for value in block.column(name).to_pylist())
+
+
+def _image_parts(
+    blocks: Iterator[Any],
+    image: str,
+    names: Sequence[str],
+    path: Path,
+    label_column: LabelColumn | None,
+) -> Iterator[Part]:
     """Images of a column of encoded files, or of lists of numbers."""
-    cells = batch.column(IMAGE).to_pylist()
+    others = [name for name in names if name != image]
+    label = None if label_column == "none" else label_column_of(others)
+    ids = id_column(others)
+    if label_column in ("first", "last"):
+        raise DataError(
+            f"{path.name}: expected columns of pixels, got the column '{image}'. "
+            "Leave `--label-column` out; labels are read from the column 'label'."
+        )
+    has_paths = None
+    for block in blocks:
+        cells = block.column(image).to_pylist()
+        labels = None if label is None else block.column(label).to_numpy(zero_copy_only=False)
+        paths = [str(cell.get("path") or "") if isinstance(cell, dict) else "" for cell in cells]
+        # The first images decide, so that every piece has names or none has.
+        has_paths = any(paths) if has_paths is None else has_paths
+        files = tuple(paths) if has_paths else None
+        yield Part(_decoded(cells, path), labels, _texts(block, ids) or files)
+
+
+def _decoded(cells: list[Any], path: Path) -> np.ndarray:
     if cells and isinstance(cells[0], dict):
         cells = [cell and cell.get("bytes") for cell in cells]
     if cells and isinstance(cells[0], bytes):
-        pixels = np.stack([decode_png(cell or b"", f"{path.name}, an image") for cell in cells])
-    else:
-        pixels = np.array(cells, dtype=np.float32)
-    names = batch.schema.names
-    labels = batch.column(LABEL).to_numpy(zero_copy_only=False) if LABEL in names else None
-    return pixels, labels
-
-
-def _unreadable(path: Path, error: Exception) -> DataError:
-    reason = str(error).partition("\n")[0].rstrip(".")
-    return DataError(
-        f"{path.name}: expected a readable table, got: {reason}. Put an intact file in its place."
-    )
+        return np.stack([decode_png(cell or b"", f"{path.name}, an image") for cell in cells])
+    return np.array(cells, dtype=np.float32)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     LabelColumn = Literal["first", "last", "none"]
 
 LABEL_COLUMNS = ("first", "last", "none")
+LABEL_OPTION = (
+    "Name the columns, or say where the labels are with `--label-column first|last|none` "
+    "(`label_column` in a configuration)."
+)
 #: Names of label columns in order of preference, compared without case and punctuation.
 _LABELS = ("label", "labels", "class", "target", "y")
 #: Names of columns that say which image a row is about, in order of preference.
@@ -162,8 +166,7 @@ def ambiguous(where: str) -> str:
     """Return the message for 785 columns of which any may hold the labels."""
     return (
         f"{where}: expected {N_PIXELS} columns of pixels and one named 'label', got "
-        f"{N_PIXELS + 1} columns without names. Say where the labels are: `--label-column "
-        "first`, `last` or `none`."
+        f"{N_PIXELS + 1} columns without names. {LABEL_OPTION}"
     )
 
 

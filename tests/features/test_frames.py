@@ -49,7 +49,7 @@ def test_labels_and_names_of_images_are_known_by_name(columns, label, ids):
 )
 def test_785_numbers_are_refused_unless_the_place_of_the_labels_is_given(place, label, first):
     numbers = [str(number) for number in range(785)]
-    with pytest.raises(DataError, match=r"--label-column first`, `last` or `none"):
+    with pytest.raises(DataError, match=r"--label-column first\|last\|none"):
         pixel_columns(numbers, "b.csv")
     found = pixel_columns(numbers, "b.csv", place)
     assert (found.label, found.pixels[0]) == (label, first)
