@@ -53,8 +53,9 @@ def monitor_card(
     *,
     config: VerdictConfig,
     version: DataVersion,
+    names: Sequence[str] | None = None,
 ) -> list[MetaflowCardComponent]:
-    """Verdict, evidence, accuracy, pictures, history."""
+    """Verdict, evidence, accuracy, pictures with their file names if known, history."""
     return [
         *header(f"{_WORDS[signal.verdict]}: `{signal.verdict}`", version),
         Markdown(f"**{text(_sentence(signal.reason))}**"),
@@ -63,7 +64,7 @@ def monitor_card(
         Markdown(_accuracy(signal)),
         Markdown("## The evidence"),
         *_evidence(assessment, config),
-        *_unlike(assessment, images),
+        *_unlike(assessment, images, names),
         Markdown("## Over time"),
         *pictures([history_chart(history)]),
         _history(history),
@@ -215,18 +216,21 @@ def _likeness(assessment: BatchAssessment) -> list[MetaflowCardComponent]:
     ]
 
 
-def _unlike(assessment: BatchAssessment, images: np.ndarray) -> list[MetaflowCardComponent]:
+def _unlike(
+    assessment: BatchAssessment, images: np.ndarray, names: Sequence[str] | None
+) -> list[MetaflowCardComponent]:
     rows = assessment.unlike[:_SHOWN_IMAGES]
     if not len(rows):
         return []
+    called = "number in the batch, counted from 0" if names is None else "file name"
     return pictures(
         [
             gallery(
                 images[rows],
-                [f"no. {row}" for row in rows],
+                [f"no. {row}" if names is None else names[row] for row in rows],
                 "The images least like the reference",
-                "By the champion's outputs and the named features, the farthest first; under each "
-                "its number in the batch, counted from 0.",
+                "By the champion's outputs and the named features, the farthest first; above each "
+                f"its {called}.",
             )
         ]
     )

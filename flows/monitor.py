@@ -59,6 +59,12 @@ class FashionMnistMonitor(FlowSpec):
         "batch", type=str, default=None, help="IDX, .npy, .npz, CSV, Parquet or a folder of PNGs"
     )
     labels = Parameter("labels", type=str, default=None, help="Labels of the batch, if known")
+    label_column = Parameter(
+        "label-column",
+        type=str,
+        default=None,
+        help="first, last or none: the labels of a table without column names",
+    )
     may_retrain = Parameter(
         "retrain", is_flag=True, default=False, help="Train anew when the verdict is to"
     )
@@ -116,6 +122,7 @@ class FashionMnistMonitor(FlowSpec):
                 new.images,
                 config=settings.drift.verdict,
                 version=self.data_version,
+                names=new.names,
             )
         )
         self.tag_run()
@@ -164,7 +171,7 @@ class FashionMnistMonitor(FlowSpec):
         """Return the configuration with the command line parameters put in."""
         from fmnist_lib.errors import ConfigError
 
-        given = {"batch": self.batch, "labels": self.labels}
+        given = {"batch": self.batch, "labels": self.labels, "label_column": self.label_column}
         resolved = self.config.to_dict() | {key: value for key, value in given.items() if value}
         if not resolved["batch"]:
             raise ConfigError("batch: expected --batch FILE, or `batch` in the configuration.")
@@ -176,7 +183,13 @@ class FashionMnistMonitor(FlowSpec):
 
         settings = self.settings
         labels = Path(settings.labels) if settings.labels else None
-        return read_batch(Path(settings.batch), labels, at_most=settings.rows, seed=settings.seed)
+        return read_batch(
+            Path(settings.batch),
+            labels,
+            label_column=settings.label_column,
+            at_most=settings.rows,
+            seed=settings.seed,
+        )
 
     def tag_run(self):
         """Tag the run for those who list runs; `resume` takes over artifacts, but no tags."""

@@ -78,6 +78,12 @@ class FashionMnistTrain(FlowSpec):
         default=None,
         help="Images to test for drift: IDX, .npy, .npz, CSV, Parquet, PNG folder",
     )
+    label_column = Parameter(
+        "label-column",
+        type=str,
+        default=None,
+        help="first, last or none: labels among the nameless columns of --batch",
+    )
     monitor = Parameter(
         "monitor", type=str, default=None, help="Run of the monitor that calls for a new model"
     )
@@ -345,7 +351,9 @@ class FashionMnistTrain(FlowSpec):
 
         if self.challenge:
             self.add_new_images()
-        self.batch_images = read_batch(Path(self.batch)).images if self.batch else None
+        self.batch_images = None
+        if self.batch:
+            self.batch_images = read_batch(Path(self.batch), label_column=self.label_column).images
         self.dataset, self.data_version = load_dataset(
             self.settings.data, PROJECT_ROOT, self.settings.seed
         )

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -43,6 +43,11 @@ class MonitorSettings(Section):
         default=None, description="Where every new batch lies; absent: --batch names it."
     )
     labels: str | None = Field(default=None, description="Where its labels lie, if they are known.")
+    label_column: Literal["first", "last", "none"] | None = Field(
+        default=None,
+        description="Where a batch without column names has its labels; absent: where the values "
+        "show it.",
+    )
     rows: Annotated[int, Field(ge=50)] = Field(
         default=100_000, description="Of a larger batch a random sample of so many is assessed."
     )

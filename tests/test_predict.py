@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 import pickle
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -112,6 +114,84 @@ def test_a_mistake_is_one_message_and_leaves_nothing(
     assert main(["--model", str(model), *arguments]) == 1
     assert message in capsys.readouterr().err
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("out", ["out.csv", "out.parquet"])
+def test_predictions_of_pictures_carry_their_names_in_natural_order(
+    out, model, test_images, tmp_path
+):
+    from PIL import Image
+
+    (tmp_path / "pngs").mkdir()
+    for number, image in enumerate(test_images[:120]):
+        Image.fromarray(image).save(tmp_path / "pngs" / f"{number}.png")
+    files = ["--in", str(tmp_path / "pngs"), "--out", str(tmp_path / out)]
+    assert main(["--model", str(model), *files]) == 0
+    read = pd.read_csv if out.endswith("csv") else pd.read_parquet
+    table, expected = read(tmp_path / out), predictions(load_model(model), test_images[:120])
+    assert list(table.columns) == ["file", *COLUMNS]
+    assert table["file"].tolist() == [f"{number}.png" for number in range(120)]
+    np.testing.assert_array_equal(table["class"], expected["class"])
+
+
+@pytest.mark.parametrize("fault", ["dangling link", "folder", "damaged", "sub-folders"])
+@pytest.mark.parametrize("out", ["out.csv", "out.parquet"])
+def test_trouble_with_reading_is_not_reported_as_trouble_with_writing(
+    fault, out, model, test_images, tmp_path, capsys
+):
+    from PIL import Image
+
+    pngs = tmp_path / "pngs"
+    pngs.mkdir()
+    Image.fromarray(test_images[0]).save(pngs / "1.png")
+    if fault == "dangling link":
+        (pngs / "2.png").symlink_to(tmp_path / "absent.png")
+    elif fault == "folder":
+        (pngs / "2.png").mkdir()
+    elif fault == "damaged":
+        (pngs / "2.png").write_bytes(b"")
+    else:
+        (pngs / "2").mkdir()
+        Image.fromarray(test_images[0]).save(pngs / "2" / "2.png")
+    (tmp_path / out).write_text("before")
+    arguments = ["--in", str(pngs), "--out", str(tmp_path / out)]
+    assert main(["--model", str(model), *arguments]) == 1
+    message = capsys.readouterr().err
+    assert "2" in message
+    assert "expected to write" not in message
+    assert (tmp_path / out).read_text() == "before"
+    assert sorted(tmp_path.iterdir()) == [tmp_path / out, pngs]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
+@pytest.mark.parametrize("out", ["out.csv", "out.parquet"])
+def test_a_full_disk_is_reported_as_trouble_with_the_output(
+    out, model, test_images, tmp_path, capsys, monkeypatch
+):
+    np.save(tmp_path / "images.npy", test_images)
+    part = tmp_path / f".{out}.{os.getpid()}.part"
+    part.symlink_to("/dev/full")
+    monkeypatch.setattr("fmnist_lib.predict._sweep", lambda _: None)
+    arguments = ["--in", str(tmp_path / "images.npy"), "--out", str(tmp_path / out)]
+    assert main(["--model", str(model), *arguments]) == 1
+    assert f"{out}: expected to write the predictions there" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [tmp_path / "images.npy"]
+
+
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_the_place_of_labels_among_nameless_columns_can_be_given(
+    place, model, test_images, tmp_path, capsys
+):
+    flat, labels = test_images[:5].reshape(5, -1), [0] * 5
+    columns = [labels, flat] if place == "first" else [flat, labels]
+    pd.DataFrame(np.column_stack(columns)).to_csv(tmp_path / "b.csv", index=False, header=False)
+    arguments = ["--model", str(model), "--in", str(tmp_path / "b.csv")]
+    arguments += ["--out", str(tmp_path / "out.csv")]
+    assert main(arguments) == 1
+    assert "--label-column first|last|none" in capsys.readouterr().err
+    assert main([*arguments, "--label-column", place]) == 0
+    expected = predictions(load_model(model), test_images[:5])
+    np.testing.assert_array_equal(pd.read_csv(tmp_path / "out.csv")["class"], expected["class"])
 
 
 @pytest.mark.parametrize("name", ["absent", "model.bin", "models:/nonsense"])

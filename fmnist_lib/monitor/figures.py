@@ -22,6 +22,8 @@ COLOURS = {
 }
 _MARKERS = {"insufficient_data": "x", "ok": "o", "watch": "s", "retrain": "D"}
 _LABELLED_DAYS = 12
+#: Letters that fit over an image of the gallery.
+_CAPTION_LETTERS = 18
 
 
 def history_chart(signals: Sequence[Signal]) -> Picture:
@@ -57,12 +59,13 @@ def history_chart(signals: Sequence[Signal]) -> Picture:
 
 
 def gallery(images: np.ndarray, captions: Sequence[str], title: str, caption: str) -> Picture:
-    """Images side by side, each with a word under it.
+    """Images side by side, each with a word above it.
 
     Parameters
     ----------
     images : ndarray of shape (n, 28, 28), uint8
     captions : sequence of str
+        Shown as they are, however they look like formulas; the middle of a long one is left out.
     title, caption : str
     """
     columns = min(len(images), 8)
@@ -74,8 +77,17 @@ def gallery(images: np.ndarray, captions: Sequence[str], title: str, caption: st
         axes.axis("off")
         if number < len(images):
             axes.imshow(images[number], cmap="gray_r", vmin=0, vmax=255)
-            axes.set_title(captions[number], fontsize=8)
+            axes.set_title(shortened(captions[number]), fontsize=8, parse_math=False)
     return picture(figure, "monitor-unlike", title, caption)
+
+
+def shortened(caption: str) -> str:
+    """Return a caption that fits over an image: its beginning and its end."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in caption)
+    if len(text) <= _CAPTION_LETTERS:
+        return text
+    kept = _CAPTION_LETTERS - 1
+    return f"{text[: kept // 2]}…{text[-(kept - kept // 2) :]}"
 
 
 def _reference(axes: Any, signals: Sequence[Signal]) -> None:

@@ -13,6 +13,7 @@ from fmnist_lib.drift.assessment import assess_batch
 from fmnist_lib.drift.batch import Batch
 from fmnist_lib.drift.power import PowerRow
 from fmnist_lib.monitor.challenge import Champion
+from fmnist_lib.monitor.figures import gallery
 from fmnist_lib.monitor.signal import Retraining, Signal
 from fmnist_lib.retraining import contest
 from fmnist_lib.statistics import wilson
@@ -71,6 +72,31 @@ def card(signal, assessment, test_images):
         config=VerdictConfig(),
         version=VERSION,
     )
+
+
+def test_the_gallery_names_the_files(signal, assessment, test_images, monkeypatch):
+    shown = []
+
+    def note(images, captions, title, caption):
+        shown.append((captions, caption))
+        return gallery(images, captions, title, caption)
+
+    monkeypatch.setattr("cards.monitor.gallery", note)
+    names = [f"bag {number} $x_.png" for number in range(500)]
+    for known in (names, None):
+        monitor_card(
+            signal,
+            assessment,
+            [signal],
+            test_images[1000:1500],
+            config=VerdictConfig(),
+            version=VERSION,
+            names=known,
+        )
+    first, second = (int(row) for row in assessment.unlike[:2])
+    assert shown[0][0][:2] == [names[first], names[second]]
+    assert "its file name" in shown[0][1]
+    assert shown[1][0][:2] == [f"no. {first}", f"no. {second}"]
 
 
 def test_the_verdict_comes_first_and_in_words(card):

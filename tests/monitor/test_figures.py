@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fmnist_lib.monitor.figures import gallery, history_chart
+from fmnist_lib.monitor.figures import gallery, history_chart, shortened
 
 PNG = b"\x89PNG"
 
@@ -20,3 +20,14 @@ def test_the_history_is_drawn_for_one_run_and_for_many(make_signal, count):
 def test_the_gallery_takes_any_number_of_images(count):
     images = np.zeros((count, 28, 28), np.uint8)
     assert gallery(images, ["Bag"] * count, "title", "caption").png.startswith(PNG)
+
+
+@pytest.mark.parametrize("name", ["$x_{.png", "price $5 and $6.png", "a" * 250, "\n\t.png", ""])
+def test_a_file_name_is_shown_as_it_is_and_no_formula(name):
+    images = np.zeros((1, 28, 28), np.uint8)
+    assert gallery(images, [name], "title", "caption").png.startswith(PNG)
+
+
+def test_of_a_long_file_name_both_ends_are_shown():
+    assert shortened("20240131T235959-camera-0017.png") == "20240131…-0017.png"
+    assert shortened("17.png") == "17.png"
