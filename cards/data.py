@@ -107,7 +107,7 @@ def _files(version: DataVersion) -> list[MetaflowCardComponent]:
         Markdown("## Files"),
         table(["file", "SHA-256"], version.files.items()),
         Markdown(
-            "Every file matches the checksum its publisher gives."
+            "Every file has the content its publisher gives, by its checksum."
             if version.is_official
             else "At least one file differs from what the publisher of Fashion-MNIST gives."
         ),

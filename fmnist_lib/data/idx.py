@@ -11,7 +11,7 @@ import math
 import os
 import tempfile
 import zlib
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CODES = {np.dtype(name).newbyteorder("="): code for code, name in _TYPES.items()}
 _GZIP_MAGIC = b"\x1f\x8b"
+#: A file packed twice is a mistake that happens; more is not unpacked.
+_MAX_LAYERS = 3
 _MAX_DIMENSIONS = 32
 #: 40 times the official training images. A header or a gzip bomb that promises more is refused.
 MAX_BYTES = 2**31
@@ -55,7 +57,7 @@ def read_idx(path: Path) -> NDArray[Any]:
         The file is missing, no regular file, unreadable, empty, damaged (gzip checksum), cut
         short, longer than its header states, no IDX file, or larger than `MAX_BYTES` unpacked.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         return _read(file, path)
 
 
@@ -67,7 +69,7 @@ def iter_idx(path: Path, rows: int) -> Iterator[NDArray[Any]]:
     DataError
         As `read_idx`, but of any size; a fault further down shows only when it is reached.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         dtype, (total, *shape) = _read_header(file, path)
         size = math.prod(shape) * dtype.itemsize
         if size * min(rows, total) > MAX_BYTES:
@@ -88,6 +90,36 @@ def iter_idx(path: Path, rows: int) -> Iterator[NDArray[Any]]:
         # Reading to the very end is also what makes gzip compare its checksum.
         if file.read(1):
             raise DataError(f"{path}: expected {total} rows, got more after. {_INTACT_COPY}")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
+    """Open a file, unpacking it as often as it is packed; errors of reading become a DataError."""
+    try:
+        _require_file(path)
+        with ExitStack() as stack:
+            file: IO[bytes] | gzip.GzipFile = stack.enter_context(path.open("rb"))
+            for _ in range(_MAX_LAYERS):
+                magic = file.read(len(_GZIP_MAGIC))
+                file.seek(0)
+                if magic != _GZIP_MAGIC:
+                    break
+                file = stack.enter_context(gzip.GzipFile(fileobj=file, mode="rb"))
+            yield file
+    except EOFError:
+        raise DataError(
+            f"{path}: expected a whole gzip file, got one that is cut short at "
+            f"{path.stat().st_size} bytes. {_INTACT_COPY}"
+        ) from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(
+            f"{path}: expected an intact gzip file, got a damaged one ({error}). {_INTACT_COPY}"
+        ) from None
+    except OSError as error:
+        raise DataError(
+            f"{path}: expected a readable file, got: {error.strerror or error}. "
+            "Check its permissions and the disk."
+        ) from None
 
 
 def read_images(path: Path) -> NDArray[np.uint8]:
@@ -194,37 +226,12 @@ def write_idx(path: Path, array: NDArray[Any]) -> None:
     _write_atomically(path, content)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    """Open a file, unpacking it on the way; whatever goes wrong becomes a DataError."""
+def _require_file(path: Path) -> None:
     if not path.exists():
         raise DataError(f"{path}: expected a file, found nothing. Check the path.")
     if not path.is_file():
         kind = "a directory" if path.is_dir() else "something else"
         raise DataError(f"{path}: expected a file, got {kind}. {_INTACT_COPY}")
-    try:
-        with path.open("rb") as file:
-            magic = file.read(len(_GZIP_MAGIC))
-            file.seek(0)
-            if magic != _GZIP_MAGIC:
-                yield file
-                return
-            with gzip.GzipFile(fileobj=file) as unpacked:
-                yield unpacked
-    except EOFError:
-        raise DataError(
-            f"{path}: expected a whole gzip file, got one that is cut short at "
-            f"{path.stat().st_size} bytes. {_INTACT_COPY}"
-        ) from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(
-            f"{path}: expected an intact gzip file, got a damaged one ({error}). {_INTACT_COPY}"
-        ) from None
-    except OSError as error:
-        raise DataError(
-            f"{path}: expected a readable file, got: {error.strerror or error}. "
-            "Check its permissions and the disk."
-        ) from None
 
 
 def _read(file: IO[bytes] | gzip.GzipFile, path: Path) -> NDArray[Any]:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fmnist_lib.data.download import download
-from fmnist_lib.data.files import FILES, MIRRORS, sha256_of
+from fmnist_lib.data.files import FILES, MIRRORS, has_official_content, sha256_of
+from fmnist_lib.data.find_files import describe_missing, is_there, locate
 from fmnist_lib.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from fmnist_lib.config import DataConfig
     from fmnist_lib.data.version import Origin
@@ -32,7 +33,7 @@ class Source:
     origin : {"official", "custom", "synthetic"}
     directory : Path or None
     paths : dict of str to Path
-        The file of every official name; a file may lie unpacked, without ``.gz``.
+        The file of every official name; it may be unpacked or renamed, see `locate`.
     checksums : dict of str to str
         SHA-256 of every file, by the name it really has.
     """
@@ -58,8 +59,8 @@ def find_source(
 
     A directory named in the configuration is the only place looked at. Otherwise, in order: the
     cache, ``data/fashion-mnist`` in the project, ``../shared/fashion-mnist`` beside it, and a
-    download into the cache; the files must then match the official checksums. With none
-    reachable, images are generated if the configuration allows it.
+    download into the cache; the files must then hold the official content, which may be unpacked
+    or compressed anew. With none reachable, images are generated if the configuration allows it.
 
     Parameters
     ----------
@@ -85,10 +86,19 @@ def find_source(
         project_root / "data" / "fashion-mnist",
         project_root.parent / "shared" / "fashion-mnist",
     )
+    incomplete = []
     for directory in places:
-        if _is_complete(directory):
-            return _official_directory(directory)
-    return _downloaded(config, cache, places, mirrors)
+        found = locate(directory)
+        if len(found) == len(FILES):
+            return _official_directory(directory, found)
+        incomplete += [note] if (note := describe_missing(directory, found)) else []
+    for note in incomplete:
+        logger.warning("%s: skipped", note)
+    return _downloaded(config, cache, places, mirrors, "".join(map(_sentence, incomplete)))
+
+
+def _sentence(note: str) -> str:
+    return f" {note}." if note else ""
 
 
 def default_cache() -> Path:
@@ -100,43 +110,58 @@ def default_cache() -> Path:
 
 def _named_directory(directory: Path) -> Source:
     """Files of any content in the four-file format."""
-    if not _is(directory, Path.is_dir):
+    if not is_there(directory, "is_dir"):
         raise DataError(
             f"{directory}: expected a directory with the four data files, found none. Check "
             "`data.directory` or `--data-dir`; leave it out for the default sources."
         )
-    paths = {name: _packed_or_not(directory, name) for name in FILES}
-    missing = [name for name, path in paths.items() if not _is(path, Path.exists)]
+    paths = locate(directory)
+    missing = [name for name in FILES if name not in paths]
     if missing:
         raise DataError(
-            f"{directory}: expected the four data files, found no {', '.join(missing)}. Add what "
-            "is missing, or leave the directory out for the default sources."
+            f"{directory}: expected the four data files, found no {', '.join(missing)}."
+            f"{_sentence(describe_missing(directory, paths))} Add or rename what is missing, or "
+            "leave the directory out for the default sources."
         )
     checksums = {path.name: sha256_of(path) for path in paths.values()}
     _compare(checksums, _listed_checksums(directory / CHECKSUMS_FILE), directory)
-    official = {file.name: file.sha256 for file in FILES.values()}
-    origin: Origin = "official" if checksums == official else "custom"
-    if origin == "custom":
-        logger.warning("%s holds other data than the official Fashion-MNIST", directory)
-    return Source(origin, directory, paths, checksums)
+    if all(has_official_content(path, name, checksums[path.name]) for name, path in paths.items()):
+        _mention_other_packing(directory, paths, checksums)
+        return Source("official", directory, paths, checksums)
+    logger.warning("%s holds other data than the official Fashion-MNIST", directory)
+    return Source("custom", directory, paths, checksums)
 
 
-def _official_directory(directory: Path) -> Source:
+def _official_directory(directory: Path, paths: dict[str, Path]) -> Source:
     """Files that must be the official ones."""
-    paths = {name: directory / name for name in FILES}
-    checksums = {name: sha256_of(path) for name, path in paths.items()}
-    for name, file in FILES.items():
-        if checksums[name] != file.sha256:
+    checksums = {path.name: sha256_of(path) for path in paths.values()}
+    for name, path in paths.items():
+        if not has_official_content(path, name, checksums[path.name]):
             raise DataError(
-                f"{paths[name]}: expected the official file with SHA-256 {file.sha256}, got "
-                f"{checksums[name]}: it is damaged or something else. Delete it and run again to "
-                "fetch a fresh copy, or name the directory with `--data-dir` to use it as it is."
+                f"{path}: expected the official file with SHA-256 {FILES[name].sha256}, got "
+                f"{checksums[path.name]}: it is damaged or something else. Delete it and run again "
+                "to fetch a fresh copy, or name the directory with `--data-dir` to use it as it is."
             )
+    _mention_other_packing(directory, paths, checksums)
     return Source("official", directory, paths, checksums)
 
 
+def _mention_other_packing(
+    directory: Path, paths: dict[str, Path], checksums: dict[str, str]
+) -> None:
+    others = [
+        path.name for name, path in paths.items() if checksums[path.name] != FILES[name].sha256
+    ]
+    if others:
+        logger.warning(
+            "%s: official content, but unpacked, renamed or compressed anew: %s",
+            directory,
+            ", ".join(others),
+        )
+
+
 def _downloaded(
-    config: DataConfig, cache: Path, places: Sequence[Path], mirrors: Sequence[str]
+    config: DataConfig, cache: Path, places: Sequence[Path], mirrors: Sequence[str], near: str
 ) -> Source:
     looked = ", ".join(str(place) for place in places)
     try:
@@ -146,35 +171,22 @@ def _downloaded(
         if not config.synthetic_fallback:
             raise DataError(
                 f"Fashion-MNIST: expected the four files in one of {looked}, or a download, got "
-                f"neither. {error}"
+                f"neither.{near} {error}"
             ) from None
         logger.warning(
-            "SYNTHETIC DATA: no Fashion-MNIST in %s, and no download. %s Going on with generated "
+            "SYNTHETIC DATA: no Fashion-MNIST in %s, and no download.%s %s Going on with generated "
             "images: the results say nothing about Fashion-MNIST.",
             looked,
+            near,
             error,
         )
         return Source("synthetic")
-    return _official_directory(cache)
-
-
-def _is_complete(directory: Path) -> bool:
-    found = [name for name in FILES if _is(directory / name, Path.exists)]
-    if found and len(found) < len(FILES):
-        logger.info("%s holds only %d of %d files: skipped", directory, len(found), len(FILES))
-    return len(found) == len(FILES)
-
-
-def _packed_or_not(directory: Path, name: str) -> Path:
-    """The file as published, or unpacked as other tools leave it."""
-    unpacked = directory / name.removesuffix(".gz")
-    packed = directory / name
-    return unpacked if _is(unpacked, Path.exists) and not _is(packed, Path.exists) else packed
+    return _official_directory(cache, locate(cache))
 
 
 def _listed_checksums(path: Path) -> dict[str, str]:
     """Lines of ``sha256sum``: checksum, two characters, name."""
-    if not _is(path, Path.exists):
+    if not is_there(path, "exists"):
         return {}
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -204,11 +216,3 @@ def _compare(found: dict[str, str], listed: dict[str, str], directory: Path) -> 
                 f"{checksum}: the file was changed or damaged. Restore it, or renew "
                 f"{CHECKSUMS_FILE} if the change was meant."
             )
-
-
-def _is(path: Path, question: Callable[[Path], bool]) -> bool:
-    """Answer is_dir or exists; a place that may not be looked into counts as absent."""
-    try:
-        return question(path)
-    except OSError:
-        return False

@@ -21,7 +21,8 @@ class DataVersion:
     Attributes
     ----------
     origin : {"official", "custom", "synthetic"}
-        "official" only when the files match the publisher's SHA-256 checksums.
+        "official" only when the files, or what they unpack to, match the SHA-256 checksums of what
+        was published.
     location : str
         Directory the files were read from, or "generated".
     fingerprint : str

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import logging
 import shutil
 
+import numpy as np
 import pytest
 
 from fmnist_lib.config import DataConfig
 from fmnist_lib.data import download as download_module
 from fmnist_lib.data import sources
 from fmnist_lib.data.files import FILES, TEST_IMAGES, TEST_LABELS, TRAIN_LABELS, sha256_of
+from fmnist_lib.data.idx import read_labels
 from fmnist_lib.data.sources import CHECKSUMS_FILE, default_cache, find_source
 from fmnist_lib.errors import DataError
 
@@ -160,6 +163,124 @@ def test_unpacked_files_are_found(project, cache, custom_dir):
     source = find_source(_named(custom_dir), project, cache)
     assert source.paths[TEST_LABELS].name == "t10k-labels-idx1-ubyte"
     assert "t10k-labels-idx1-ubyte" in source.checksums
+
+
+def _unpack(path):
+    return gzip.decompress(path.read_bytes())
+
+
+RENAMED = {
+    "gunzip": lambda name: name.removesuffix(".gz"),
+    "Kaggle": lambda name: name.removesuffix(".gz").replace("-idx", ".idx"),
+    "a browser that unpacks": lambda name: name,
+    "upper case": lambda name: name.removesuffix(".gz").upper(),
+    "underscores": lambda name: name.removesuffix(".gz").replace("-", "_"),
+    "another copy": lambda name: f"{name.removesuffix('.gz')} (1)",
+    "an archive's folders": lambda name: f"{name.removesuffix('.gz')}/{name.removesuffix('.gz')}",
+    "any name": lambda name: f"{name[0]}{name[6]}.bin",
+}
+
+
+@pytest.mark.parametrize("style", RENAMED)
+@pytest.mark.parametrize("named", [True, False])
+def test_official_files_are_known_by_content_whatever_tools_made_of_the_name(
+    project, cache, official, style, named, caplog
+):
+    directory = official(project / "data" / "fashion-mnist")
+    for name in (TEST_IMAGES, TEST_LABELS):
+        content = _unpack(directory / name)
+        (directory / name).unlink()
+        target = directory / RENAMED[style](name)
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(content)
+    source = find_source(_named(directory) if named else DataConfig(), project, cache, NOWHERE)
+    assert (source.origin, source.directory) == ("official", directory)
+    assert source.paths[TEST_LABELS] == directory / RENAMED[style](TEST_LABELS)
+    assert source.checksums[source.paths[TEST_LABELS].name] == FILES[TEST_LABELS].unpacked_sha256
+    assert "official content, but unpacked, renamed or compressed anew" in caplog.text
+    np.testing.assert_array_equal(
+        read_labels(source.paths[TEST_LABELS]), _unpack_labels(official(project / "x"))
+    )
+
+
+def _unpack_labels(directory):
+    return np.frombuffer(_unpack(directory / TEST_LABELS), np.uint8)[8:]
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("ending", [".gz", ".gz.gz", ".GZ"])
+@pytest.mark.parametrize("named", [True, False])
+def test_files_compressed_anew_are_official(project, cache, official, layers, ending, named):
+    directory = official(project / "data" / "fashion-mnist")
+    for name in (TEST_IMAGES, TEST_LABELS):
+        content = _unpack(directory / name)
+        (directory / name).unlink()
+        for _ in range(layers):
+            content = gzip.compress(content, compresslevel=1)
+        (directory / f"{name.removesuffix('.gz')}{ending}").write_bytes(content)
+    source = find_source(_named(directory) if named else DataConfig(), project, cache, NOWHERE)
+    assert source.origin == "official"
+    assert len(read_labels(source.paths[TEST_LABELS])) == 10_000
+
+
+def test_a_second_copy_is_no_trouble_if_it_is_official_or_not_needed(project, cache, official):
+    directory = official(project / "data" / "fashion-mnist")
+    (directory / "t10k-labels-idx1-ubyte (1).gz").write_bytes(b"cut short")
+    paths = find_source(DataConfig(), project, cache, NOWHERE).paths
+    assert paths[TEST_LABELS] == directory / TEST_LABELS
+    (directory / TEST_LABELS).rename(directory / "t10k-labels-idx1-ubyte (2).gz")
+    paths = find_source(DataConfig(), project, cache, NOWHERE).paths
+    assert paths[TEST_LABELS].name == "t10k-labels-idx1-ubyte (2).gz"
+
+
+def test_two_files_that_could_be_the_same_are_refused(project, cache, custom_dir):
+    content = _unpack(custom_dir / TEST_LABELS)
+    (custom_dir / TEST_LABELS).unlink()
+    names = ["t10k-labels.idx1-ubyte", "T10K-LABELS-IDX1-UBYTE"]
+    for name in names:
+        (custom_dir / name).write_bytes(content)
+    message = _error(_named(custom_dir), project, cache)
+    assert all(name in message for name in names)
+    (custom_dir / names[1]).unlink()
+    assert find_source(_named(custom_dir), project, cache).origin == "custom"
+
+
+@pytest.mark.parametrize("fallback", [True, False])
+def test_generated_images_are_never_taken_in_silence_where_files_lie_near(
+    project, cache, official, fallback, caplog
+):
+    directory = official(project / "data" / "fashion-mnist")
+    (directory / TEST_LABELS).rename(directory / "my-test-labels.zip")
+    (directory / "my-test-labels.zip").write_bytes(b"cut")
+    (directory / "t10k-labels-idx1.bak").write_bytes(b"cut")
+    said = "3 of the 4 files, no t10k-labels-idx1-ubyte.gz; other files there: t10k-labels-idx1.bak"
+    if fallback:
+        assert find_source(DataConfig(), project, cache, NOWHERE).origin == "synthetic"
+        text = next(one.getMessage() for one in caplog.records if "SYNTHETIC" in one.msg)
+        assert said in text
+        assert "my-test-labels.zip" in text
+    else:
+        assert said in _error(DataConfig(synthetic_fallback=False), project, cache)
+    assert said in _error(_named(directory), project, cache)
+
+
+def test_renamed_files_of_other_data_in_a_default_place_are_refused(project, cache, custom_dir):
+    shutil.copytree(custom_dir, project / "data" / "fashion-mnist")
+    for name in FILES:
+        path = project / "data" / "fashion-mnist" / name
+        path.with_name(name.removesuffix(".gz").replace("-idx", ".idx")).write_bytes(_unpack(path))
+        path.unlink()
+    assert "official file" in _error(DataConfig(), project, cache)
+
+
+def test_the_checksums_of_unpacked_files_are_right(real_data_dir):
+    for name in (TEST_IMAGES, TEST_LABELS, TRAIN_LABELS):
+        content = _unpack(real_data_dir / name)
+        file = FILES[name]
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (
+            file.unpacked_size,
+            file.unpacked_sha256,
+        )
 
 
 def test_a_relative_directory_starts_where_the_user_is(project, cache, custom_dir, monkeypatch):
