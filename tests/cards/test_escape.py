@@ -61,7 +61,7 @@ def everywhere(value):
     drawn = picture(new_figure(1, 1), "name", value, value)
     return [
         *header(value, DataVersion("custom", value, value, {})),
-        *failure("start", DataError(f"expected a column, got {value}")),
+        *failure("start", DataError(f"expected a column, got {value}"), f"python {value} resume"),
         *champion_card(Champion(value, None, value), OFFICIAL),
         *retraining_card(Retraining(value, promoted=False, reason=value), None, OFFICIAL),
         *rest_card(value),

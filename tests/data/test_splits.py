@@ -20,4 +20,4 @@ def test_the_same_splits_give_the_same_bytes(train_images, train_labels, tmp_pat
 
 def test_a_wrong_configuration_is_one_message(tmp_path, capsys):
     assert main([str(tmp_path / "out.npz"), "--config", str(tmp_path / "none.toml")]) == 1
-    assert "expected a readable TOML file" in capsys.readouterr().err
+    assert "expected a readable TOML or JSON file" in capsys.readouterr().err
