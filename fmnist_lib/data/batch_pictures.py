@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,10 +17,10 @@ from fmnist_lib.natural_order import natural_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
+_PNG = ".png"
 _OTHER_PICTURES = {".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 #: Folders that macOS puts beside the files of an archive hold no pictures.
 _IGNORED_FOLDERS = {"__MACOSX"}
@@ -30,7 +31,7 @@ def png_parts(path: Path, rows: int) -> Iterator[Part]:
     files = _png_files(path)
     for start in range(0, len(files), rows):
         part = files[start : start + rows]
-        images = np.stack([decode_png(_content(file), file.name) for file in part])
+        images = np.stack([decode_png(_content(file, path), file.name) for file in part])
         yield Part(images, names=tuple(file.name for file in part))
 
 
@@ -73,40 +74,46 @@ def decode_png(content: bytes, name: str) -> NDArray[np.uint8]:
         ) from None
 
 
-def _content(file: Path) -> bytes:
-    if not file.is_file():
-        kind = "a folder" if file.is_dir() else "something else"
-        found = "a link to nothing" if file.is_symlink() and not file.exists() else kind
-        raise DataError(f"{file}: expected a PNG file, got {found}. Replace or remove it.")
+def _content(entry: os.DirEntry[str], folder: Path) -> bytes:
+    """Return the bytes of a file; os.DirEntry knows without asking again that it is one."""
+    if not entry.is_file():
+        kind = "a folder" if entry.is_dir() else "something else"
+        found = "a link to nothing" if entry.is_symlink() and kind != "a folder" else kind
+        raise DataError(
+            f"{folder / entry.name}: expected a PNG file, got {found}. Replace or remove it."
+        )
     try:
-        return file.read_bytes()
+        return Path(entry).read_bytes()
     except OSError as error:
         raise DataError(
-            f"{file}: expected a readable PNG file, got: {error.strerror or error}. "
-            "Check its permissions and the disk."
+            f"{folder / entry.name}: expected a readable PNG file, got: "
+            f"{error.strerror or error}. Check its permissions and the disk."
         ) from None
 
 
-def _png_files(path: Path) -> list[Path]:
+def _png_files(path: Path) -> list[os.DirEntry[str]]:
     with os.scandir(path) as entries:
         visible = [entry for entry in entries if not entry.name.startswith(".")]
-    files = sorted((path / entry.name for entry in visible), key=_natural)
-    others = [file.name for file in files if file.suffix.lower() in _OTHER_PICTURES]
+    others = [entry.name for entry in visible if _ending(entry.name) in _OTHER_PICTURES]
     if others:
         raise DataError(
-            f"{path}: expected PNG files only, got {others[0]} ({len(others)} files of other "
-            "kinds of picture). Convert or remove them."
+            f"{path}: expected PNG files only, got {min(others, key=natural_key)} ({len(others)} "
+            "files of other kinds of picture). Convert or remove them."
         )
     _refuse_folders(path, [entry.name for entry in visible if entry.is_dir()])
-    found = [file for file in files if file.suffix.lower() == ".png"]
+    found = [entry for entry in visible if _ending(entry.name) == _PNG]
     if not found:
         raise DataError(f"{path}: expected a folder of PNG files, found none. Check the path.")
-    return found
+    return sorted(found, key=_natural)
 
 
-def _natural(file: Path) -> tuple[object, object]:
-    """Sort by the name without its ending first: 1.png comes before 1-b.png."""
-    return natural_key(file.stem), natural_key(file.name)
+def _natural(entry: os.DirEntry[str]) -> tuple[object, str]:
+    """Sort by the name without its ending: 1.png comes before 1-b.png."""
+    return natural_key(entry.name[: -len(_PNG)]), entry.name
+
+
+def _ending(name: str) -> str:
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 (a path per name costs more than sorting)
 
 
 def _refuse_folders(path: Path, names: Sequence[str]) -> None:
@@ -122,6 +129,7 @@ def _refuse_folders(path: Path, names: Sequence[str]) -> None:
 
 
 def _has_pngs(folder: Path) -> bool:
-    return folder.suffix.lower() != ".png" and any(
-        file.suffix.lower() == ".png" for file in folder.iterdir()
+    # A folder named like a picture is reported as such.
+    return folder.suffix.lower() != _PNG and any(
+        file.suffix.lower() == _PNG for file in folder.iterdir()
     )
