@@ -69,11 +69,12 @@ def measure(path, run):
     from fmnist_lib.monitor.signal import write_signal
     from fmnist_lib.monitor_config import MonitorSettings
     from fmnist_lib.monitoring import assess, signal_of, track
+    from fmnist_lib.paths import sqlite_address
     from fmnist_lib.tracking.runs import RunIdentity
     from fmnist_lib.tracking.store import prepare_store
     from lineage import champion_of, earlier_signals, find_champion
 
-    tracking, uri = TrackingConfig(), f"sqlite:///{path.parent}/mlflow.db"
+    tracking, uri = TrackingConfig(), sqlite_address(path.parent / "mlflow.db")
     prepare_store(tracking, path.parent, uri)
     champion = find_champion(run, tracking, ROOT, os.environ.get("MLFLOW_TRACKING_URI"))
     wall, cpu = time.perf_counter(), time.process_time()

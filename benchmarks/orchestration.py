@@ -52,10 +52,12 @@ def main() -> None:
 
 
 def _time(command: list[str], directory: Path) -> float:
+    from fmnist_lib.paths import sqlite_address
+
     environment = os.environ | {
         "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(directory),
         "METAFLOW_USER": os.environ.get("METAFLOW_USER", "benchmark"),
-        "MLFLOW_TRACKING_URI": f"sqlite:///{directory}/mlruns/mlflow.db",
+        "MLFLOW_TRACKING_URI": sqlite_address(directory / "mlruns" / "mlflow.db"),
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }

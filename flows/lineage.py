@@ -12,6 +12,7 @@ from metaflow.exception import MetaflowException
 from fmnist_lib.errors import DataError, TrackingError
 from fmnist_lib.monitor.challenge import Challenge, Champion
 from fmnist_lib.monitor.signal import Retraining
+from fmnist_lib.paths import resolve_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,7 +141,9 @@ def retrain(
         return Retraining(None, promoted=False, reason=challenge.reason), None
     options = {} if config.minutes is None else {"minutes": config.minutes}
     flow = str(root / "flows" / "train.py")
-    with Runner(flow, pylint=False, config=[("config", str(root / config.config))]) as runner:
+    with Runner(
+        flow, pylint=False, config=[("config", str(resolve_path(config.config, root)))]
+    ) as runner:
         result = runner.run(monitor=challenge.monitor_run, **options)
     run = result.run
     if result.status != "successful":

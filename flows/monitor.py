@@ -180,11 +180,12 @@ class FashionMnistMonitor(FlowSpec):
     def read_batch(self):
         """Read the images, and their labels if there are any."""
         from fmnist_lib.data.batch import read_batch
+        from fmnist_lib.paths import resolve_path
 
         settings = self.settings
-        labels = Path(settings.labels) if settings.labels else None
+        labels = resolve_path(settings.labels) if settings.labels else None
         return read_batch(
-            Path(settings.batch),
+            resolve_path(settings.batch),
             labels,
             label_column=settings.label_column,
             at_most=settings.rows,
@@ -200,8 +201,9 @@ class FashionMnistMonitor(FlowSpec):
     def announce(self):
         """Replace the signal file."""
         from fmnist_lib.monitor.signal import write_signal
+        from fmnist_lib.paths import resolve_path
 
-        write_signal(PROJECT_ROOT / self.settings.signal, self.signal)
+        write_signal(resolve_path(self.settings.signal, PROJECT_ROOT), self.signal)
 
     def identity(self):
         """Return who and what this run is."""

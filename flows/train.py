@@ -348,12 +348,14 @@ class FashionMnistTrain(FlowSpec):
         from fmnist_lib.data.batch import read_batch
         from fmnist_lib.data.dataset import load_dataset
         from fmnist_lib.lineage import changes_since_champion
+        from fmnist_lib.paths import resolve_path
 
         if self.challenge:
             self.add_new_images()
         self.batch_images = None
         if self.batch:
-            self.batch_images = read_batch(Path(self.batch), label_column=self.label_column).images
+            path = resolve_path(self.batch)
+            self.batch_images = read_batch(path, label_column=self.label_column).images
         self.dataset, self.data_version = load_dataset(
             self.settings.data, PROJECT_ROOT, self.settings.seed
         )
@@ -398,7 +400,9 @@ class FashionMnistTrain(FlowSpec):
     @property
     def cache(self):
         """Directory of feature columns and studies."""
-        return PROJECT_ROOT / self.settings.search.cache
+        from fmnist_lib.paths import resolve_path
+
+        return resolve_path(self.settings.search.cache, PROJECT_ROOT)
 
     def search_data(self):
         """Return the images that the search may see."""

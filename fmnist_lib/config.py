@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from fmnist_lib.config_messages import describe_problems
 from fmnist_lib.config_syntax import named_file, parse_text
 from fmnist_lib.errors import ConfigError
+from fmnist_lib.paths import path_argument
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,8 @@ class DataConfig(Section):
 
     directory: str | None = Field(
         default=None,
-        description="Directory with the four files; absent: the default sources in order.",
+        description="Directory with the four files; absent: the default sources in order. In every "
+        "path here `~` is the home directory; environment variables are not expanded.",
     )
     rows: Annotated[int, Field(ge=500)] | None = Field(
         default=None,
@@ -537,7 +539,9 @@ def main(
 ) -> int:
     """Print the JSON schema, or the resolved settings of a file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", nargs="?", type=Path, help="print the resolved settings of FILE")
+    parser.add_argument(
+        "file", nargs="?", type=path_argument, help="print the resolved settings of FILE"
+    )
     options = parser.parse_args(arguments)
     try:
         output = read_settings(options.file or default, model).model_dump(mode="json")

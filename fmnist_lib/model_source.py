@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.config import PROJECT_ROOT, TrackingConfig
 from fmnist_lib.errors import ModelError, TrackingError
+from fmnist_lib.paths import resolve_path
 from fmnist_lib.persistence.stored_model import load_model
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def load(address: str, **checks: Any) -> LoadedModel:
     """
     if address.startswith("models:"):
         return _registered(address, checks)
-    path = Path(address)
+    path = resolve_path(address)
     if path.is_dir():
         return load_model(path / "model" if (path / "manifest.json").is_file() else path, **checks)
     if path.suffix != ".zip":

@@ -8,17 +8,18 @@ import re
 import signal
 import sys
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fmnist_lib import model_source
 from fmnist_lib.data.batch import FORMATS, iter_batches
 from fmnist_lib.errors import DataError, FmnistError
 from fmnist_lib.features.frames import LABEL_COLUMNS
+from fmnist_lib.paths import path_argument
 from fmnist_lib.persistence.predictor import predictions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import pandas as pd
 
@@ -196,8 +197,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; 0 when the output is written."""
     parser = argparse.ArgumentParser(prog="python -m fmnist_lib.predict", description=__doc__)
     model_source.add_arguments(parser)
-    parser.add_argument("--in", dest="source", required=True, type=Path, help=FORMATS)
-    parser.add_argument("--out", required=True, type=Path, help="FILE.csv or FILE.parquet")
+    parser.add_argument("--in", dest="source", required=True, type=path_argument, help=FORMATS)
+    parser.add_argument("--out", required=True, type=path_argument, help="FILE.csv or FILE.parquet")
     parser.add_argument(
         "--label-column",
         choices=LABEL_COLUMNS,

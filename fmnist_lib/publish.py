@@ -17,6 +17,7 @@ import numpy as np
 from fmnist_lib.data.changes import RowIndex
 from fmnist_lib.errors import ModelError
 from fmnist_lib.lineage import ROWS
+from fmnist_lib.paths import resolve_path
 from fmnist_lib.persistence.reference import HeldOutReference
 from fmnist_lib.persistence.stored_model import save_model
 from fmnist_lib.release.bundle import BundleContents, bundle_path, write_bundle
@@ -251,7 +252,9 @@ def _track(
         store = prepare_store(outcome.settings.tracking, root, environment_uri)
         return log_training_run(store, record, packed, _ask_champion(outcome, store)), None
     except Exception as error:  # noqa: BLE001 - whatever MLflow does, the run is not lost to it
-        problem = _let_wait(root / outcome.settings.tracking.spool, record, packed, error)
+        problem = _let_wait(
+            resolve_path(outcome.settings.tracking.spool, root), record, packed, error
+        )
         logger.warning("The run is not in MLflow. %s", problem)
         return None, problem
 

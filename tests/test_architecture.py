@@ -17,6 +17,7 @@ BASE = {
     "errors",
     "labels",
     "natural_order",
+    "paths",
     "plotting",
     "process",
     "statistics",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fmnist_lib.data.download import download
 from fmnist_lib.data.files import FILES, MIRRORS, has_official_content, sha256_of
 from fmnist_lib.data.find_files import describe_missing, is_there, locate
 from fmnist_lib.errors import DataError
+from fmnist_lib.paths import resolve_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from fmnist_lib.config import DataConfig
     from fmnist_lib.data.version import Origin
@@ -79,7 +80,7 @@ def find_source(
         no source can be reached and generated images are not wanted.
     """
     if config.directory is not None:
-        return _named_directory(Path(config.directory).expanduser().absolute())
+        return _named_directory(resolve_path(config.directory))
     cache = cache or default_cache()
     places = (
         cache,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +14,11 @@ import numpy as np
 from fmnist_lib.config import DEFAULT_CONFIG, PROJECT_ROOT, read_settings
 from fmnist_lib.data.dataset import load_dataset
 from fmnist_lib.errors import FmnistError
+from fmnist_lib.paths import path_argument
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from fmnist_lib.config import Settings
     from fmnist_lib.data.dataset import Dataset
@@ -42,8 +43,10 @@ def write_splits(dataset: Dataset, path: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; what goes wrong is one message."""
     parser = argparse.ArgumentParser(prog="python -m fmnist_lib.data.splits", description=__doc__)
-    parser.add_argument("file", type=Path, help="the .npz file to write")
-    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="TOML or JSON file")
+    parser.add_argument("file", type=path_argument, help="the .npz file to write")
+    parser.add_argument(
+        "--config", type=path_argument, default=DEFAULT_CONFIG, help="TOML or JSON file"
+    )
     options = parser.parse_args(arguments)
     try:
         settings: Settings = read_settings(options.config)

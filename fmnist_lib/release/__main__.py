@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from fmnist_lib.paths import path_argument
 from fmnist_lib.release.archive import BundleError, sha256_of, unpack, verify
 from fmnist_lib.release.reproduce import other_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -15,11 +19,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m fmnist_lib.release", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("verify", help="name everything that was changed")
-    check.add_argument("bundle", type=Path, help="zip file, or the directory it was unpacked to")
+    check.add_argument(
+        "bundle", type=path_argument, help="zip file, or the directory it was unpacked to"
+    )
     check.add_argument("--sha256", help="of the zip file, as the run's summary and MLflow have it")
     out = commands.add_parser("unpack", help="check it, then unpack it into a new directory")
-    out.add_argument("bundle", type=Path)
-    out.add_argument("directory", type=Path)
+    out.add_argument("bundle", type=path_argument)
+    out.add_argument("directory", type=path_argument)
     options = parser.parse_args(arguments)
     try:
         if options.command == "unpack":

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fmnist_lib.errors import FmnistError
+from fmnist_lib.paths import resolve_path
 from fmnist_lib.release.archive import seal
 from fmnist_lib.release.reproduce import MANIFEST, SEAL
 from fmnist_lib.release.source import project_files
@@ -107,7 +108,7 @@ class BundleInfo:
 def bundle_path(config: ReleaseConfig, root: Path, name: str) -> Path:
     """Return where the bundle of a run goes; a relative directory is one of the checkout's."""
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or "bundle"
-    return root / config.directory / f"{safe}.zip"
+    return resolve_path(config.directory, root) / f"{safe}.zip"
 
 
 def write_bundle(path: Path, contents: BundleContents) -> BundleInfo:

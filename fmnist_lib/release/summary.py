@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -196,7 +197,8 @@ class RunSummary:
         commands = []
         if self.bundle is not None:
             path = self.bundle.path
-            unpack = f"python -m fmnist_lib.release unpack {path.parent.name}/{path.name} reproduce"
+            packed = shlex.quote(f"{path.parent.name}/{path.name}")
+            unpack = f"python -m fmnist_lib.release unpack {packed} reproduce"
             commands.append((unpack, "Unpack the bundle"))
             commands.append(
                 (
@@ -211,7 +213,7 @@ class RunSummary:
             )
         )
         if self.tracked is not None:
-            ui = f"mlflow ui --backend-store-uri {_short(self.tracked.tracking_uri)}"
+            ui = f"mlflow ui --backend-store-uri {shlex.quote(_short(self.tracked.tracking_uri))}"
             commands.append((ui, "Compare with other runs"))
         return commands
 
@@ -288,4 +290,4 @@ def _interval(low: Any, high: Any) -> str:
 def _short(uri: str) -> str:
     """Name the project's own SQLite file as seen from the checkout."""
     own = "mlruns/mlflow.db"
-    return f"sqlite:///{own}" if uri.startswith("sqlite:") and uri.endswith(f"/{own}") else uri
+    return f"sqlite:///{own}" if uri.startswith("sqlite") and uri.endswith(f"/{own}") else uri

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fmnist_lib.config import DEFAULT_CONFIG, PROJECT_ROOT, read_settings
 from fmnist_lib.errors import FmnistError, TrackingError
+from fmnist_lib.paths import path_argument, resolve_path
 from fmnist_lib.process import user_name
 from fmnist_lib.tracking.promotion import promote, read_measures, rollback
 from fmnist_lib.tracking.spool import deliver, only_one, waiting
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def sync(options: argparse.Namespace, settings: Settings) -> int:
     """Deliver every run that waits; one that fails does not keep the others."""
-    directory = options.root / settings.tracking.spool
+    directory = resolve_path(settings.tracking.spool, options.root)
     places = waiting(directory)
     if not places:
         _say(f"Nothing waits in {directory}.")
@@ -105,9 +105,11 @@ def _say(text: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m fmnist_lib.tracking", description=__doc__)
-    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="TOML or JSON file")
     parser.add_argument(
-        "--root", type=Path, default=PROJECT_ROOT, help="directory that holds mlruns/"
+        "--config", type=path_argument, default=DEFAULT_CONFIG, help="TOML or JSON file"
+    )
+    parser.add_argument(
+        "--root", type=path_argument, default=PROJECT_ROOT, help="directory that holds mlruns/"
     )
     parser.add_argument("--by", default=user_name(), help="who asks, for the trail")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

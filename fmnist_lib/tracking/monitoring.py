@@ -7,9 +7,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from fmnist_lib.paths import sqlite_file
 from fmnist_lib.tracking.entries import log_all, metrics
 from fmnist_lib.tracking.registry import CHAMPION
-from fmnist_lib.tracking.store import FIRST_CONTACT, client, mlflow_calls, resolve_uri, sqlite_file
+from fmnist_lib.tracking.store import FIRST_CONTACT, client, mlflow_calls, resolve_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

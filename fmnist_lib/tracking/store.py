@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
+import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from fmnist_lib.errors import TrackingError
+from fmnist_lib.paths import resolve_address, sqlite_address, sqlite_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from fmnist_lib.config import TrackingConfig
 
-SQLITE = "sqlite:///"
+#: Databases beside SQLite that MLflow keeps its runs in.
+DATABASES = frozenset({"postgresql", "mysql", "mssql"})
 #: A second run waits this long while the first one migrates the database.
 LOCK_SECONDS = 180
 #: MLflow's own defaults (7 retries of 120 s) would hang a finished training run for minutes.
@@ -68,12 +72,16 @@ def resolve_uri(config: TrackingConfig, root: Path, environment_uri: str | None 
     ----------
     config : TrackingConfig
     root : Path
-        Directory that holds ``mlruns/`` when nothing else is named.
+        Directory that holds ``mlruns/`` when nothing else is named, and where a relative SQLite
+        file of the configuration starts; one of the environment starts at the working directory.
     environment_uri : str or None
         Value of ``MLFLOW_TRACKING_URI``, read by the caller.
     """
-    default = f"{SQLITE}{root.resolve() / 'mlruns' / 'mlflow.db'}"
-    return config.uri or environment_uri or default
+    if config.uri:
+        return resolve_address(config.uri, root.resolve())
+    if environment_uri:
+        return resolve_address(environment_uri)
+    return sqlite_address(root.resolve() / "mlruns" / "mlflow.db")
 
 
 def prepare_store(
@@ -143,14 +151,38 @@ def mlflow_calls(uri: str, **environment: str) -> Iterator[None]:
         from mlflow.exceptions import MlflowException
 
         try:
+            _open_database(uri)
             yield
         except (
             MlflowException,
             requests.RequestException,
             sqlalchemy.exc.SQLAlchemyError,
+            sqlite3.Error,
             OSError,
+            ImportError,
         ) as error:
             raise TrackingError(_message(uri, error)) from error
+
+
+def _open_database(uri: str) -> None:
+    """Read a database once: MLflow would try for almost two minutes, without a message."""
+    database = sqlite_file(uri)
+    if database is None:
+        if uri.partition("://")[0].partition("+")[0] in DATABASES:
+            _connect(uri)
+    elif database.exists():
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+            connection.execute("SELECT name FROM sqlite_master LIMIT 1").fetchall()
+
+
+def _connect(uri: str) -> None:
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(uri)
+    try:
+        engine.connect().close()
+    finally:
+        engine.dispose()
 
 
 def client(uri: str) -> Any:
@@ -198,13 +230,6 @@ def database_lock(database: Path) -> Iterator[None]:
         ) from None
 
 
-def sqlite_file(uri: str) -> Path | None:
-    """Return the database file of a SQLite URI, None for any other URI."""
-    if not uri.startswith(SQLITE):
-        return None
-    return Path(uri.removeprefix(SQLITE).partition("?")[0]).resolve()
-
-
 def without_credentials(uri: str) -> str:
     """Return the URI without the user name and password it may hold."""
     parts = urlsplit(uri)
@@ -225,7 +250,8 @@ def _migrate_once(database: Path) -> None:
     unfinished = database.with_name(f"{database.name}.{os.getpid()}.unfinished")
     unfinished.unlink(missing_ok=True)
     try:
-        store = SqlAlchemyStore(f"{SQLITE}{unfinished}", (database.parent / "artifacts").as_uri())
+        artifacts = (database.parent / "artifacts").as_uri()
+        store = SqlAlchemyStore(sqlite_address(unfinished), artifacts)
         store.engine.dispose()
         unfinished.replace(database)
     finally:
@@ -259,7 +285,7 @@ def _message(uri: str, error: Exception) -> str:
     reason = str(error).strip().partition("\n")[0] or type(error).__name__
     hint = "Check that the server is up and reachable, or set tracking.uri"
     if "out-of-date database schema" in reason or "locate revision" in reason:
-        hint = f"Back the file up, then run `mlflow db upgrade {address}`"
+        hint = f"Back the file up, then run `mlflow db upgrade {shlex.quote(address)}`"
     elif sqlite_file(uri) is not None:
         hint = "Check that its directory can be written, or set tracking.uri"
     return (

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from fmnist_lib.paths import sqlite_address
+
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 QUICK = PROJECT_ROOT / "config" / "quick.toml"
 
@@ -23,7 +25,7 @@ class Project:
     def __init__(self, directory: Path, root: Path = PROJECT_ROOT, flow: str = "train.py") -> None:
         self.directory = directory
         self.flow = root / "flows" / flow
-        self.tracking_uri = f"sqlite:///{directory}/mlruns/mlflow.db"
+        self.tracking_uri = sqlite_address(directory / "mlruns" / "mlflow.db")
         self.environment = os.environ | {"MLFLOW_TRACKING_URI": self.tracking_uri}
 
     def command(self, *arguments: str, config: Path | None) -> list[str]:

@@ -10,6 +10,7 @@ from metaflow.cards import get_cards
 from flows.lineage import find_champion
 from fmnist_lib.config import TrackingConfig
 from fmnist_lib.errors import DataError
+from fmnist_lib.paths import sqlite_address
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +35,7 @@ def test_without_data_every_report_says_synthetic(
         # A proxy that is not there: no request leaves the machine.
         "http_proxy": "http://127.0.0.1:9",
         "https_proxy": "http://127.0.0.1:9",
-        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
+        "MLFLOW_TRACKING_URI": sqlite_address(tmp_path / "mlflow.db"),
     }
     arguments = ("run", "--rows", "3000", "--batch", str(tmp_path / "batch.npy"))
     done = lonely.run(*arguments, config=lonely.config("synthetic"))
@@ -53,7 +54,7 @@ def test_without_data_every_report_says_synthetic(
 
     from fmnist_lib.tracking.store import client
 
-    mlflow = client(f"sqlite:///{tmp_path}/mlflow.db")
+    mlflow = client(sqlite_address(tmp_path / "mlflow.db"))
     model = mlflow.get_registered_model("fashion-mnist")
     assert "champion" not in model.aliases
     tags = mlflow.get_run(run["publish"].task.data.mlflow_run_id).data.tags

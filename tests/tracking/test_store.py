@@ -10,6 +10,8 @@ import pytest
 
 from fmnist_lib.config import TrackingConfig
 from fmnist_lib.errors import TrackingError
+from fmnist_lib.tracking.registry import load_champion
+from fmnist_lib.tracking.runs import log_training_run
 from fmnist_lib.tracking.store import client, prepare_store, resolve_uri, without_credentials
 
 
@@ -100,3 +102,42 @@ def test_a_directory_that_cannot_be_written_is_a_tracking_error(tmp_path):
 )
 def test_credentials_are_never_shown(uri, shown):
     assert without_credentials(uri) == shown
+
+
+@pytest.mark.parametrize("name", ["feature%2Fx", "a b%20c'ü?#d"])
+def test_a_checkout_of_any_name_keeps_its_runs(
+    name, fresh_database, make_record, saved_model, test_images, tmp_path
+):
+    root = tmp_path / name
+    shutil.copytree(fresh_database, root)
+    store = prepare_store(TrackingConfig(experiment="copy"), root)
+    assert store.database == root / "mlruns" / "mlflow.db"
+    tracked = log_training_run(store, make_record(), saved_model)
+    assert load_champion(store.uri, "fashion-mnist").predict(test_images[:5]).shape == (5,)
+    assert client(store.uri).list_artifacts(tracked.run_id)
+    # MLflow makes the directory of an address, undecoded.
+    assert {path.name for path in tmp_path.iterdir()} == {name, "model", "mlflow"}
+
+
+def test_a_new_database_is_made_in_a_checkout_of_any_name(tmp_path):
+    root = tmp_path / "feature%2Fx"
+    store = prepare_store(TrackingConfig(), root)
+    assert store.database.is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["feature%2Fx"]
+
+
+def test_a_file_that_is_no_database_is_refused_at_once(tmp_path):
+    (tmp_path / "mlruns").mkdir()
+    (tmp_path / "mlruns" / "mlflow.db").write_text("no database" * 100)
+    started = time.monotonic()
+    with pytest.raises(TrackingError, match="file is not a database"):
+        prepare_store(TrackingConfig(), tmp_path)
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("uri", ["postgresql+psycopg2://localhost:1/x", "mysql+nothing://h/x"])
+def test_a_database_server_that_does_not_answer_is_refused_at_once(uri, tmp_path):
+    started = time.monotonic()
+    with pytest.raises(TrackingError):
+        prepare_store(TrackingConfig(uri=uri), tmp_path)
+    assert time.monotonic() - started < 10
