@@ -127,16 +127,27 @@ def unpack(path: Path, directory: Path, prefix: str = "") -> None:
             "Nothing was unpacked. Take the bundle from its source again."
         )
     created = not directory.exists()
-    directory.mkdir(parents=True, exist_ok=True)
     try:
         with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                if member.filename.startswith(prefix):
-                    _extract(archive, member, directory / member.filename)
+            _extract_all(archive, directory, prefix)
     except BaseException:
         if created:
             shutil.rmtree(directory, ignore_errors=True)
         raise
+
+
+def _extract_all(archive: zipfile.ZipFile, directory: Path, prefix: str) -> None:
+    """Write the members; trouble with the output is not reported as a damaged bundle."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for member in archive.infolist():
+            if member.filename.startswith(prefix):
+                _extract(archive, member, directory / member.filename)
+    except OSError as error:
+        raise BundleError(
+            f"{directory}: expected to write the bundle's files there, got: "
+            f"{error.strerror or error}. Free some space, or name another directory."
+        ) from error
 
 
 def _unsafe(path: Path) -> list[str]:
@@ -146,6 +157,10 @@ def _unsafe(path: Path) -> list[str]:
             members = archive.infolist()
     except FileNotFoundError:
         raise BundleError(f"{path}: expected a bundle, found nothing. Check the path.") from None
+    except (PermissionError, IsADirectoryError) as error:
+        raise BundleError(
+            f"{path}: expected a readable zip file, got: {error.strerror}. Check its permissions."
+        ) from None
     except _BROKEN as error:
         return [f"{_STRUCTURE} ({error})"]
     names = [member.filename for member in members]
@@ -176,7 +191,8 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) ->
     target.parent.mkdir(parents=True, exist_ok=True)
     # "x": never through a link or over a file that is there.
     with archive.open(member) as source, target.open("xb") as output:
-        shutil.copyfileobj(source, output, _CHUNK)
+        for piece in _checked_pieces(source, member.filename):
+            output.write(piece)
 
 
 def _different_members(path: Path) -> list[str]:
@@ -230,6 +246,21 @@ def _sha256(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> str | None:
 
 def _pieces(source: IO[bytes]) -> Iterator[bytes]:
     while piece := source.read(_CHUNK):
+        yield piece
+
+
+def _checked_pieces(source: IO[bytes], name: str) -> Iterator[bytes]:
+    """Yield a member's content; an error of the disk it is read from is reported as one."""
+    while True:
+        try:
+            piece = source.read(_CHUNK)
+        except OSError as error:
+            raise BundleError(
+                f"{name}: expected to read it from the bundle, got: {error.strerror or error}. "
+                "Check the disk."
+            ) from error
+        if not piece:
+            return
         yield piece
 
 

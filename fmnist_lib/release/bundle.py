@@ -12,7 +12,7 @@ import zipfile
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -217,7 +217,7 @@ def _add(archive: zipfile.ZipFile, name: str, source: bytes | Path) -> str:
     """Add one file, a piece at a time; return its SHA-256."""
     digest = hashlib.sha256()
     with (
-        io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as reader,
+        _opened(source) as reader,
         # Opened by name, a member is dated 1980: the same contents, the same bytes on any day.
         archive.open(name, "w", force_zip64=True) as writer,
     ):
@@ -225,6 +225,19 @@ def _add(archive: zipfile.ZipFile, name: str, source: bytes | Path) -> str:
             digest.update(piece)
             writer.write(piece)
     return digest.hexdigest()
+
+
+def _opened(source: bytes | Path) -> IO[bytes]:
+    """Open what is to be packed; that it cannot be read is no fault of the bundle's place."""
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    try:
+        return source.open("rb")
+    except OSError as error:
+        raise ReleaseError(
+            f"{source}: expected a readable file to pack, got: {error.strerror or error}. "
+            "Restore it, then `python flows/train.py resume`."
+        ) from error
 
 
 def _npy(array: NDArray[Any]) -> bytes:

@@ -72,7 +72,9 @@ def test_labels_without_names_go_by_natural_order(arrays, tmp_path):
     images, labels = arrays
     directory = save(tmp_path / "pngs", images)
     (tmp_path / "l.txt").write_text("\n".join(map(str, labels)))
-    np.testing.assert_array_equal(read_batch(directory, tmp_path / "l.txt").labels, labels)
+    batch = read_batch(directory, tmp_path / "l.txt")
+    np.testing.assert_array_equal(batch.labels, labels)
+    np.testing.assert_array_equal(batch.images, images)
 
 
 NAMED = {

@@ -140,3 +140,21 @@ def test_other_files_and_no_file_are_an_error_without_a_traceback(tmp_path):
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
         assert done.stdout or done.stderr
+
+
+def test_a_place_that_cannot_be_written_is_not_called_a_changed_bundle(bundle, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main(["unpack", str(bundle), str(tmp_path / "file" / "x")]) == 1
+    message = capsys.readouterr().err
+    assert "expected to write the bundle's files there" in message
+    assert "unchanged" not in message
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_bundle_that_may_not_be_read_is_not_called_changed(bundle, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(zipfile, "ZipFile", refuse)
+    with pytest.raises(BundleError, match="expected a readable zip file, got: Permission denied"):
+        unpack(bundle, tmp_path / "x")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -134,6 +135,15 @@ def test_a_failed_write_leaves_the_older_bundle_and_no_rest(contents, tmp_path):
         write_bundle(path, broken)
     assert [file.name for file in tmp_path.iterdir()] == ["run.zip"]
     assert path.read_bytes() == b"older"
+
+
+def test_a_file_that_cannot_be_read_is_not_reported_as_one_of_writing(contents, tmp_path):
+    model = shutil.copytree(contents.model_directory, tmp_path / "model")
+    (model / "z.skops").symlink_to(tmp_path / "absent")
+    with pytest.raises(ReleaseError, match=r"z\.skops: expected a readable file to pack") as raised:
+        write_bundle(tmp_path / "b.zip", replace(contents, model_directory=model))
+    assert "expected to write" not in str(raised.value)
+    assert not (tmp_path / "b.zip").exists()
 
 
 def test_the_file_name_is_safe_whatever_the_run_is_called(tmp_path):
