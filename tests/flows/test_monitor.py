@@ -163,6 +163,36 @@ def test_a_bad_batch_is_one_message_and_leaves_the_signal_alone(
     assert message in str(card_content(card))
 
 
+def test_pictures_meet_their_labels_by_name_and_nameless_columns_need_a_place(
+    monitor, config, finished, card_content
+):
+    from PIL import Image
+
+    held_back = finished["select"].task.data.held_back
+    images, labels = held_back.images[:200], np.asarray(held_back.labels[:200])
+    folder, known = monitor.directory / "pictures", monitor.directory / "pictures.csv"
+    folder.mkdir()
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{number}.png")
+    lines = [f"{number}.png,{labels[number]}" for number in reversed(range(200))]
+    known.write_text("\n".join(["file,label", *lines]))
+    done = monitor.run("run", "--batch", str(folder), "--labels", str(known), config=config)
+    assert done.returncode == 0, done.stdout + done.stderr
+    task = latest()["assess"].task
+    assert task.data.signal.realised_accuracy.value > 0.5
+    (card,) = get_cards(task, id="monitor")
+    assert "above each its file name" in str(card_content(card))
+    table = monitor.directory / "few.csv"
+    np.savetxt(table, np.column_stack([images[:5].reshape(5, 784), [0] * 5]), "%d", ",")
+    done = monitor.run("run", "--batch", str(table), config=config)
+    assert done.returncode == 1
+    assert "--label-column first|last|none" in done.stdout + done.stderr
+    arguments = ("run", "--batch", str(table), "--label-column", "last")
+    done = monitor.run(*arguments, config=config)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert latest()["assess"].task.data.signal.verdict == "insufficient_data"
+
+
 def test_without_a_champion_the_monitor_says_how_to_get_one(tmp_path, monitor_in):
     fresh = monitor_in(tmp_path)
     fresh.environment["METAFLOW_DATASTORE_SYSROOT_LOCAL"] = str(tmp_path)
