@@ -36,10 +36,14 @@ def parse_config(text: str) -> dict:
     from fmnist_lib.config import parse_settings, source_of
     from fmnist_lib.errors import ConfigError
     from fmnist_lib.monitor_config import DEFAULT_MONITOR_CONFIG, MonitorSettings
+    from fmnist_lib.preflight import check_before_start
 
     source = source_of(text, sys.argv, DEFAULT_MONITOR_CONFIG)
     try:
-        return parse_settings(text, source, MonitorSettings).model_dump(mode="json")
+        settings = parse_settings(text, source, MonitorSettings)
+        if "run" in sys.argv:
+            check_before_start(settings, PROJECT_ROOT, os.environ.get("MLFLOW_TRACKING_URI"))
+        return settings.model_dump(mode="json")
     except ConfigError as error:
         raise MetaflowException(str(error)) from None
 
@@ -170,11 +174,14 @@ class FashionMnistMonitor(FlowSpec):
     def resolve_config(self):
         """Return the configuration with the command line parameters put in."""
         from fmnist_lib.errors import ConfigError
+        from fmnist_lib.preflight import check_exists
 
         given = {"batch": self.batch, "labels": self.labels, "label_column": self.label_column}
         resolved = self.config.to_dict() | {key: value for key, value in given.items() if value}
         if not resolved["batch"]:
             raise ConfigError("batch: expected --batch FILE, or `batch` in the configuration.")
+        for key in given:
+            check_exists(key, resolved[key])
         return resolved
 
     def read_batch(self):

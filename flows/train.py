@@ -40,9 +40,13 @@ def parse_config(text: str) -> dict:
 
     from fmnist_lib.config import parse_settings, source_of
     from fmnist_lib.errors import ConfigError
+    from fmnist_lib.preflight import check_before_start
 
     try:
-        return parse_settings(text, source_of(text, sys.argv)).model_dump(mode="json")
+        settings = parse_settings(text, source_of(text, sys.argv))
+        if "run" in sys.argv:
+            check_before_start(settings, PROJECT_ROOT, os.environ.get("MLFLOW_TRACKING_URI"))
+        return settings.model_dump(mode="json")
     except ConfigError as error:
         raise MetaflowException(str(error)) from None
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from fmnist_lib.config_messages import describe_problems
 from fmnist_lib.config_syntax import named_file, parse_text
@@ -383,8 +383,8 @@ class TrackingConfig(Section):
         default=None,
         description="Tracking server; absent: MLFLOW_TRACKING_URI, else a SQLite file in mlruns/.",
     )
-    experiment: Annotated[str, Field(min_length=1)] = "fashion-mnist"
-    model_name: Annotated[str, Field(min_length=1)] = "fashion-mnist"
+    experiment: Annotated[str, Field(min_length=1, max_length=500)] = "fashion-mnist"
+    model_name: Annotated[str, Field(min_length=1, max_length=256)] = "fashion-mnist"
     spool: Annotated[str, Field(min_length=1)] = Field(
         default="mlruns/spool",
         description="Where runs wait when the server is away; relative to the project.",
@@ -394,6 +394,24 @@ class TrackingConfig(Section):
         description="A server that takes longer for a run gets it later: "
         "`python -m fmnist_lib.tracking sync`.",
     )
+
+    @field_validator("experiment", "model_name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not name.strip():
+            raise ValueError("expected a name, got only blanks")
+        return name
+
+    @field_validator("model_name")
+    @classmethod
+    def _check_model_name(cls, name: str) -> str:
+        # MLflow refuses the first three; the others end the name in `models:/` addresses and in
+        # queries.
+        if name in {".", ".."} or set(name) & set("/:@'\""):
+            raise ValueError(
+                f"expected a name that MLflow can register, without / : @ and quotes, got '{name}'"
+            )
+        return name
 
     @model_validator(mode="after")
     def _check_uri(self) -> TrackingConfig:

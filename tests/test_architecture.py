@@ -26,7 +26,16 @@ BASE = {
     "persistence",
 }
 #: The modules that bring folders together.
-COMPOSITION = {"lineage", "publish", "retraining", "monitoring", "predict", "serve", "model_source"}
+COMPOSITION = {
+    "lineage",
+    "preflight",
+    "publish",
+    "retraining",
+    "monitoring",
+    "predict",
+    "serve",
+    "model_source",
+}
 LIBRARY = sorted((ROOT / "fmnist_lib").rglob("*.py"))
 CARDS = sorted((ROOT / "cards").rglob("*.py"))
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from fmnist_lib.errors import TrackingError
 from fmnist_lib.paths import resolve_address, sqlite_address, sqlite_file
+from fmnist_lib.tracking.addresses import address_problem, is_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from fmnist_lib.config import TrackingConfig
 
-#: Databases beside SQLite that MLflow keeps its runs in.
-DATABASES = frozenset({"postgresql", "mysql", "mssql"})
 #: A second run waits this long while the first one migrates the database.
 LOCK_SECONDS = 180
 #: MLflow's own defaults (7 retries of 120 s) would hang a finished training run for minutes.
@@ -145,6 +144,8 @@ def quiet_mlflow(**environment: str) -> Iterator[None]:
 @contextmanager
 def mlflow_calls(uri: str, **environment: str) -> Iterator[None]:
     """Run calls to a store quietly; whatever goes wrong with it becomes a TrackingError."""
+    if problem := address_problem(uri):
+        raise TrackingError(f"MLflow at {without_credentials(uri)}: {problem}.")
     with quiet_mlflow(**environment):
         import requests
         import sqlalchemy.exc
@@ -168,7 +169,7 @@ def _open_database(uri: str) -> None:
     """Read a database once: MLflow would try for almost two minutes, without a message."""
     database = sqlite_file(uri)
     if database is None:
-        if uri.partition("://")[0].partition("+")[0] in DATABASES:
+        if is_database(uri):
             _connect(uri)
     elif database.exists():
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
@@ -232,7 +233,10 @@ def database_lock(database: Path) -> Iterator[None]:
 
 def without_credentials(uri: str) -> str:
     """Return the URI without the user name and password it may hold."""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return uri.rpartition("@")[2]
     if "@" not in parts.netloc:
         return uri
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
