@@ -84,7 +84,7 @@ def measure(path, run):
     assessment = assess(model, reference, new, settings)
     signal = signal_of(assessment, new, champion, batch=str(path), monitor_run="benchmark")
     track(signal, RunIdentity("benchmark", "1", "benchmark/1", "benchmark"), tracking, ROOT, uri)
-    history = [*earlier_signals(settings.history - 1), signal]
+    history = [*earlier_signals(settings.history - 1)[0], signal]
     version = champion_of(champion, "data_version")
     card = monitor_card(
         signal, assessment, history, new.images, config=settings.drift.verdict, version=version

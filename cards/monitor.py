@@ -54,8 +54,13 @@ def monitor_card(
     config: VerdictConfig,
     version: DataVersion,
     names: Sequence[str] | None = None,
+    unreadable: int = 0,
 ) -> list[MetaflowCardComponent]:
-    """Verdict, evidence, accuracy, pictures with their file names if known, history."""
+    """Verdict, evidence, accuracy, pictures with their file names if known, history.
+
+    The last two arguments are the names of the images' files, and the number of earlier runs that
+    could not be read.
+    """
     return [
         *header(f"{_WORDS[signal.verdict]}: `{signal.verdict}`", version),
         Markdown(f"**{text(_sentence(signal.reason))}**"),
@@ -68,6 +73,7 @@ def monitor_card(
         Markdown("## Over time"),
         *pictures([history_chart(history)]),
         _history(history),
+        *_unreadable(unreadable),
     ]
 
 
@@ -154,6 +160,13 @@ def _history(history: Sequence[Signal]) -> MetaflowCardComponent:
             for one in reversed(history[-_SHOWN_HISTORY:])
         ],
     )
+
+
+def _unreadable(runs: int) -> list[MetaflowCardComponent]:
+    if not runs:
+        return []
+    which = "1 earlier run" if runs == 1 else f"{runs:,} earlier runs"
+    return [Markdown(f"Left out: {which} could not be read. The step's log says why.")]
 
 
 def _p_value(value: float) -> str:

@@ -25,17 +25,26 @@ def card_pages(pathspec: str, without: str) -> dict[str, str]:
     """
     from metaflow import Run
 
-    pages = {}
+    pages: dict[str, str] = {}
     try:
         for step in Run(pathspec, _namespace_check=False):
             tasks = [] if step.id == without else sorted(step, key=lambda task: int(task.id))
             for number, task in enumerate(tasks, 1):
                 name = step.id if len(tasks) == 1 else f"{step.id}-{number}"
-                for card in _cards(task):
-                    pages[name] = card.get()
-    except Exception as error:  # noqa: BLE001 (whatever the datastore or a card raises)
-        logger.warning("Not every card could be put into the bundle: %s", error)
+                pages |= _pages(name, task)
+    except Exception as error:  # noqa: BLE001 (whatever the datastore raises)
+        logger.warning("Not every card could be put into the bundle: %r", error)
     return pages
+
+
+def _pages(name: str, task: Any) -> dict[str, str]:
+    """Return the page of a task's last card; none if it cannot be read."""
+    try:
+        pages = [card.get() for card in _cards(task)]
+    except Exception as error:  # noqa: BLE001 (whatever the datastore or a card raises)
+        logger.warning("The card of %s could not be put into the bundle: %r", name, error)
+        return {}
+    return {name: pages[-1]} if pages else {}
 
 
 def _cards(task: Any) -> Iterable[Any]:

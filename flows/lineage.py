@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from metaflow import Flow, Run, namespace
@@ -11,7 +11,7 @@ from metaflow.exception import MetaflowException
 
 from fmnist_lib.errors import DataError, TrackingError
 from fmnist_lib.monitor.challenge import Challenge, Champion
-from fmnist_lib.monitor.signal import Retraining
+from fmnist_lib.monitor.signal import Retraining, Signal
 from fmnist_lib.paths import resolve_path
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from fmnist_lib.config import TrackingConfig
     from fmnist_lib.data.dataset import Split
-    from fmnist_lib.monitor.signal import Signal
     from fmnist_lib.monitor_config import RetrainConfig
     from fmnist_lib.retraining import Contest, RetrainingData
 
@@ -69,22 +68,38 @@ def champion_of(champion: Champion, artifact: str) -> Any:
     return Run(champion.run)["select"].task[artifact].data
 
 
-def earlier_signals(limit: int) -> list[Signal]:
+def earlier_signals(limit: int) -> tuple[list[Signal], int]:
     """Return what earlier runs of the monitor signalled, the oldest first.
+
+    A run whose signal can't be read is left out with a warning, and counted: the history is
+    evidence, no precondition.
 
     Parameters
     ----------
     limit : int
         Of the most recent ones.
+
+    Returns
+    -------
+    tuple of list of Signal and int
+        The signals, and the number of runs on the way that could not be read.
     """
     namespace(None)
     signals: list[Signal] = []
-    for run in _runs(MONITOR):
-        if len(signals) >= limit:
-            break
-        signal = _signal(run, "end") or _signal(run, "assess")
+    unreadable = 0
+    runs = _runs(MONITOR)
+    while len(signals) < limit:
+        try:
+            run = next(runs, None)
+            if run is None:
+                break
+            signal = _last_signal(run)
+        except Exception as error:  # noqa: BLE001 (whatever damaged or foreign data raise)
+            logger.warning("An earlier run of the monitor can't be read: %r", error)
+            unreadable += 1
+            continue
         signals += [signal] if signal else []
-    return signals[::-1]
+    return signals[::-1], unreadable
 
 
 def find_challenge(monitor_run: str | None, trigger: Any) -> Challenge | None:
@@ -195,13 +210,39 @@ def monitor_tags(flow: Any) -> list[str]:
     return tags + ([f"training:{retraining.run}"] if retraining and retraining.run else [])
 
 
+def _last_signal(run: Run) -> Signal | None:
+    """Signal of the last step that left one readable; only it knows of a retraining.
+
+    None for a run that left none; the error of the first step otherwise.
+    """
+    problem = None
+    for step in ("end", "assess"):
+        try:
+            signal = _signal(run, step)
+        except Exception as error:  # noqa: BLE001 (an earlier step may be readable)
+            problem = problem or error
+            continue
+        if signal is not None:
+            return signal
+    if problem:
+        raise problem
+    return None
+
+
 def _signal(run: Run, step: str) -> Signal | None:
-    """Signal as a step left it; only the last one knows what became of a retraining."""
+    """Signal as a step left it; None when the run did not get so far."""
     try:
-        return run[step].task["signal"].data
-    # A run that is still at it, that failed, or whose data somebody has deleted.
-    except (KeyError, AttributeError, TypeError, MetaflowException, OSError):
+        task = run[step].task
+        artifact = task["signal"] if task else None
+    except KeyError:
         return None
+    if artifact is None:
+        return None
+    signal = artifact.data
+    missing = [one.name for one in fields(Signal) if not hasattr(signal, one.name)]
+    if missing:
+        raise DataError(f"{artifact.pathspec}: expected a signal, got one without {missing[0]}.")
+    return signal
 
 
 def _obstacle(data: Any, champion: Champion) -> str:

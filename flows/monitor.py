@@ -117,16 +117,17 @@ class FashionMnistMonitor(FlowSpec):
             self.signal, self.identity(), settings.tracking, PROJECT_ROOT, self.tracking_uri
         )
         self.labelled_batch = new if self.signal.retrain and new.labels is not None else None
-        history = [*earlier_signals(settings.history - 1), self.signal]
+        earlier, unreadable = earlier_signals(settings.history - 1)
         current.card["monitor"].extend(
             monitor_card(
                 self.signal,
                 self.assessment,
-                history,
+                [*earlier, self.signal],
                 new.images,
                 config=settings.drift.verdict,
                 version=self.data_version,
                 names=new.names,
+                unreadable=unreadable,
             )
         )
         self.tag_run()

@@ -60,5 +60,9 @@ def changes_since_champion(
     if found is None:
         return None
     champion, content = found
-    rows = RowIndex.of(dataset.splits.values())
-    return compare_data(RowIndex.from_bytes(content), rows, champion)
+    try:
+        before = RowIndex.from_bytes(content)
+    except Exception as error:  # noqa: BLE001 (whatever a damaged file raises)
+        logger.warning("The data are not compared with the champion's: %s: %r", ROWS, error)
+        return None
+    return compare_data(before, RowIndex.of(dataset.splits.values()), champion)

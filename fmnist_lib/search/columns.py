@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import pickle
 import shutil
 import tempfile
@@ -17,9 +18,11 @@ from fmnist_lib.features.block import FeatureBlock
 from fmnist_lib.features.chunks import one_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fmnist_lib.search.data import SearchData
+
+logger = logging.getLogger(__name__)
 
 #: Components kept of every extractor; a pipeline takes the leading ones.
 MAX_SYMMETRIC, MAX_ANTISYMMETRIC = 640, 360
@@ -62,9 +65,11 @@ class ColumnStore:
         key = self._key(extractor)
         if key not in self._blocks:
             path = self._block_path(extractor)
-            if not path.exists():
+            block = _read_whole(_read_block, path)
+            if block is None:
                 _fit(extractor, self._data.images[self._data.fit_rows()], self._seed, path)
-            self._blocks[key] = _read_block(path)
+                block = _read_block(path)
+            self._blocks[key] = block
         return self._blocks[key]
 
     def prepare(self, extractors: Sequence[Any], processes: int) -> None:
@@ -107,7 +112,7 @@ class ColumnStore:
         """
         first, last = rows.start // _CHUNK, -(-rows.stop // _CHUNK)
         self._complete(extractor, range(first, last))
-        parts = [np.load(self._path(extractor, chunk)) for chunk in range(first, last)]
+        parts = [self._chunk(extractor, chunk) for chunk in range(first, last)]
         offset = first * _CHUNK
         return np.concatenate(parts)[rows.start - offset : rows.stop - offset]
 
@@ -120,6 +125,15 @@ class ColumnStore:
         """Rows and files that are not there."""
         files = [(chunk * _CHUNK, self._path(extractor, chunk)) for chunk in chunks]
         return [(slice(first, first + _CHUNK), path) for first, path in files if not path.exists()]
+
+    def _chunk(self, extractor: Any, chunk: int) -> np.ndarray:
+        """Read a file of columns; one that is damaged is computed again."""
+        path = self._path(extractor, chunk)
+        columns = _read_whole(np.load, path)
+        if columns is None:
+            self._complete(extractor, range(chunk, chunk + 1))
+            columns = np.load(path)
+        return columns
 
     def _complete(self, extractor: Any, chunks: range) -> None:
         block = self.block(extractor)
@@ -188,6 +202,18 @@ def _transform(block_path: Path, images: np.ndarray, path: Path) -> None:
 @lru_cache(maxsize=1)
 def _read_block(path: Path) -> FeatureBlock:
     return pickle.loads(path.read_bytes())  # noqa: S301 (written by us)
+
+
+def _read_whole(read: Callable[[Path], Any], path: Path) -> Any:
+    """Read a file of the cache; None for one that is missing, or damaged and therefore deleted."""
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # noqa: BLE001 (whatever a damaged file raises)
+        logger.warning("%s can't be read and is computed again: %r", path, error)
+        path.unlink(missing_ok=True)
+        return None
 
 
 def _write_array(path: Path, array: np.ndarray) -> None:

@@ -194,11 +194,8 @@ class Race:
 
     def _standings(self) -> dict[str, Standing]:
         files = [(name, self._directory / f"{name}.json") for name in self._shares]
-        return {
-            name: Standing(**json.loads(path.read_text(encoding="utf-8")))
-            for name, path in files
-            if path.exists()
-        }
+        found = ((name, _read_standing(path)) for name, path in files)
+        return {name: standing for name, standing in found if standing is not None}
 
     def _write(self, standing: Standing) -> None:
         self._own = standing
@@ -208,6 +205,14 @@ class Race:
         ) as file:
             json.dump(asdict(standing), file)
         Path(file.name).replace(self._directory / f"{self._identifier}.json")
+
+
+def _read_standing(path: Path) -> Standing | None:
+    """Read what a candidate posted; None for nothing, or for a file that a crash left damaged."""
+    try:
+        return Standing(**json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
 
 
 def _best(standings: Mapping[str, Standing]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from fmnist_lib.config import OptunaCandidate
     from fmnist_lib.search.data import SearchData
+
+logger = logging.getLogger(__name__)
 
 #: Newest studies that are looked at, and points taken of each.
 _STUDIES, _POINTS = 3, 2
@@ -60,13 +63,23 @@ class StudyFolder:
         """
         points = []
         for path in sorted(self._directory.glob("*.log"), reverse=True)[:_STUDIES]:
-            storage = JournalStorage(JournalFileBackend(str(path)))
-            for summary in optuna.get_all_study_summaries(storage):
-                study = optuna.load_study(study_name=summary.study_name, storage=storage)
-                scored = [trial for trial in study.trials if trial.intermediate_values]
-                scored.sort(key=_reached, reverse=True)
-                points += [trial.params for trial in scored[:_POINTS]]
+            try:
+                points += _best_of(path)
+            except Exception as error:  # noqa: BLE001 (whatever a damaged journal raises)
+                logger.warning("The study %s can't be read and is left out: %r", path, error)
         return points
+
+
+def _best_of(path: Path) -> list[dict[str, Any]]:
+    """Parameters of the best trials in a journal."""
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    points: list[dict[str, Any]] = []
+    for summary in optuna.get_all_study_summaries(storage):
+        study = optuna.load_study(study_name=summary.study_name, storage=storage)
+        scored = [trial for trial in study.trials if trial.intermediate_values]
+        scored.sort(key=_reached, reverse=True)
+        points += [trial.params for trial in scored[:_POINTS]]
+    return points
 
 
 def _reached(trial: optuna.trial.FrozenTrial) -> tuple[int, float]:

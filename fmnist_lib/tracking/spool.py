@@ -86,10 +86,10 @@ def deliver(store: TrackingStore, place: Path) -> TrackedRun:
     """
     try:
         record, model = pickle.loads((place / _RECORD).read_bytes())  # noqa: S301 (written by us)
-    except (OSError, pickle.UnpicklingError, EOFError, AttributeError, ImportError) as error:
+    except Exception as error:  # noqa: BLE001 (whatever a damaged or foreign pickle raises)
         raise TrackingError(
             f"{place}: expected a run that `keep` wrote with this version of the project, got: "
-            f"{error}. Check out the version it was made with, or delete the directory."
+            f"{error!r}. Check out the version it was made with, or delete the directory."
         ) from None
     tracked = log_training_run(store, record, replace(model, directory=place / _MODEL))
     shutil.rmtree(place)

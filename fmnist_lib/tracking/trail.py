@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -151,7 +152,7 @@ def _wait(registry: Any, trail: str, number: int) -> None:
 
 def _first_open(registry: Any, trail: str) -> int:
     found = registry.search_model_versions(f"name = '{trail}' and tags.state = '{_OPEN}'")
-    return min(int(version.version) for version in found)
+    return min((int(version.version) for version in found), default=sys.maxsize)
 
 
 def _entry(version: Any) -> TrailEntry:
@@ -167,5 +168,14 @@ def _entry(version: Any) -> TrailEntry:
         outcome=tags.get("outcome", state) if state == _CLOSED else state,
         by=tags.get("by", ""),
         reason=tags.get("reason", ""),
-        gates=json.loads(tags.get("gates", "{}")),
+        gates=_gates(tags.get("gates", "{}")),
     )
+
+
+def _gates(tag: str) -> dict[str, str]:
+    """Gates of an entry; none for a tag that this project did not write."""
+    try:
+        gates = json.loads(tag)
+    except ValueError:
+        return {}
+    return gates if isinstance(gates, dict) else {}

@@ -207,3 +207,13 @@ def test_the_outcome_of_a_retraining_is_a_table_of_both_models():
 def test_the_champion_is_named():
     content = text(champion_card(Champion("FashionMnistTrain/1", None, "alias"), VERSION))
     assert "FashionMnistTrain/1" in content
+
+
+def test_runs_that_could_not_be_read_are_counted_on_the_card(signal, assessment, test_images):
+    options = {"config": VerdictConfig(), "version": VERSION}
+    images = test_images[1000:1500]
+    for number, words in ((0, None), (1, "1 earlier run could"), (3, "3 earlier runs could")):
+        shown = text(
+            monitor_card(signal, assessment, [signal], images, **options, unreadable=number)
+        )
+        assert (words is None and "could not be read" not in shown) or words in shown

@@ -6,7 +6,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from fmnist_lib.features.block import FeatureBlock
 from fmnist_lib.features.gradients import OrientedGradients
-from fmnist_lib.search.columns import ColumnStore, prune
+from fmnist_lib.search.columns import ColumnStore, _read_block, prune
 from fmnist_lib.search.recipe import Block, Recipe
 
 EXTRACTOR = OrientedGradients(cells=4)
@@ -73,3 +73,16 @@ def test_pruning_deletes_the_oldest_first(tmp_path):
     prune(tmp_path, 1500 / 2**30)
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
     prune(tmp_path / "absent", 1)
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", None])
+@pytest.mark.parametrize("name", ["block.pickle", "00000.npy"])
+def test_a_damaged_file_is_computed_again(data, tmp_path, caplog, name, damage):
+    before = ColumnStore(tmp_path, data, seed=3).columns(EXTRACTOR, slice(0, 1000))
+    (file,) = tmp_path.glob(f"*/{name}")
+    file.write_bytes(file.read_bytes()[:200] if damage is None else damage)
+    _read_block.cache_clear()
+    again = ColumnStore(tmp_path, data, seed=3)
+    np.testing.assert_allclose(again.columns(EXTRACTOR, slice(0, 1000)), before, atol=1e-6)
+    again.prepare([EXTRACTOR], 1)
+    assert f"{file} can't be read and is computed again" in caplog.text

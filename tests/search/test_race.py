@@ -120,3 +120,11 @@ def test_a_candidate_is_alone_when_all_others_have_been_here_and_ended(enter):
     assert not a.alone
     c.end()
     assert a.alone
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"unknown": 1}'])
+def test_a_damaged_standing_is_none(enter, tmp_path, content):
+    (tmp_path / "b.json").write_text(content)
+    entered, seconds = enter("a")
+    assert seconds == pytest.approx(LEFT / 2, abs=1)
+    assert not entered.alone

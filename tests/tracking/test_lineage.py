@@ -53,3 +53,17 @@ def test_a_store_that_is_away_costs_only_the_comparison(make_record, tmp_path, c
     config = TrackingConfig(uri="http://127.0.0.1:9")
     assert changes_since_champion(dataset, version, config, tmp_path) is None
     assert "not compared with the champion's" in caplog.text
+
+
+def test_a_damaged_record_of_the_champions_data_costs_only_the_comparison(
+    store, make_record, saved_model, caplog, tmp_path
+):
+    dataset = Dataset(*[Split(np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8))] * 3)
+    whole = RowIndex.of(dataset.splits.values()).to_bytes()
+    new = dataclasses.replace(make_record().data_version, fingerprint="e" * 64)
+    for number, content in enumerate((b"", whole[:40], b"PK garbage")):
+        record = dataclasses.replace(make_record(run_id=str(number)), files={ROWS: content})
+        log_training_run(store, record, saved_model)
+        config = TrackingConfig(experiment="copy")
+        assert changes_since_champion(dataset, new, config, tmp_path, store.uri) is None
+    assert caplog.text.count("not compared with the champion's") == 3

@@ -122,3 +122,20 @@ def test_what_cannot_be_read_is_one_message_and_the_others_are_delivered(
     assert err.startswith("FashionMnistTrain-1 goes on waiting: ")
     assert "Traceback" not in err
     assert waiting(spool) == [damaged]
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"cno_such_module\nX\n.", pickle.dumps(1)])
+def test_a_damaged_record_of_a_run_is_one_message_and_stays(content, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "record.pickle").write_bytes(content)
+    with pytest.raises(TrackingError, match="expected a run that `keep` wrote"):
+        deliver(None, tmp_path / "run")
+    assert (tmp_path / "run" / "record.pickle").read_bytes() == content
+
+
+def test_a_tag_of_the_trail_that_others_wrote_hides_no_entry(store):
+    registry = client(store.uri)
+    registry.create_registered_model("m-promotions")
+    for gates in ("no JSON", "[1]", '{"accuracy": "passed"}'):
+        registry.create_model_version("m-promotions", "models:/m/1", tags={"gates": gates})
+    assert [entry.gates for entry in entries(registry, "m")] == [{}, {}, {"accuracy": "passed"}]
