@@ -7,6 +7,8 @@ import gzip
 import os
 import shutil
 import tempfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 # Before NumPy is imported: two test runs side by side must not fight for the cores.
@@ -82,3 +84,48 @@ def test_images(real_data_dir):
 @pytest.fixture(scope="session")
 def test_labels(real_data_dir):
     return _labels(real_data_dir, "t10k", 2000)
+
+
+class Store(BaseHTTPRequestHandler):
+    """As much of S3 as the upload of a code package needs."""
+
+    def do_HEAD(self):
+        self.send_error(404)
+
+    def do_PUT(self):
+        self.server.uploads.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        self.send_header("ETag", '"0"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def argo_environment(tmp_path_factory):
+    """Environment in which flows compile for Argo Workflows, without a cluster."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Store)
+    server.uploads = []
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    home = tmp_path_factory.mktemp("argo")
+    yield {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(home),
+        "NO_PROXY": "127.0.0.1",
+        "AWS_ACCESS_KEY_ID": "nobody",
+        "AWS_SECRET_ACCESS_KEY": "nothing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "METAFLOW_HOME": str(home),
+        "METAFLOW_USER": "tester",
+        "METAFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
+        "METAFLOW_DATASTORE_SYSROOT_S3": "s3://bucket/metaflow",
+        "METAFLOW_ARGO_EVENTS_EVENT": "metaflow",
+        "METAFLOW_ARGO_EVENTS_EVENT_SOURCE": "webhook",
+        "METAFLOW_ARGO_EVENTS_EVENT_BUS": "default",
+        "METAFLOW_ARGO_EVENTS_SERVICE_ACCOUNT": "argo",
+        "METAFLOW_ARGO_EVENTS_WEBHOOK_URL": "http://127.0.0.1:9",
+    }
+    server.shutdown()
+    server.server_close()

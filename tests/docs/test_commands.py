@@ -1,0 +1,101 @@
+"""Every command block of the documentation is run as it is written, in a scratch checkout."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import DOCS, OTHERS, blocks, commands
+
+TABLES = tomllib.loads(Path(__file__).with_name("commands.toml").read_text())
+INSTEAD, BEFORE, AFTER = (
+    {entry["line"]: entry["run"] for entry in TABLES[name]}
+    for name in ("instead", "before", "after")
+)
+NOT_RUN = TABLES["not_run"]
+#: Functions for the servers, which run until they are ended.
+PREAMBLE = r"""
+CHECKOUT="$PWD"
+start() {
+    setsid "$@" > server.txt 2>&1 &
+    for _ in $(seq 900); do
+        curl -sf "http://127.0.0.1:$PORT/ping" > /dev/null && return
+        sleep 0.1
+    done
+    cat server.txt
+    return 1
+}
+ask() {
+    curl -sf "http://127.0.0.1:$PORT/invocations" -H "Content-Type: application/json" \
+        -d @request.json | grep '"predictions": \[{"class": '
+}
+begin() {
+    METAFLOW_DATASTORE_SYSROOT_LOCAL="$PWD/begun" setsid "$@" > begun.txt 2>&1 &
+    until grep -q "/start/.*Task finished" begun.txt; do
+        kill -0 "$!" || { cat begun.txt; return 1; }
+        sleep 0.2
+    done
+    stop
+}
+stop() {
+    kill -- "-$!"
+    wait "$!" || true
+}
+trap 'kill -- "-${!:-none}" 2> /dev/null || true' EXIT
+"""
+
+
+ALL_DOCS = [line for page in DOCS for line in commands(page)]
+
+
+def script(lines: list[str]) -> str:
+    """Return a Bash script that runs the lines in order, each with what surrounds it."""
+    parts = [PREAMBLE]
+    for line in lines:
+        parts += [f"echo $SECONDS s: {shlex.quote(line)}", BEFORE.get(line, "")]
+        parts += [_filled(INSTEAD.get(line, line)), AFTER.get(line, "")]
+    return "\n".join(parts)
+
+
+def _filled(line: str) -> str:
+    for pattern, value in TABLES["placeholders"].items():
+        line = re.sub(pattern, value, line)
+    return line
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", OTHERS, ids=lambda page: page.name)
+def test_the_commands_of_other_pages_run_unless_a_table_says_why_not(page, checkout):
+    lines = [line for line in dict.fromkeys(commands(page)) if line not in {*NOT_RUN, *ALL_DOCS}]
+    done = checkout.bash(script(lines))
+    assert done.returncode == 0, done.stdout[-8000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_the_commands_of_a_page_run_as_written(page, checkout):
+    lines = commands(page)
+    assert lines
+    if any("dvc" in line for line in lines) and not (checkout.root / ".venv-dvc").exists():
+        pytest.skip("needs dvc: make data-tools")
+    done = checkout.bash(script(lines))
+    assert done.returncode == 0, done.stdout[-8000:]
+
+
+def test_the_tables_name_only_lines_that_the_pages_have():
+    everywhere = {line for page in [*DOCS, *OTHERS] for line in commands(page)}
+    assert {*INSTEAD, *BEFORE, *AFTER, *NOT_RUN} <= everywhere
+    assert not NOT_RUN.keys() & set(ALL_DOCS), "lines of docs/ are run"
+    assert all(entry["why"] for entry in TABLES["instead"])
+
+
+def test_every_block_of_commands_is_one_that_is_run():
+    """A block of another language would not be run."""
+    languages = {language for page in [*DOCS, *OTHERS] for language, _ in blocks(page)}
+    assert languages <= {"", "bash", "sh", "python", "json"}, (
+        "write commands in blocks without a language"
+    )
