@@ -133,9 +133,9 @@ def test_a_damaged_record_of_a_run_is_one_message_and_stays(content, tmp_path):
     assert (tmp_path / "run" / "record.pickle").read_bytes() == content
 
 
-def test_a_tag_of_the_trail_that_others_wrote_hides_no_entry(store):
+def test_a_tag_of_the_trail_that_others_wrote_hides_no_entry(store, tmp_path):
     registry = client(store.uri)
     registry.create_registered_model("m-promotions")
     for gates in ("no JSON", "[1]", '{"accuracy": "passed"}'):
-        registry.create_model_version("m-promotions", "models:/m/1", tags={"gates": gates})
+        registry.create_model_version("m-promotions", tmp_path.as_uri(), tags={"gates": gates})
     assert [entry.gates for entry in entries(registry, "m")] == [{}, {}, {"accuracy": "passed"}]
