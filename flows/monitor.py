@@ -82,12 +82,16 @@ class FashionMnistMonitor(FlowSpec):
     def start(self):
         """Find the champion."""
         from cards.monitor import champion_card
+        from fmnist_lib.preflight import check_exists
         from lineage import champion_of, find_champion
 
         self.resolved_config = self.resolve_config()
         self.champion_run = find_champion(
             self.training_run, self.settings.tracking, PROJECT_ROOT, self.tracking_uri
         )
+        # Here, not where they are read: a path that is wrong ends the run in its first seconds.
+        check_exists("--batch", self.settings.batch)
+        check_exists("--labels", self.settings.labels)
         self.data_version = champion_of(self.champion_run, "data_version")
         current.card["champion"].extend(champion_card(self.champion_run, self.data_version))
         self.next(self.assess)
@@ -175,14 +179,11 @@ class FashionMnistMonitor(FlowSpec):
     def resolve_config(self):
         """Return the configuration with the command line parameters put in."""
         from fmnist_lib.errors import ConfigError
-        from fmnist_lib.preflight import check_exists
 
         given = {"batch": self.batch, "labels": self.labels, "label_column": self.label_column}
         resolved = self.config.to_dict() | {key: value for key, value in given.items() if value}
         if not resolved["batch"]:
             raise ConfigError("batch: expected --batch FILE, or `batch` in the configuration.")
-        for key in given:
-            check_exists(key, resolved[key])
         return resolved
 
     def read_batch(self):
