@@ -284,7 +284,7 @@ def _behind_alias(
 def _latest() -> Champion | None:
     """The latest run that was promoted; if none was, the latest that ended well."""
     latest = None
-    for run in _runs(TRAINING):
+    for run in _readable(_runs(TRAINING)):
         facts = _facts(run.id)
         if facts is None or facts.origin == "synthetic":
             continue
@@ -331,3 +331,11 @@ def _runs(flow: str) -> Iterator[Run]:
         yield from Flow(flow)
     except MetaflowException:
         return
+
+
+def _readable(runs: Iterator[Run]) -> Iterator[Run]:
+    """Runs up to the first whose metadata are damaged: Metaflow lists none after it."""
+    try:
+        yield from runs
+    except Exception as error:  # noqa: BLE001 (whatever damaged metadata raise)
+        logger.warning("Not every run can be listed: %r", error)
