@@ -198,7 +198,8 @@ def training_tags(flow: Any) -> list[str]:
     version, challenge = getattr(flow, "data_version", None), getattr(flow, "challenge", None)
     mlflow_run = getattr(flow, "mlflow_run_id", None)
     tags = [f"data:{version.origin}"] if version else []
-    tags += ["challenger", f"monitor:{challenge.monitor_run}"] if version and challenge else []
+    tags += [f"monitor:{challenge.monitor_run}"] if challenge else []
+    tags += ["challenger"] if challenge and challenge.needed else []
     tags += [f"mlflow:{mlflow_run}"] if mlflow_run else []
     return tags + (["promoted"] if getattr(flow, "promoted", False) else [])
 

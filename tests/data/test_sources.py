@@ -4,13 +4,13 @@ import gzip
 import hashlib
 import logging
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fmnist_lib.config import DataConfig
 from fmnist_lib.data import download as download_module
-from fmnist_lib.data import sources
 from fmnist_lib.data.files import FILES, TEST_IMAGES, TEST_LABELS, TRAIN_LABELS, sha256_of
 from fmnist_lib.data.idx import read_labels
 from fmnist_lib.data.sources import CHECKSUMS_FILE, default_cache, find_source
@@ -322,14 +322,14 @@ def test_a_place_that_may_not_be_looked_into_counts_as_absent(
     project, cache, official, monkeypatch
 ):
     official(project / "data" / "fashion-mnist")
-    exists = sources.Path.exists
+    exists = Path.exists
 
     def guarded(path):
         if path.parent == cache:
             raise PermissionError(13, "Permission denied")
         return exists(path)
 
-    monkeypatch.setattr(sources.Path, "exists", guarded)
+    monkeypatch.setattr(Path, "exists", guarded)
     source = find_source(DataConfig(), project, cache, NOWHERE)
     assert source.directory == project / "data" / "fashion-mnist"
 
