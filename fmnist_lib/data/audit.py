@@ -1,4 +1,4 @@
-"""What a careful person checks before training: balance, copies, leaks, odd images."""
+"""Audit of the data before training: class balance, duplicates, test leakage, blank images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TRAINING, _TEST = 0, 1
 
 @dataclass(frozen=True)
 class SplitAudit:
-    """One split in numbers.
+    """Summary statistics of one split.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class SplitAudit:
     zero_share : float
         Share of pixels that are 0, in [0, 1].
     constant, empty : int
-        Images with one value everywhere; those among them that are all 0.
+        Images in which all pixels are equal; those in which all are 0.
     """
 
     name: str
@@ -55,19 +55,19 @@ class SplitAudit:
 
 @dataclass(frozen=True)
 class TwinCount:
-    """Images that have a twin.
+    """Counts of duplicates and near-duplicates.
 
     Attributes
     ----------
     scope : str
-        Where the images, and where their twins are looked for.
+        Splits that the images come from and that are searched for duplicates of them.
     images : int
-        Images looked at.
+        Images checked.
     identical, near : int
-        Images with at least one other that is equal in every pixel; or that is within the
-        distance (equal ones included).
+        Images with at least one exact duplicate; with at least one near-duplicate (exact ones
+        included).
     identical_conflicting, near_conflicting : int
-        Those among them with such a twin of another label.
+        Those of them whose duplicate has another label.
     """
 
     scope: str
@@ -80,7 +80,7 @@ class TwinCount:
 
 @dataclass(frozen=True, eq=False)
 class ExamplePair:
-    """Two images that are nearly the same.
+    """A pair of near-duplicates.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ class ExamplePair:
 
 @dataclass(frozen=True, eq=False)
 class DataAudit:
-    """What the audit found.
+    """Result of the audit.
 
     Attributes
     ----------
@@ -108,14 +108,14 @@ class DataAudit:
         Within training and validation, within test, and of test images in training and
         validation.
     near_duplicate_distance : float
-        Largest root-mean-square difference of near duplicates, 0-255.
+        Largest root-mean-square difference of near-duplicates, 0-255.
     near_pairs : int
         Pairs of distinct images within that distance.
     near_search_complete : bool
-        False when there were so many candidates that the search gave up: the numbers about near
-        duplicates are then lower bounds.
+        False if the search stopped at its limit of comparisons: the counts of near-duplicates
+        are then lower bounds.
     examples : tuple of ExamplePair
-        Near duplicates: first those with different labels, then test images with a twin elsewhere.
+        Near-duplicates: first those with different labels, then those across test and training.
     pictures : tuple of Picture
         Class balance, and the examples if there are any.
     """
@@ -130,14 +130,14 @@ class DataAudit:
 
     @property
     def leaks(self) -> TwinCount:
-        """Test images with a twin among the training and validation images."""
+        """Test images with a duplicate among the training and validation images."""
         return self.twins[-1]
 
 
 def audit(dataset: Dataset, config: AuditConfig) -> DataAudit:
     """Check the data.
 
-    Identical and near-identical images are found exactly, by comparing all of them with all (see
+    Duplicates and near-duplicates are found by an exact search over all pairs (see
     `fmnist_lib.data.duplicates.near_pairs`).
 
     Parameters
@@ -152,7 +152,7 @@ def audit(dataset: Dataset, config: AuditConfig) -> DataAudit:
     names = np.repeat(list(dataset.splits), [len(split) for split in dataset.splits.values()])
     first, group = distinct(images)
     pairs = near_pairs(images[first], config.near_duplicate_distance)
-    chosen = _most_telling(pairs, labels[first], names[first], config.examples)
+    chosen = _select_examples(pairs, labels[first], names[first], config.examples)
     examples = tuple(
         ExamplePair(
             images=images[rows],
@@ -165,7 +165,7 @@ def audit(dataset: Dataset, config: AuditConfig) -> DataAudit:
     )
     return DataAudit(
         splits=splits,
-        twins=_count_twins(group, labels, names == "test", pairs),
+        twins=_count_duplicates(group, labels, names == "test", pairs),
         near_duplicate_distance=config.near_duplicate_distance,
         near_pairs=len(pairs.first),
         near_search_complete=pairs.complete,
@@ -190,11 +190,11 @@ def _audit_split(name: str, split: Split) -> SplitAudit:
     )
 
 
-def _count_twins(
+def _count_duplicates(
     group: Indices, labels: NDArray[np.uint8], is_test: NDArray[np.bool_], pairs: NearPairs
 ) -> tuple[TwinCount, ...]:
     pool = np.where(is_test, _TEST, _TRAINING)
-    # Images of every group of equal ones, by where they are and what they are called.
+    # Images per group of identical images, split (training or test) and label.
     identical = np.zeros((int(group.max()) + 1, 2, N_CLASSES), dtype=np.int64)
     np.add.at(identical, (group, pool, labels), 1)
     near = identical.copy()
@@ -207,7 +207,7 @@ def _count_twins(
         found = [
             number
             for table in (identical, near)
-            for number in _with_twin(table[:, there], *where, same_pool=here == there)
+            for number in _count_with_duplicate(table[:, there], *where, same_pool=here == there)
         ]
         return TwinCount(scope, int(rows.sum()), *found)
 
@@ -218,20 +218,20 @@ def _count_twins(
     )
 
 
-def _with_twin(
+def _count_with_duplicate(
     neighbours: NDArray[np.int64], group: Indices, labels: NDArray[np.uint8], same_pool: bool
 ) -> tuple[int, int]:
     """Count images with a neighbour, and with a neighbour of another label."""
     total = neighbours[group].sum(axis=1)
     own_label = neighbours[group, labels]
-    has_twin = total > int(same_pool)  # an image is no twin of itself
-    return int(np.count_nonzero(has_twin)), int(np.count_nonzero(total > own_label))
+    has_duplicate = total > int(same_pool)  # an image is not a duplicate of itself
+    return int(np.count_nonzero(has_duplicate)), int(np.count_nonzero(total > own_label))
 
 
-def _most_telling(
+def _select_examples(
     pairs: NearPairs, labels: NDArray[np.uint8], names: NDArray[np.str_], wanted: int
 ) -> Indices:
-    """Pairs that disagree in label come first, then leaks into the test set, then the closest."""
+    """Return the pairs to show: different labels first, then test leaks, then by distance."""
     a, b = pairs.first, pairs.second
     same_side = (names[a] == "test") == (names[b] == "test")
     return np.lexsort((b, a, pairs.distance, same_side, labels[a] == labels[b]))[:wanted]

@@ -1,4 +1,4 @@
-"""A batch of new images from a file, whole or piece by piece."""
+"""Read a batch of new images from a file, whole or in chunks."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
     Reader = Callable[[Path, int, LabelColumn | None], Iterator[Part]]
 
-#: Images read at once unless another number is asked for: 3 MB as uint8, 13 MB as float32.
+#: Default number of images per chunk: 3 MB as uint8, 13 MB as float32.
 ROWS = 4096
 FORMATS = "IDX (.gz or not), .npy, .npz, .csv, .parquet, or a folder of PNG files"
 
 
 def _without_columns(parts: Callable[[Path, int], Iterator[Part]]) -> Reader:
-    """Make a reader of files that have no columns refuse to be told which holds the labels."""
+    """Wrap a reader of files without columns, so that it refuses a label column."""
 
     def read(path: Path, rows: int, label_column: LabelColumn | None) -> Iterator[Part]:
         if label_column in ("first", "last"):
@@ -62,16 +62,16 @@ _READERS: dict[str, Reader] = {
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:
-    """Images of a batch, with their labels if these are known.
+    """Images of a batch, with their labels if known.
 
     Attributes
     ----------
     images : ndarray of uint8, shape (n, 28, 28), values 0-255
     labels : ndarray of uint8, shape (n,), values 0-9, or None
     n_in_file : int
-        Images that the batch has; more than `n` when a sample of them was asked for.
+        Images in the whole batch; more than `n` if these are a sample.
     names : tuple of str, or None
-        File name of each image, or what a table's column ``file`` or ``id`` calls it.
+        File name of each image, or its value in a table's column ``file`` or ``id``.
     """
 
     images: NDArray[np.uint8]
@@ -112,22 +112,21 @@ def read_batch(
         column ``image``; or a folder of 28x28 greyscale PNG files, read in natural order of their
         names (``9.png`` before ``10.png``).
     labels : Path, optional
-        File with the labels (see `read_batch_labels`); takes the place of labels in `path`. Put
-        to the images by name where both have names, else by order.
+        File with the labels (see `read_batch_labels`); replaces labels in `path`. Matched to
+        the images by name if both have names, else by order.
     label_column : {"first", "last", "none"}, optional
-        Where a table without column names has its labels; default: where the values show it.
+        Position of the labels in a table without column names; default: inferred from the values.
     at_most : int, optional
-        Keep a random sample of so many images, in their order; memory then stays bounded however
-        large the file is.
+        Size of a random sample to keep, in file order; memory is then bounded for any file size.
     seed : int, default=0
         Of that sample.
 
     Raises
     ------
     DataError
-        The file is missing, damaged, of an unknown kind or empty, its images are no whole numbers
-        0 to 255 of shape (28, 28), it is not certain which column holds the labels, or labels and
-        images do not belong together.
+        The file is missing, damaged, of an unknown format or empty, its images are not integers
+        0 to 255 of shape (28, 28), the label column is ambiguous, or labels and images do not
+        match.
     """
     parts = iter_batches(path, label_column=label_column)
     if labels is not None:
@@ -140,10 +139,10 @@ def read_batch(
 def iter_batches(
     path: Path, rows: int = ROWS, label_column: LabelColumn | None = None
 ) -> Iterator[LabelledImages]:
-    """Read a batch in pieces of at most `rows` images, in bounded memory.
+    """Read a batch in chunks of at most `rows` images, in bounded memory.
 
-    An ``.npz`` is unpacked whole. A fault further down in the file shows only when the reader
-    gets there.
+    An ``.npz`` is unpacked whole. An error in a later part of the file is raised only when that
+    part is read.
 
     Parameters
     ----------
@@ -154,7 +153,7 @@ def iter_batches(
     Yields
     ------
     LabelledImages
-        ``n_in_file`` is the number of images up to and with this piece.
+        ``n_in_file`` is the number of images up to and including this chunk.
 
     Raises
     ------
@@ -180,7 +179,7 @@ def iter_batches(
 
 
 def _parts(path: Path, rows: int, label_column: LabelColumn | None) -> Iterator[Part]:
-    """Read a batch; whatever the operating system reports becomes a DataError."""
+    """Read a batch; raise any OSError as a DataError."""
     if label_column not in (None, *LABEL_COLUMNS):
         raise DataError(
             f"--label-column: expected {', '.join(LABEL_COLUMNS)}, got '{label_column}'."
@@ -213,7 +212,7 @@ def _reader(path: Path) -> Reader:
 def _with_labels(
     parts: Iterator[LabelledImages], given: BatchLabels, source: str, batch: str
 ) -> Iterator[LabelledImages]:
-    """Put the labels of another file in."""
+    """Add the labels of another file."""
     labels = None
     for part in parts:
         labels = labels or pairing(given, part.names, source, batch)
@@ -227,7 +226,7 @@ def _with_labels(
 def _sampled(
     parts: Iterator[LabelledImages], at_most: int, rng: np.random.Generator
 ) -> Iterator[LabelledImages]:
-    """Keep the images with the smallest random numbers: a uniform sample in one pass."""
+    """Keep the images with the smallest random keys: a uniform sample in one pass."""
     sample: list[LabelledImages] = []
     numbers = np.empty(0)
     for part in parts:

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 def idx_parts(path: Path, rows: int) -> Iterator[Part]:
-    """Images of an IDX file, `rows` at a time."""
+    """Yield the images of an IDX file, `rows` at a time."""
     for values in iter_idx(path, rows):
         yield Part(values)
 
 
 def npy_parts(path: Path, rows: int, label_column: LabelColumn | None) -> Iterator[Part]:
-    """Images of a ``.npy`` file, mapped into memory and read `rows` at a time."""
+    """Yield the images of a memory-mapped ``.npy`` file, `rows` at a time."""
     array = _load(path, mmap_mode="r")
     if not array.ndim:
         raise DataError(f"{path.name}: expected images, got a single value. Save an array.")
@@ -36,7 +36,7 @@ def npy_parts(path: Path, rows: int, label_column: LabelColumn | None) -> Iterat
 
 
 def npz_parts(path: Path, rows: int, label_column: LabelColumn | None) -> Iterator[Part]:
-    """Arrays ``images`` and, if there is one, ``labels`` of a ``.npz`` file."""
+    """Yield ``images`` and, if present, ``labels`` of a ``.npz`` file, `rows` at a time."""
     arrays = read_npz(path, ("images", "labels"))
     if "images" not in arrays:
         raise DataError(
@@ -46,7 +46,7 @@ def npz_parts(path: Path, rows: int, label_column: LabelColumn | None) -> Iterat
     images, labels = arrays["images"], arrays.get("labels")
     if labels is not None and np.shape(labels)[:1] != np.shape(images)[:1]:
         raise DataError(
-            f"{path.name}: expected one label an image, got images of shape {np.shape(images)} "
+            f"{path.name}: expected one label per image, got images of shape {np.shape(images)} "
             f"and labels of shape {np.shape(labels)}. Save arrays that belong together."
         )
     if labels is None and images.ndim:
@@ -61,7 +61,7 @@ def read_npy(path: Path) -> np.ndarray:
 
 
 def read_npz(path: Path, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Return those of the wanted arrays that a ``.npz`` file has.
+    """Return the wanted arrays that are present in a ``.npz`` file.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def read_npz(path: Path, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
         if size > MAX_BYTES:
             raise DataError(
                 f"{path.name}: expected at most {MAX_BYTES} bytes unpacked, got {size}. "
-                "Save larger batches as .npy, which is read piece by piece."
+                "Save larger batches as .npy, which is read in chunks."
             )
         # Pickled objects could run code on load: only plain arrays are read.
         with np.load(path, allow_pickle=False) as content:
@@ -86,7 +86,7 @@ def read_npz(path: Path, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
 
 
 def names_in(path: Path) -> str:
-    """Names of the arrays in a ``.npz`` file, for messages."""
+    """Return the names of the arrays in a ``.npz`` file, for messages."""
     with np.load(path, allow_pickle=False) as content:
         return few(list(content)) or "no array"
 
@@ -94,7 +94,7 @@ def names_in(path: Path) -> str:
 def _array_parts(
     array: np.ndarray, rows: int, where: str, label_column: LabelColumn | None
 ) -> Iterator[Part]:
-    """Images of an array, or of a table with labels or an index beside the pixels."""
+    """Yield the images of an array, or of a table that also has labels or an index."""
     if array.dtype.kind in "iufb" and has_extra_columns(array.shape):
         tables = (np.asarray(part.pixels) for part in Part(array).pieces(max(rows, DECIDING_ROWS)))
         for part in nameless_parts(tables, where, label_column):
@@ -111,7 +111,7 @@ def _array_parts(
 
 def _load(path: Path, mmap_mode: Any) -> np.ndarray:
     try:
-        # Not np.load: it would take a zip or a pickle for one as well.
+        # Not np.load: it would also accept a zip or a pickle.
         return np.lib.format.open_memmap(path, mode="r") if mmap_mode else _read_npy(path)
     except (OSError, ValueError, EOFError) as error:
         raise _unreadable(path, error) from None

@@ -1,4 +1,4 @@
-"""Labels in a table of their own: which column holds them, and which names the images."""
+"""Read labels from a separate table: find the label column and the image-name column."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _ADVICE = "Write two columns, file and label, or the labels alone."
 
 @dataclass(frozen=True, eq=False)
 class LabelTable:
-    """Labels as a table gives them, not checked yet.
+    """Labels read from a table, not validated yet.
 
     Attributes
     ----------
     values : ndarray of shape (n,)
     ids : tuple of str, or None
-        File name or number of the image that each row is about.
+        File name or number of the image in each row.
     is_named : bool
         The ids are a column of the table, not an index that pandas wrote.
     """
@@ -45,13 +45,13 @@ def read_label_table(path: Path) -> LabelTable:
     Parameters
     ----------
     path : Path
-        One column of labels; or columns with names, one of them ``label`` or ``class`` in any
-        case; or two columns without names, whose values show which is which.
+        One column of labels; or named columns, one of them ``label`` or ``class`` in any case;
+        or two unnamed columns that their values tell apart.
 
     Raises
     ------
     DataError
-        The file cannot be read, or it is not certain which column holds the labels.
+        The file cannot be read, or the label column is ambiguous.
     """
     if path.suffix.lower() == ".parquet":
         return _parquet_labels(path)
@@ -61,11 +61,11 @@ def read_label_table(path: Path) -> LabelTable:
     table = _read_csv(path, header=None)
     if table.shape[1] == 1:
         return LabelTable(_numbers(table.iloc[:, 0]), None, is_named=False)
-    return _without_names(table, path.name)
+    return _from_unnamed_columns(table, path.name)
 
 
 def _is_header(cells: Sequence[str]) -> bool:
-    """Tell whether a line holds names; pandas leaves the name of an index empty."""
+    """Return True if a line holds column names; pandas leaves the name of an index empty."""
     if not cells:
         return False
     nameless_index = len(cells) > 1 and not cells[0]
@@ -77,7 +77,7 @@ def _csv_labels(path: Path, names: Sequence[str]) -> LabelTable:
     wanted = [names.index(name) for name in (label, ids) if name is not None]
     table = _read_csv(path, header=0, usecols=wanted)
     table.columns = [names[position] for position in sorted(wanted)]
-    return _taken(table, label, ids, names)
+    return _select_columns(table, label, ids, names)
 
 
 def _parquet_labels(path: Path) -> LabelTable:
@@ -97,12 +97,12 @@ def _parquet_labels(path: Path) -> LabelTable:
         raise
     except (OSError, pa.ArrowException, ValueError, TypeError) as error:
         raise unreadable(path, error) from None
-    found = _taken(table, label, ids, data)
+    found = _select_columns(table, label, ids, data)
     return LabelTable(found.values, found.ids, found.is_named and ids not in index)
 
 
 def _label_and_ids(names: Sequence[str], where: str) -> tuple[str, str | None]:
-    """Return the column of labels, and the one that may name the images."""
+    """Return the label column, and the column that may name the images."""
     data = [name for name in names if not is_index(name)]
     label = data[0] if len(data) == 1 else label_column_of(data)
     if label is None or names.count(label) > 1:
@@ -116,8 +116,10 @@ def _label_and_ids(names: Sequence[str], where: str) -> tuple[str, str | None]:
     return label, id_column(others) or unknown or next(iter(index), None)
 
 
-def _taken(table: pd.DataFrame, label: str, ids: str | None, names: Sequence[str]) -> LabelTable:
-    """Return the columns; one of an unknown name is taken for ids if no value is there twice."""
+def _select_columns(
+    table: pd.DataFrame, label: str, ids: str | None, names: Sequence[str]
+) -> LabelTable:
+    """Return labels and ids; a column of unknown name counts as ids if its values are unique."""
     values = _numbers(table[label])
     if ids is None:
         return LabelTable(values, None, is_named=False)
@@ -128,8 +130,8 @@ def _taken(table: pd.DataFrame, label: str, ids: str | None, names: Sequence[str
     return LabelTable(values, texts, is_named=not is_index(ids))
 
 
-def _without_names(table: pd.DataFrame, where: str) -> LabelTable:
-    """Tell ids from labels by the values: labels are 0 to 9, ids are all different."""
+def _from_unnamed_columns(table: pd.DataFrame, where: str) -> LabelTable:
+    """Tell ids from labels by their values: labels are 0 to 9, ids are unique."""
     pairs = [(1, 0), (0, 1)] if table.shape[1] == 2 else []  # noqa: PLR2004 (a pair)
     possible = [
         (label, ids)
@@ -149,7 +151,7 @@ def _read_csv(path: Path, header: int | None, usecols: list[int] | None = None) 
     import pandas as pd
 
     try:
-        # Text, so that "007.png" and "007" stay what they are.
+        # Read as text, so that "007" keeps its leading zeros.
         return pd.read_csv(
             path, header=header, usecols=usecols, dtype=str, encoding="utf-8-sig", index_col=False
         )
@@ -158,7 +160,7 @@ def _read_csv(path: Path, header: int | None, usecols: list[int] | None = None) 
 
 
 def _numbers(column: pd.Series) -> np.ndarray:
-    """Return numbers where the cells are numbers, else the cells as they are."""
+    """Return the column as numbers if possible, else unchanged."""
     import pandas as pd
 
     try:

@@ -1,4 +1,4 @@
-"""Labels of a batch, from a file of their own or from the batch's."""
+"""Read and validate the labels of a batch, from the batch or from a separate file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TABLES = (".csv", ".csv.gz", ".txt", ".parquet")
 
 @dataclass(frozen=True, eq=False)
 class BatchLabels:
-    """Labels of a file.
+    """Labels read from a file.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ def read_batch_labels(path: Path) -> BatchLabels:
     Raises
     ------
     DataError
-        The file is missing or damaged, or holds anything but whole numbers 0 to 9.
+        The file is missing or damaged, or holds values other than integers 0 to 9.
     """
     try:
         return _read(path)
@@ -69,12 +69,12 @@ def check_labels(labels: Any, name: str) -> NDArray[np.uint8]:
     ----------
     labels : array-like of shape (n,)
     name : str
-        Of the file, for messages.
+        Name of the file, for messages.
 
     Raises
     ------
     DataError
-        They are not one a row, or a value is no whole number 0 to 9.
+        The array is not one-dimensional, or a value is not an integer 0 to 9.
     """
     array = np.asarray(labels)
     if array.ndim != 1 or array.dtype.kind not in "iufb":

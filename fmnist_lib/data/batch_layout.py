@@ -1,7 +1,7 @@
-"""Where the labels are in a table whose columns have no names.
+"""Locate the labels in a table without column names.
 
-785 columns are 784 pixels and the labels, before or after them, or an index before them. The
-place is taken from the values only where no other reading of them is possible or plausible.
+785 columns are 784 pixels plus labels (first or last) or a row index (first). The position is
+inferred from the values only if no other layout is possible or plausible.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
     Values = NDArray[np.number]
 
-#: Rows looked at before the layout is decided, where the format does not give more at once.
+#: Rows read before the layout is decided, unless the format gives more at once.
 DECIDING_ROWS = 4096
-#: Rows checked at once: files of two layouts may have been put one after the other.
+#: Rows per later check: files of two layouts may have been concatenated.
 _CHECKED_ROWS = 250
-#: Fewer rows decide nothing: ten labels may count 0 to 9 as an index does.
+#: Minimum to tell labels from an index: ten labels may happen to be 0 to 9 in order.
 _MIN_ROWS = 11
-#: A column of labels has at least so many classes, and at least this share of them is not 0.
+#: A label column has at least this many classes, and at least this share of non-zero values.
 _MIN_CLASSES, _MIN_NOT_ZERO = 4, 0.5
-#: A corner pixel is on average at most so many times as bright as the pixel beside it, and 1 more.
+#: The mean of a corner pixel is at most this factor times the mean of its neighbour, plus 1.
 _MAX_CONTRAST = 2
 _MAX_PIXEL = 255
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Which columns there are besides the pixels.
+    """Position of the non-pixel columns.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Layout:
         return -1 if self.label == "last" else int(self.index)
 
     def pixels_and_labels(self, table: Values) -> Part:
-        """Return the table's parts."""
+        """Return the pixels and labels of the table."""
         if self.label is None:
             return Part(table[:, int(self.index) :])
         first = int(self.index) + (self.label == "first")
@@ -67,8 +67,8 @@ class Layout:
         return Part(table[:, first:last], table[:, self.label_position])
 
     def fits(self, table: Values) -> bool:
-        """Tell whether these values can be read this way."""
-        if self.index and not _counts(table[:, 0]):
+        """Return True if the values are compatible with this layout."""
+        if self.index and not _is_row_index(table[:, 0]):
             return False
         if self.label is not None and not _are_labels(table[:, self.label_position]):
             return False
@@ -77,28 +77,28 @@ class Layout:
 
 
 def has_extra_columns(shape: tuple[int, ...]) -> bool:
-    """Tell whether an array of this shape has one or two columns more than pixels."""
+    """Return True if an array of this shape has one or two columns besides the pixels."""
     return len(shape) == 2 and shape[1] in (N_PIXELS + 1, N_PIXELS + 2)  # noqa: PLR2004 (a table)
 
 
 def nameless_parts(
     tables: Iterator[Values], where: str, label_column: LabelColumn | None
 ) -> Iterator[Part]:
-    """Divide tables of 784 to 786 nameless columns into pixels and labels.
+    """Split tables of 784 to 786 unnamed columns into pixels and labels.
 
     Parameters
     ----------
     tables : iterator of ndarray of shape (n, columns)
-        The first decides, and the others are checked against it.
+        The first one decides the layout; the others are checked against it.
     where : str
         File, for messages.
     label_column : {"first", "last", "none"}, optional
-        Position of the labels; default: from the values.
+        Position of the labels; default: inferred from the values.
 
     Raises
     ------
     DataError
-        The place of the labels is not certain, or later rows contradict what the first ones said.
+        The position of the labels is ambiguous, or later rows contradict the first ones.
     """
     layout, seen, start = None, 0, 0.0
     for table in tables:
@@ -126,7 +126,7 @@ def _choose(table: Values, where: str, label_column: LabelColumn | None) -> Layo
         )
     if len(candidates) == 1:
         return candidates[0]
-    layout = _certain(table, candidates)
+    layout = _infer_layout(table, candidates)
     if layout is None:
         raise DataError(
             f"{where}: expected columns with names, or values that show where the labels are, got "
@@ -143,16 +143,19 @@ def _layouts(columns: int) -> list[Layout]:
     return labelled + ([Layout(index=True, label=None)] if columns == N_PIXELS + 1 else [])
 
 
-def _certain(table: Values, candidates: list[Layout]) -> Layout | None:
-    """Return the only layout that these values can have, or None."""
+def _infer_layout(table: Values, candidates: list[Layout]) -> Layout | None:
+    """Return the only layout compatible with the values, or None if ambiguous."""
     possible = [layout for layout in candidates if layout.fits(table)]
-    if len(table) >= _MIN_ROWS and _counts(table[:, 0]):
+    if len(table) >= _MIN_ROWS and _is_row_index(table[:, 0]):
         possible = [layout for layout in possible if layout.index]
     if len(possible) == 1:
         return possible[0]
     if len(possible) != 2 or possible[0].index != possible[1].index:  # noqa: PLR2004 (first, last)
         return None
-    first, last = _differs(table[:, int(possible[0].index) :]), _differs(table[:, ::-1])
+    first, last = (
+        _looks_like_labels(table[:, int(possible[0].index) :]),
+        _looks_like_labels(table[:, ::-1]),
+    )
     return None if first == last else possible[0 if first else 1]
 
 
@@ -161,7 +164,7 @@ def _check(
 ) -> None:
     """Refuse rows that contradict the layout."""
     found = f"{where}, rows from {seen}" if seen else where
-    if layout.index and (not _counts(table[:, 0]) or table[0, 0] != start + seen):
+    if layout.index and (not _is_row_index(table[:, 0]) or table[0, 0] != start + seen):
         raise DataError(
             f"{found}: expected an index that counts the rows in the first column, got other "
             f"values. {LABEL_OPTION}"
@@ -169,7 +172,7 @@ def _check(
     if not certain or layout.label is None:
         return
     labels = table[:, layout.label_position]
-    other = _certain(table, _layouts(table.shape[1]))
+    other = _infer_layout(table, _layouts(table.shape[1]))
     if not _are_labels(labels) or (other is not None and other != layout):
         raise DataError(
             f"{found}: expected the labels in the {layout.label} column, as in the rows before, "
@@ -177,8 +180,8 @@ def _check(
         )
 
 
-def _counts(column: Values) -> bool:
-    """Tell whether the values are consecutive whole numbers from 0 or higher."""
+def _is_row_index(column: Values) -> bool:
+    """Return True if the values are consecutive non-negative integers."""
     whole = column.astype(np.float64)
     return bool(whole[0] >= 0 and whole[0] % 1 == 0 and (np.diff(whole) == 1).all())
 
@@ -187,8 +190,8 @@ def _are_labels(column: Values) -> bool:
     return bool(np.isin(column, np.arange(N_CLASSES)).all())
 
 
-def _differs(table: Values) -> bool:
-    """Tell whether the first column varies as labels do and cannot be a pixel of the image."""
+def _looks_like_labels(table: Values) -> bool:
+    """Return True if the first column varies like labels and is too bright for a corner pixel."""
     column, beside = table[:, 0], table[:, 1]
     if len(column) < _MIN_ROWS or len(np.unique(column)) < _MIN_CLASSES:
         return False

@@ -1,4 +1,4 @@
-"""Labels of another file put to the images: by name where both have names, else by order."""
+"""Match labels from a separate file to images: by name if both have names, else by order."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _BY_ORDER = "Leave the column of names out if the labels are in the order of the
 
 
 class LabelsInOrder:
-    """Labels for images without names, or of which no label names one.
+    """Labels matched to the images by position.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class LabelsInOrder:
     Raises
     ------
     DataError
-        The ids contradict the order of the labels and do not give another.
+        The ids contradict the order of the labels and do not define another.
     """
 
     def __init__(self, given: BatchLabels, source: str, batch: str) -> None:
@@ -52,7 +52,7 @@ class LabelsInOrder:
         return self._labels[start : self._seen] if self._seen <= len(self._labels) else None
 
     def finish(self) -> None:
-        """Refuse labels of another number than the images."""
+        """Raise DataError unless there are as many labels as images."""
         if self._seen != len(self._labels):
             raise DataError(
                 f"{self._source}: expected {self._seen} labels, one for every image in "
@@ -61,13 +61,13 @@ class LabelsInOrder:
 
 
 class LabelsByName:
-    """Labels for images with names that the labels' file has too.
+    """Labels matched to the images by name.
 
     Parameters
     ----------
     given : BatchLabels
     key : callable
-        What is compared of a name.
+        Maps a name to the value that is compared.
     source, batch : str
     """
 
@@ -92,10 +92,10 @@ class LabelsByName:
         return self._labels[rows]
 
     def finish(self) -> None:
-        """Refuse labels of images that are not there."""
+        """Raise DataError if labels are left over."""
         extra = [name for name, used in zip(self._ids, self._used, strict=True) if not used]
         if extra:
-            self._refuse(f"got {len(extra)} for images that are not there: {few(extra)}")
+            self._refuse(f"got {len(extra)} for images that are missing: {few(extra)}")
 
     def _refuse(self, found: str) -> None:
         raise DataError(
@@ -107,20 +107,20 @@ class LabelsByName:
 def pairing(
     given: BatchLabels, names: Names, source: str, batch: str
 ) -> LabelsInOrder | LabelsByName:
-    """Choose how labels and images are put together.
+    """Choose how to match labels to images.
 
     Parameters
     ----------
     given : BatchLabels
     names : tuple of str, or None
-        Of the batch's first images.
+        Names of the batch's first images.
     source, batch : str
         Files, for messages.
 
     Raises
     ------
     DataError
-        The labels' file names an image twice or none of the images, or see `LabelsInOrder`.
+        The label file names an image twice or none of the images, or see `LabelsInOrder`.
     """
     if given.ids is None or names is None:
         return LabelsInOrder(given, source, batch)
@@ -138,7 +138,7 @@ def pairing(
 
 
 def _common_key(ids: Sequence[str], names: Sequence[str], *, partly: bool) -> Key | None:
-    """Return what the names have to be compared by, the strictest that finds most of them."""
+    """Return the strictest key function that matches the most names."""
     best: Key | None = None
     most = 0
     for key in (_exact, _file, _stem, _number):
@@ -150,7 +150,7 @@ def _common_key(ids: Sequence[str], names: Sequence[str], *, partly: bool) -> Ke
 
 
 def _exact(name: str) -> str:
-    # macOS writes accents as characters of their own.
+    # macOS writes accents as separate combining characters.
     return unicodedata.normalize("NFC", name.strip())
 
 
@@ -170,7 +170,7 @@ def _number(name: str) -> str:
 
 
 def _order(given: BatchLabels, source: str) -> NDArray[np.intp] | slice:
-    """Return the rows in the order that the ids give."""
+    """Return the row order that the ids define."""
     if given.ids is None:
         return slice(None)
     numbers = _integers(given.ids)
@@ -182,7 +182,7 @@ def _order(given: BatchLabels, source: str) -> NDArray[np.intp] | slice:
     if given.is_named and counted:
         return np.argsort(numbers)
     if not given.is_named and not (counted and numbers.min() in (0, 1)):
-        # The index of a sample: it cannot mean positions in this batch.
+        # Index of a subsample: its values are not positions in this batch.
         return slice(None)
     if given.is_named:
         _refuse_repeated(given.ids, source)
@@ -215,11 +215,11 @@ def _refuse_repeated(ids: Sequence[str], source: str) -> None:
     if repeated:
         raise DataError(
             f"{source}: expected one label per image, got several for {few(repeated)}. "
-            "Remove the lines that are wrong."
+            "Remove the wrong lines."
         )
 
 
 def all_names(parts: Sequence[Names]) -> Names:
-    """Join the names of several parts; None unless every part has them."""
+    """Return the names of all parts, or None unless every part has names."""
     known = [names for names in parts if names is not None]
     return tuple(chain.from_iterable(known)) if len(known) == len(parts) else None

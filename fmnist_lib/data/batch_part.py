@@ -1,4 +1,4 @@
-"""What every reader of a batch gives, piece by piece."""
+"""The chunk type that every batch reader yields."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Part(NamedTuple):
-    """Some images of a batch, not checked yet.
+    """A chunk of a batch, not validated yet.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class Part(NamedTuple):
     names: tuple[str, ...] | None = None
 
     def pieces(self, rows: int) -> Iterator[Part]:
-        """Give the same images, at most `rows` at a time."""
+        """Yield the same images, at most `rows` at a time."""
         for start in range(0, len(self.pixels), rows):
             chosen = slice(start, start + rows)
             yield Part(

@@ -1,4 +1,4 @@
-"""Batches as a folder of PNG files."""
+"""Read batches from a folder of PNG files."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 _PNG = ".png"
 _OTHER_PICTURES = {".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
-#: Folders that macOS puts beside the files of an archive hold no pictures.
+#: macOS adds this folder of metadata to archives; it holds no images.
 _IGNORED_FOLDERS = {"__MACOSX"}
 
 
 def png_parts(path: Path, rows: int) -> Iterator[Part]:
-    """Images of a folder with their file names, `rows` at a time, in natural order of the names."""
+    """Yield the images of a folder and their file names, `rows` at a time, in natural order."""
     files = _png_files(path)
     for start in range(0, len(files), rows):
         part = files[start : start + rows]
@@ -41,9 +41,9 @@ def decode_png(content: bytes, name: str) -> NDArray[np.uint8]:
     Parameters
     ----------
     content : bytes
-        Of the file.
+        Content of the file.
     name : str
-        Of the file, for messages.
+        Name of the file, for messages.
 
     Returns
     -------
@@ -52,13 +52,13 @@ def decode_png(content: bytes, name: str) -> NDArray[np.uint8]:
     Raises
     ------
     DataError
-        It is no intact PNG, of another size, or not 8-bit greyscale.
+        It is not an intact PNG, not 28x28, or not 8-bit greyscale.
     """
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
-            # Size and mode stand in the header: nothing is unpacked before they are right.
+            # Size and mode are in the header: they are checked before anything is unpacked.
             height, width = IMAGE_SHAPE
             if image.size != (width, height) or image.mode != "L":
                 raise DataError(
@@ -69,16 +69,16 @@ def decode_png(content: bytes, name: str) -> NDArray[np.uint8]:
     # Pillow raises SyntaxError for a broken chunk.
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(
-            f"{name}: expected an intact PNG file, got {len(content)} bytes that are none ({error})"
-            ". Replace or remove it."
+            f"{name}: expected an intact PNG file, got {len(content)} other bytes ({error}). "
+            "Replace or remove it."
         ) from None
 
 
 def _content(entry: os.DirEntry[str], folder: Path) -> bytes:
-    """Return the bytes of a file; os.DirEntry knows without asking again that it is one."""
+    """Return the bytes of a file; os.DirEntry knows the file type without another stat call."""
     if not entry.is_file():
         kind = "a folder" if entry.is_dir() else "something else"
-        found = "a link to nothing" if entry.is_symlink() and kind != "a folder" else kind
+        found = "a broken link" if entry.is_symlink() and kind != "a folder" else kind
         raise DataError(
             f"{folder / entry.name}: expected a PNG file, got {found}. Replace or remove it."
         )
@@ -98,7 +98,7 @@ def _png_files(path: Path) -> list[os.DirEntry[str]]:
     if others:
         raise DataError(
             f"{path}: expected PNG files only, got {min(others, key=natural_key)} ({len(others)} "
-            "files of other kinds of picture). Convert or remove them."
+            "image files of other formats). Convert or remove them."
         )
     _refuse_folders(path, [entry.name for entry in visible if entry.is_dir()])
     found = [entry for entry in visible if _ending(entry.name) == _PNG]
@@ -108,7 +108,7 @@ def _png_files(path: Path) -> list[os.DirEntry[str]]:
 
 
 def _natural(entry: os.DirEntry[str]) -> tuple[object, str]:
-    """Sort by the name without its ending: 1.png comes before 1-b.png."""
+    """Return a sort key from the name without its extension: 1.png comes before 1-b.png."""
     return natural_key(entry.name[: -len(_PNG)]), entry.name
 
 
@@ -117,7 +117,7 @@ def _ending(name: str) -> str:
 
 
 def _refuse_folders(path: Path, names: Sequence[str]) -> None:
-    """Refuse pictures in sub-folders: they would be left out without a word."""
+    """Raise DataError for PNG files in sub-folders, which would be skipped silently."""
     folders = [name for name in names if name not in _IGNORED_FOLDERS and _has_pngs(path / name)]
     if folders:
         raise DataError(
@@ -129,7 +129,7 @@ def _refuse_folders(path: Path, names: Sequence[str]) -> None:
 
 
 def _has_pngs(folder: Path) -> bool:
-    # A folder named like a picture is reported as such.
+    # A folder whose own name ends in .png is reported separately.
     return folder.suffix.lower() != _PNG and any(
         file.suffix.lower() == _PNG for file in folder.iterdir()
     )

@@ -1,4 +1,4 @@
-"""Batches as tables: CSV and Parquet, a row an image."""
+"""Read batches from tables: CSV and Parquet, one row per image."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from fmnist_lib.features.frames import LabelColumn
 
 IMAGE = "image"
-#: Bytes of text parsed at once: some thousand rows.
+#: Bytes of text parsed at once: a few thousand rows.
 _BLOCK = 8 << 20
-#: Bytes that the first line is looked for in.
+#: Bytes read to find the first line.
 _HEAD = 1 << 16
 _LAYOUT = f"{N_PIXELS} columns of pixels and, if known, one named 'label'"
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 
 
 def csv_parts(path: Path, rows: int, label_column: LabelColumn | None) -> Iterator[Part]:
-    """Images of a CSV file, with or without a line of names, `rows` at a time."""
+    """Yield the images of a CSV file, with or without a header, `rows` at a time."""
     import pyarrow as pa
 
     names, has_header = _csv_names(path)
@@ -59,10 +59,10 @@ def csv_parts(path: Path, rows: int, label_column: LabelColumn | None) -> Iterat
 
 
 def parquet_parts(path: Path, rows: int, label_column: LabelColumn | None) -> Iterator[Part]:
-    """Images of a Parquet file, `rows` at a time.
+    """Yield the images of a Parquet file, `rows` at a time.
 
-    Instead of the pixels' columns there may be one named ``image``, of encoded PNG files (as data
-    set hubs keep them) or of lists of 784 numbers.
+    Instead of pixel columns it may have one column ``image``, of encoded PNG files (as on data
+    set hubs) or of lists of 784 numbers.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -81,15 +81,15 @@ def parquet_parts(path: Path, rows: int, label_column: LabelColumn | None) -> It
             yield from _parts(blocks, rows, columns or _in_order(names), path.name, label_column)
     except DataError:
         raise
-    # NumPy reports cells that are text, or lists of different lengths, as one of the others.
+    # NumPy raises ValueError or TypeError for text cells and for lists of different lengths.
     except (OSError, pa.ArrowException, ValueError, TypeError) as error:
         raise unreadable(path, error) from None
 
 
 def data_columns(schema: Any) -> list[str]:
-    """Return the columns of a Parquet file as pandas would: without its index.
+    """Return the columns of a Parquet file without a pandas index.
 
-    An index named like labels or file names is kept, because it holds them.
+    An index named like labels or file names is kept.
     """
     described = (schema.pandas_metadata or {}).get("index_columns", [])
     index = {name for name in described if isinstance(name, str)}
@@ -98,7 +98,7 @@ def data_columns(schema: Any) -> list[str]:
 
 
 def first_line(path: Path) -> list[str]:
-    """Return the cells of a text file's first line, which may be compressed; none if empty.
+    """Return the cells of the first line of a text file, which may be compressed.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def first_line(path: Path) -> list[str]:
 
 
 def is_text(cell: str) -> bool:
-    """Tell whether a cell is neither a number nor empty."""
+    """Return True if a cell is neither a number nor empty."""
     try:
         float(cell)
     except ValueError:
@@ -137,10 +137,10 @@ def _reason(error: Exception) -> str:
 
 
 def _csv_names(path: Path) -> tuple[list[str], bool]:
-    """Return the names of the columns, and whether the file has a line of them."""
+    """Return the column names, and True if the file has a header."""
     first = first_line(path)
     numbered = [name for name in first if not is_index(name)]
-    # Pixels end at 255: a line of all numbers up to 783 or more is a line of names.
+    # Pixels end at 255: a line of all numbers up to 783 or more is a header.
     if any(is_text(cell) for cell in first) or is_numbered(numbered, max(len(numbered), N_PIXELS)):
         _require_commas(first, path)
         return first, True
@@ -162,7 +162,7 @@ def _require_commas(first: Sequence[str], path: Path) -> None:
 
 
 def _extra_numbers(names: Sequence[str]) -> bool:
-    """Tell whether the names are numbers only, and more than there are pixels."""
+    """Return True if all names are numbers and there are more of them than pixels."""
     data = [name for name in names if not is_index(name)]
     return is_numbered(data, N_PIXELS + 1) or is_numbered(data, N_PIXELS + 2)
 
@@ -174,12 +174,12 @@ def _in_order(names: Sequence[str]) -> list[str]:
 def _csv_blocks(
     path: Path, names: list[str], columns: Columns | None, *, skip_rows: int
 ) -> Iterator[Any]:
-    """Read the columns that are wanted; the others may hold anything."""
+    """Read only the needed columns; the others may hold anything."""
     import pyarrow as pa
     from pyarrow import csv as pa_csv
 
     wanted = _in_order(names) if columns is None else _all(columns)
-    # One type for all: what is inferred from the first rows may not fit the later ones.
+    # Fixed types: a type inferred from the first rows may not fit later ones.
     types = dict.fromkeys(wanted, pa.float32())
     if columns is not None and columns.ids is not None:
         types[columns.ids] = pa.string()
@@ -203,7 +203,7 @@ def _parts(
     where: str,
     label_column: LabelColumn | None,
 ) -> Iterator[Part]:
-    """Images of tables with named pixels, or with columns in order whose place says nothing."""
+    """Yield the images of tables with named pixel columns, or with columns of unknown role."""
     if isinstance(columns, Columns):
         for block in blocks:
             for start in range(0, block.num_rows, rows):
@@ -242,7 +242,7 @@ def _image_parts(
     path: Path,
     label_column: LabelColumn | None,
 ) -> Iterator[Part]:
-    """Images of a column of encoded files, or of lists of numbers."""
+    """Yield the images of a column of encoded files, or of lists of numbers."""
     others = [name for name in names if name != image]
     label = None if label_column == "none" else label_column_of(others)
     ids = id_column(others)
@@ -256,7 +256,7 @@ def _image_parts(
         cells = block.column(image).to_pylist()
         labels = None if label is None else block.column(label).to_numpy(zero_copy_only=False)
         paths = [str(cell.get("path") or "") if isinstance(cell, dict) else "" for cell in cells]
-        # The first images decide, so that every piece has names or none has.
+        # Decided on the first chunk, so that all chunks have names or none has.
         has_paths = any(paths) if has_paths is None else has_paths
         files = tuple(paths) if has_paths else None
         yield Part(_decoded(cells, path), labels, _texts(block, ids) or files)

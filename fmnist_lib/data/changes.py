@@ -1,4 +1,4 @@
-"""What differs between the images of two runs."""
+"""Compare the images and labels of two runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HASH_BYTES = 8
 
 @dataclass(frozen=True, eq=False)
 class RowIndex:
-    """Every image by its hash, with its label: nine bytes an image.
+    """Hash and label of every image: nine bytes per image.
 
     Attributes
     ----------
@@ -61,16 +61,17 @@ class RowIndex:
 
 @dataclass(frozen=True)
 class DataChanges:
-    """How the data of a run differ from those of the champion.
+    """Difference between the data of a run and those of the champion.
 
     Attributes
     ----------
     champion : str
-        Whose data they are compared with.
+        Model version whose data are compared with.
     added, removed, relabelled, kept : int
-        Images that are only here, only there, in both with other labels, in both with the same.
+        Images only in the run, only in the champion's data, in both with different labels, in
+        both with the same label.
     before, after : tuple of int
-        Images a class.
+        Images per class.
     """
 
     champion: str
@@ -83,7 +84,7 @@ class DataChanges:
 
     @property
     def any(self) -> bool:
-        """Whether there is any difference."""
+        """True if there is any difference."""
         return bool(self.added or self.removed or self.relabelled)
 
     @property
@@ -93,13 +94,13 @@ class DataChanges:
 
 
 def compare_data(before: RowIndex, after: RowIndex, champion: str) -> DataChanges:
-    """Count the differences; an image that is there twice counts twice.
+    """Count the differences; an image that occurs twice counts twice.
 
     Parameters
     ----------
     before, after : RowIndex
     champion : str
-        Whose data `before` are, for the report.
+        Model version that `before` belongs to, for the report.
     """
     of_before, of_after = _counts(before.hashes, after.hashes)
     in_both = np.minimum(of_before, of_after).sum()
@@ -117,7 +118,7 @@ def compare_data(before: RowIndex, after: RowIndex, champion: str) -> DataChange
 
 
 def _labelled(index: RowIndex) -> NDArray[np.void]:
-    """Hash and label as one value."""
+    """Return hash and label as one structured value per image."""
     rows = np.empty(len(index.hashes), dtype=[("hash", np.uint64), ("label", np.uint8)])
     rows["hash"], rows["label"] = index.hashes, index.labels
     return rows
@@ -126,7 +127,7 @@ def _labelled(index: RowIndex) -> NDArray[np.void]:
 def _counts(
     before: NDArray[np.generic], after: NDArray[np.generic]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """How often each value is in both arrays."""
+    """Return the number of occurrences of each distinct value in either array."""
     values, positions = np.unique(np.concatenate([before, after]), return_inverse=True)
     n_before = np.bincount(positions[: len(before)], minlength=len(values))
     n_after = np.bincount(positions[len(before) :], minlength=len(values))

@@ -1,4 +1,4 @@
-"""From a configuration to named splits with a fingerprint."""
+"""Load the data of a configuration as named splits with a fingerprint."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """The three splits: to fit on, to compare candidates on, and to report on once."""
+    """The three splits: for fitting, for comparing candidates, and for the final test."""
 
     train: Split
     validation: Split
@@ -82,22 +82,22 @@ def load_dataset(
     project_root : Path
         Checkout, whose ``data/fashion-mnist`` and ``../shared/fashion-mnist`` are default sources.
     seed : int
-        Of the split and, with no source in reach, of the generated images.
+        For the split and, if no source is available, for the generated images.
     cache, mirrors
         See `fmnist_lib.data.sources.find_source`.
 
     Returns
     -------
     Dataset
-        ``train`` and ``validation`` are stratified and in random order, also when a file is
-        sorted by class; ``test`` is the whole test file in its order.
+        ``train`` and ``validation`` are stratified and shuffled; ``test`` is the whole test file
+        in its order.
     DataVersion
 
     Raises
     ------
     DataError
-        No usable source, a damaged file, more ``rows`` wanted than there are, or a class missing
-        in a split.
+        No usable source, a damaged file, ``rows`` above the number of training images, or a class
+        missing in a split.
     """
     source = find_source(config, project_root, cache, mirrors)
     pool, test = _read(source, seed)
@@ -115,7 +115,7 @@ def split_indices(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Choose the images to train on and the images to validate on.
 
-    Both have the class shares of `labels`, to within one image a class.
+    Both have the class shares of `labels`, to within one image per class.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def split_indices(
     Raises
     ------
     DataError
-        `rows` is more than there are, or a class would be missing on one side.
+        `rows` exceeds the number of images, or a class would be missing in one of the two.
     """
     rows = len(labels) if rows is None else rows
     if rows > len(labels):
@@ -143,8 +143,8 @@ def split_indices(
             "Ask for fewer, or leave it out for all."
         )
     available = np.bincount(labels, minlength=N_CLASSES)
-    used = _in_proportion(available, rows)
-    held_out = _in_proportion(used, round(rows * validation_share))
+    used = _allocate(available, rows)
+    held_out = _allocate(used, round(rows * validation_share))
     _require_every_class(used - held_out, held_out)
     rng = np.random.default_rng(seed)
     train, validation = [], []
@@ -155,12 +155,12 @@ def split_indices(
     return rng.permutation(np.concatenate(train)), rng.permutation(np.concatenate(validation))
 
 
-def _in_proportion(counts: NDArray[np.intp], total: int) -> NDArray[np.intp]:
-    """Share `total` out in proportion to `counts`, by largest remainders."""
+def _allocate(counts: NDArray[np.intp], total: int) -> NDArray[np.intp]:
+    """Allocate `total` in proportion to `counts`, by the largest-remainder method."""
     exact = counts * (total / counts.sum())
     shares = np.floor(exact + 1e-9).astype(np.intp)
-    most_due = np.argsort(shares - exact, kind="stable")
-    shares[most_due[: total - shares.sum()]] += 1
+    by_remainder = np.argsort(shares - exact, kind="stable")
+    shares[by_remainder[: total - shares.sum()]] += 1
     return shares
 
 

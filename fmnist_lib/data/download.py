@@ -1,4 +1,4 @@
-"""Fetch an official file: resumed, checked, and put in its place in one step."""
+"""Download an official file: resumable, verified by checksum, moved into place atomically."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Tries of one mirror that bring the download no further before the next mirror is asked.
+#: Consecutive attempts without progress at one mirror before the next one is tried.
 ATTEMPTS = 3
 RETRY_SECONDS = 1.0
-#: Seconds to connect, and seconds without a byte.
+#: Connect and read timeouts, seconds.
 TIMEOUT = (5.0, 30.0)
 #: Seconds to wait for another run that downloads the same file.
 LOCK_SECONDS = 1800.0
@@ -29,31 +29,31 @@ _CHUNK = 1 << 16
 _OK, _PARTIAL, _BAD_RANGE, _TOO_MANY, _SERVER_ERROR = 200, 206, 416, 429, 500
 
 
-class _TryAgainError(Exception):
-    """The same mirror may do better next time."""
+class _RetryableError(Exception):
+    """A retry at the same mirror may succeed."""
 
 
 class _MirrorError(Exception):
-    """A mirror won't do; ask the next."""
+    """The mirror is unusable; try the next one."""
 
 
 def download(
     name: str, directory: Path, mirrors: Sequence[str] = MIRRORS, progress: bool = True
 ) -> Path:
-    """Bring one official file into a directory.
+    """Download one official file into a directory.
 
-    Nothing is fetched when the file is there and intact. A broken download goes on where it
-    stopped, also in a later run. The file appears only whole and with the right checksum, and
-    several processes may ask for it at once.
+    No-op if the file is present and intact. An interrupted download is resumed, also in a later
+    run. The file appears only complete and with the right checksum; safe to call from several
+    processes at once.
 
     Parameters
     ----------
     name : str
         One of `fmnist_lib.data.files.FILES`.
     directory : Path
-        Made if it isn't there.
+        Created if missing.
     mirrors : sequence of str
-        Base URLs, asked in order.
+        Base URLs, tried in order.
     progress : bool, default=True
         Show a progress bar when stderr is a terminal.
 
@@ -65,8 +65,8 @@ def download(
     Raises
     ------
     DataError
-        No mirror delivered the file (the message has every mirror's reason), the directory can't
-        be written, or another run holds the lock for more than half an hour.
+        Every mirror failed (the message has each reason), the directory is not writable, or
+        another run holds the lock for more than half an hour.
     """
     from filelock import FileLock, Timeout
 
@@ -79,12 +79,12 @@ def download(
     except Timeout:
         raise DataError(
             f"{target}: expected another run's download to end within {LOCK_SECONDS:.0f} s, it is "
-            "still going on. End that run, or wait for it."
+            "still running. Stop that run, or wait for it."
         ) from None
     except OSError as error:
         raise DataError(
-            f"{target}: expected to write the file, got: {error.strerror or error}. Make room or "
-            "give write permission there."
+            f"{target}: expected to write the file, got: {error.strerror or error}. Free disk "
+            "space or give write permission."
         ) from None
     return target
 
@@ -110,7 +110,7 @@ def _fetch(file: OfficialFile, target: Path, mirrors: Sequence[str], progress: b
 
 
 def _fetch_from(url: str, file: OfficialFile, part: Path, progress: bool) -> None:
-    """Fill the part file with the right bytes from one mirror, or raise `_MirrorError`."""
+    """Download the file from one mirror into the part file, or raise `_MirrorError`."""
     import requests
     import urllib3
 
@@ -121,18 +121,18 @@ def _fetch_from(url: str, file: OfficialFile, part: Path, progress: bool) -> Non
         try:
             if _size(part) != file.size:
                 _stream(url, file, part, progress)
-            if _is_right(file, part, resumed):
+            if _has_right_checksum(file, part, resumed):
                 return
-            reason = "the bytes that an earlier attempt left were wrong"
-        # urllib3's own errors come through where the raw bytes are read.
-        except (requests.RequestException, urllib3.exceptions.HTTPError, _TryAgainError) as error:
+            reason = "the partial file of an earlier attempt was wrong"
+        # urllib3's own errors are not wrapped by requests when the raw stream is read.
+        except (requests.RequestException, urllib3.exceptions.HTTPError, _RetryableError) as error:
             reason = _first_line(error)
-        # A connection that breaks again and again, but further on each time, gets there.
+        # Progress resets the counter: a connection that breaks repeatedly can still finish.
         failures = 1 if _size(part) > best else failures + 1
         best = max(best, _size(part))
         if failures >= ATTEMPTS:
             raise _MirrorError(f"{reason} (tried {ATTEMPTS} times)")
-        logger.info("%s: %s; trying again", url, reason)
+        logger.info("%s: %s; retrying", url, reason)
         time.sleep(RETRY_SECONDS * failures)
 
 
@@ -157,24 +157,24 @@ def _stream(url: str, file: OfficialFile, part: Path, progress: bool) -> None:
         )
         with bar, part.open("ab") as output:
             output.truncate(start)
-            # Unread by requests: a server may call a .gz file "Content-Encoding: gzip".
+            # Not decoded by requests: some servers send .gz files as "Content-Encoding: gzip".
             for block in response.raw.stream(_CHUNK, decode_content=False):
                 output.write(block[: file.size + 1 - output.tell()])
                 bar.update(len(block))
                 if output.tell() > file.size:
                     break
     if _size(part) < file.size:
-        raise _TryAgainError(f"the connection ended after {_size(part)} of {file.size} bytes")
+        raise _RetryableError(f"the connection ended after {_size(part)} of {file.size} bytes")
 
 
 def _checked_start(response: requests.Response, file: OfficialFile, part: Path, wanted: int) -> int:
-    """Position of the first byte the server sends, or an error when it won't send our file."""
+    """Return the position of the first byte the server sends; raise if it is the wrong file."""
     status = response.status_code
     if status == _BAD_RANGE:
         part.unlink(missing_ok=True)
-        raise _TryAgainError("the server refused to resume (HTTP 416)")
+        raise _RetryableError("the server refused to resume (HTTP 416)")
     if status == _TOO_MANY or status >= _SERVER_ERROR:
-        raise _TryAgainError(f"HTTP {status}")
+        raise _RetryableError(f"HTTP {status}")
     if status not in (_OK, _PARTIAL):
         raise _MirrorError(f"HTTP {status}")
     start = 0
@@ -182,7 +182,7 @@ def _checked_start(response: requests.Response, file: OfficialFile, part: Path, 
         match = re.fullmatch(r"bytes (\d+)-\d+/.*", response.headers.get("Content-Range", ""))
         if match is None or int(match[1]) != wanted:
             part.unlink(missing_ok=True)
-            raise _TryAgainError("the server resumed at another position")
+            raise _RetryableError("the server resumed at another position")
         start = wanted
     length = response.headers.get("Content-Length", "")
     if length.isdigit() and start + int(length) != file.size:
@@ -190,8 +190,8 @@ def _checked_start(response: requests.Response, file: OfficialFile, part: Path, 
     return start
 
 
-def _is_right(file: OfficialFile, part: Path, resumed: bool) -> bool:
-    """Compare the checksum; wrong bytes are thrown away, and held against the mirror if its own."""
+def _has_right_checksum(file: OfficialFile, part: Path, resumed: bool) -> bool:
+    """Compare the checksum; delete wrong bytes, and raise if all of them are from this mirror."""
     found = sha256_of(part)
     if found == file.sha256:
         return True
@@ -206,7 +206,7 @@ def _size(path: Path) -> int:
 
 
 def _first_line(error: BaseException) -> str:
-    """Say why, without the layers that requests puts around the reason."""
+    """Return the root cause, without the exceptions that requests wraps around it."""
     cause = error.args[0] if error.args else None
     error = getattr(cause, "reason", None) or error
     return (str(error).splitlines() or [type(error).__name__])[0][:200]

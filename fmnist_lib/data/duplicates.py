@@ -1,4 +1,4 @@
-"""Find images that are the same, or nearly, without comparing every pair in full."""
+"""Find duplicates and near-duplicates without comparing every pair pixel by pixel."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Indices = NDArray[np.intp]
 
-#: Directions kept for the first, cheap comparison.
+#: Principal components used in the first, cheap comparison.
 _DIRECTIONS = 48
 _ROWS_FOR_DIRECTIONS = 5_000
 _BLOCK = 512
 _PIXELS_BLOCK = 4_096
-#: Candidate pairs compared pixel by pixel before the search gives up (seconds, not hours).
+#: Limit of pairs compared pixel by pixel, so that the search takes seconds, not hours.
 MAX_COMPARISONS = 3_000_000
 
 
 @dataclass(frozen=True, eq=False)
 class NearPairs:
-    """Pairs of rows that lie close together.
+    """Pairs of near-duplicates.
 
     Attributes
     ----------
@@ -37,8 +37,8 @@ class NearPairs:
     distance : ndarray of float32, shape (n_pairs,)
         Root-mean-square difference of the pixels, 0-255.
     complete : bool
-        False when the search gave up after `MAX_COMPARISONS`: the pairs found are real, there
-        are more.
+        False if the search stopped after `MAX_COMPARISONS`: the pairs found are correct, but
+        there may be more.
     """
 
     first: Indices
@@ -70,15 +70,15 @@ def distinct(images: NDArray[np.uint8]) -> tuple[Indices, Indices]:
 def near_pairs(images: NDArray[np.uint8], distance: float) -> NearPairs:
     """Find every pair of images within a distance; exact, not approximate.
 
-    Images are projected on a few orthonormal directions (principal components of a sample). A
-    projection never lengthens a distance, so a pair too far apart there is too far apart for
-    good; sorting by the first direction spares most pairs even that. What is left is compared
-    pixel by pixel.
+    Images are projected onto the leading principal components of a sample. An orthogonal
+    projection never increases a distance, so pairs too far apart in the projection are
+    discarded; sorting by the first component avoids most of these comparisons too. The remaining
+    pairs are compared pixel by pixel.
 
     Parameters
     ----------
     images : ndarray of uint8, shape (n, 28, 28)
-        Best without equal images, whose pairs grow with the square of their number.
+        Preferably distinct: the pairs among identical images grow quadratically.
     distance : float
         Largest root-mean-square difference of the pixels, 0-255.
     """
@@ -88,7 +88,7 @@ def near_pairs(images: NDArray[np.uint8], distance: float) -> NearPairs:
     radius = distance * np.sqrt(N_PIXELS)
     kept: list[tuple[Indices, Indices, Floats]] = []
     compared, complete = 0, True
-    # One thread needs about a second; several that share busy cores wait for each other far longer.
+    # One thread needs about a second; several threads on busy cores take far longer.
     with threadpool_limits(1, user_api="blas"):
         for first, second in _candidates(_project(flat), radius):
             room = MAX_COMPARISONS - compared
@@ -106,7 +106,7 @@ def near_pairs(images: NDArray[np.uint8], distance: float) -> NearPairs:
 
 
 def _project(flat: NDArray[np.uint8]) -> Floats:
-    """Coordinates along the principal components of a sample; float32, shape (n, directions)."""
+    """Return the projection onto the principal components of a sample, float32."""
     step = max(1, len(flat) // _ROWS_FOR_DIRECTIONS)
     sample = flat[::step].astype(np.float32)
     mean = sample.mean(axis=0)
@@ -118,7 +118,7 @@ def _project(flat: NDArray[np.uint8]) -> Floats:
 
 
 def _candidates(projected: Floats, radius: float) -> Iterator[tuple[Indices, Indices]]:
-    """Pairs that are within the radius as far as the projection can tell, block by block."""
+    """Yield, per block, the pairs within the radius in the projection."""
     order = np.argsort(projected[:, 0], kind="stable")
     points = projected[order]
     half_norms = (points * points).sum(axis=1) / 2
@@ -141,7 +141,7 @@ def _candidates(projected: Floats, radius: float) -> Iterator[tuple[Indices, Ind
 def _confirmed(
     flat: NDArray[np.uint8], first: Indices, second: Indices, distance: float
 ) -> Iterator[tuple[Indices, Indices, Floats]]:
-    """Pairs whose pixels really are that close."""
+    """Yield the pairs within the distance by all their pixels."""
     for start in range(0, len(first), _PIXELS_BLOCK):
         a, b = first[start : start + _PIXELS_BLOCK], second[start : start + _PIXELS_BLOCK]
         difference = flat[a].astype(np.float32) - flat[b]

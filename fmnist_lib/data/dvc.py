@@ -1,4 +1,4 @@
-"""Which version of the data DVC would call this."""
+"""Compute the DVC hash of the data files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def dvc_version(paths: Collection[Path]) -> str:
-    """Return what `dvc add` writes as ``md5`` of a directory that holds these files and no others.
+    """Return the ``md5`` that `dvc add` writes for a directory with exactly these files.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def dvc_version(paths: Collection[Path]) -> str:
 
 
 def md5_of(path: Path) -> str:
-    """MD5 of a file's bytes, hexadecimal: what DVC names files by, no protection."""
+    """Return the MD5 of a file, hexadecimal: DVC's identifier, not a security measure."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
     return digest.hexdigest()

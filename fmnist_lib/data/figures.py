@@ -1,4 +1,4 @@
-"""The audit's pictures."""
+"""Figures of the data audit."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def class_balance(splits: Sequence[SplitAudit]) -> Picture:
         figure,
         "class-balance",
         "Class balance",
-        "Bars of one length: accuracy is a fair summary. Bars of different lengths: read the "
-        "figures of every class too.",
+        "Bars of equal length: accuracy is a fair summary. Bars of different lengths: read the "
+        "metrics per class too.",
     )
 
 
 def near_duplicates(examples: Sequence[ExamplePair]) -> tuple[Picture, ...]:
-    """Draw the pairs side by side; no pairs, no picture."""
+    """Draw the pairs side by side; return no picture if there are none."""
     if not examples:
         return ()
     columns = min(_PAIRS_PER_ROW, len(examples))
@@ -66,9 +66,9 @@ def near_duplicates(examples: Sequence[ExamplePair]) -> tuple[Picture, ...]:
         picture(
             figure,
             "near-duplicates",
-            "Near duplicates",
-            "Pairs of almost the same image. Under each image: its split; below, the "
-            "root-mean-square difference of the pixels (0-255). Orange titles: the two carry "
-            "different labels, so no model can be right about both for a good reason.",
+            "Near-duplicates",
+            "Pairs of nearly identical images. Under each image: its split; below, the "
+            "root-mean-square difference of the pixels (0-255). Orange titles: the labels "
+            "differ, so at least one of them may be label noise.",
         ),
     )

@@ -1,4 +1,4 @@
-"""The four official files: names, sizes, checksums, and where they are published."""
+"""The four official files: names, sizes, checksums and download addresses."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ FILES = {
     )
 }
 
-#: Where the authors publish the files (https://github.com/zalandoresearch/fashion-mnist). The
-#: first has no TLS; the checksums above are what makes a download trustworthy.
+#: Addresses published by the authors (https://github.com/zalandoresearch/fashion-mnist). The
+#: first has no TLS; downloads are verified by the checksums above.
 MIRRORS = (
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
@@ -73,7 +73,7 @@ MIRRORS = (
 
 
 def has_official_content(path: Path, name: str, sha256: str | None = None) -> bool:
-    """Tell whether a file holds what was published, packed as published, anew, or not at all.
+    """Return True if a file has the official content, compressed as published, again, or not.
 
     Parameters
     ----------
@@ -81,12 +81,12 @@ def has_official_content(path: Path, name: str, sha256: str | None = None) -> bo
     name : str
         Published name.
     sha256 : str, optional
-        Of the file's bytes, where it is known already.
+        Checksum of the file, if already known.
 
     Raises
     ------
     DataError
-        The file can't be read.
+        The file cannot be read.
     """
     official = FILES[name]
     digest = sha256_of(path) if sha256 is None else sha256
@@ -96,7 +96,7 @@ def has_official_content(path: Path, name: str, sha256: str | None = None) -> bo
 
 
 def _unpacked_sha256(path: Path, size: int) -> str | None:
-    """SHA-256 of what a gzip file unpacks to; None if that is not `size` bytes."""
+    """Return the SHA-256 of an unpacked gzip file; None if it has not `size` bytes."""
     digest = hashlib.sha256()
     try:
         with opened(path) as file:
@@ -109,12 +109,12 @@ def _unpacked_sha256(path: Path, size: int) -> str | None:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, hexadecimal.
+    """Return the SHA-256 of a file, hexadecimal.
 
     Raises
     ------
     DataError
-        The file is missing or can't be read.
+        The file is missing or cannot be read.
     """
     try:
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Which files of a directory are the four data files, under whatever name tools left them.
+"""Find the four data files in a directory, also under changed names.
 
 ``gunzip``, browsers and Kaggle rename them: ``train-images-idx3-ubyte``,
 ``train-images.idx3-ubyte``, ``train-images-idx3-ubyte (1).gz``, ``TRAIN-IMAGES-IDX3-UBYTE.GZ``.
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-#: What browsers and file managers add to a second copy.
+#: Suffix that browsers and file managers add to a second copy.
 _COPY = re.compile(r"[\s_-]*(\(\d+\)|copy)$")
 _NOT_DATA = (".part", ".lock", ".tmp")
 
 
 def locate(directory: Path) -> dict[str, Path]:
-    """Return the file of each official name that the directory has, by that name.
+    """Return the files found in a directory, keyed by official name.
 
-    The published name comes first, then that name without ``.gz``, then names that differ in
-    case, dots and copy numbers only, then any name if the content is the official one.
+    Order of precedence: the published name; that name without ``.gz``; names that differ only in
+    case, punctuation and copy numbers; any name if the content is official.
 
     Parameters
     ----------
     directory : Path
-        It need not exist.
+        May be missing.
 
     Raises
     ------
     DataError
-        Several files could be the same one, and none is official.
+        Several files match one official name, and none has the official content.
     """
     found = {}
     files: list[Path] | None = None
@@ -45,10 +45,10 @@ def locate(directory: Path) -> dict[str, Path]:
         known = [directory / name, directory / name.removesuffix(".gz")]
         exact = next((path for path in known if is_there(path, "is_file")), None)
         if exact is None:
-            # Listed only where a published name is missing.
+            # The directory is listed only if a published name is missing.
             files = _files(directory) if files is None else files
             exact = _renamed(name, files)
-        # A folder of the published name is what the message has to be about.
+        # Return a folder with the published name, so that the error message names it.
         if exact is None and is_there(known[0], "exists"):
             exact = known[0]
         if exact is not None:
@@ -57,7 +57,7 @@ def locate(directory: Path) -> dict[str, Path]:
 
 
 def describe_missing(directory: Path, found: dict[str, Path]) -> str:
-    """Say what a directory lacks and what lies there instead; empty if there is nothing at all."""
+    """Describe which files are missing and which others are there; empty for an empty directory."""
     missing = [name for name in FILES if name not in found]
     used = set(found.values())
     others = [path for path in _files(directory) if path not in used]
@@ -70,7 +70,7 @@ def describe_missing(directory: Path, found: dict[str, Path]) -> str:
 
 
 def is_there(path: Path, question: str) -> bool:
-    """Answer is_dir, is_file or exists; a place that may not be looked into counts as absent."""
+    """Call is_dir, is_file or exists; False if the path may not be accessed."""
     ask: Callable[[], bool] = getattr(path, question)
     try:
         return ask()
@@ -79,7 +79,7 @@ def is_there(path: Path, question: str) -> bool:
 
 
 def _files(directory: Path) -> list[Path]:
-    """Files of a directory and of folders within it, as unpacked archives have them."""
+    """Return the files of a directory and of its direct sub-folders (unpacked archives)."""
     try:
         paths = [*directory.glob("[!.]*"), *directory.glob("[!.]*/[!.]*")]
     except OSError:
@@ -90,8 +90,8 @@ def _files(directory: Path) -> list[Path]:
 
 
 def _renamed(name: str, files: list[Path]) -> Path | None:
-    wanted = _plain(name)
-    similar = [path for path in files if _plain(path.name) == wanted]
+    wanted = _normalise(name)
+    similar = [path for path in files if _normalise(path.name) == wanted]
     if len(similar) == 1:
         return similar[0]
     sizes = {FILES[name].size, FILES[name].unpacked_size}
@@ -105,8 +105,8 @@ def _renamed(name: str, files: list[Path]) -> Path | None:
     return official
 
 
-def _plain(name: str) -> str:
-    """Return a name without ``.gz``, copy numbers and case, all its marks written as hyphens."""
+def _normalise(name: str) -> str:
+    """Return a name without ``.gz``, copy number and case, with punctuation as hyphens."""
     plain, before = name.casefold(), ""
     while plain != before:
         before = plain
@@ -117,6 +117,6 @@ def _plain(name: str) -> str:
 
 
 def _resembles(path: Path) -> bool:
-    """Tell whether a name begins like one of the four: these are listed first."""
-    plain = _plain(path.name).replace("test-", "t10k-")
-    return any(plain.startswith(_plain(name).partition("-idx")[0]) for name in FILES)
+    """Return True if a name begins like one of the four: these are listed first."""
+    plain = _normalise(path.name).replace("test-", "t10k-")
+    return any(plain.startswith(_normalise(name).partition("-idx")[0]) for name in FILES)

@@ -1,4 +1,4 @@
-"""The IDX file format, read without trusting a byte of it, and written.
+"""Read and write IDX files; every part of an input file is validated.
 
 An IDX file is two zero bytes, a type code, the number of dimensions, the size of each dimension
 as a big-endian 32-bit integer, and the values (http://yann.lecun.com/exdb/mnist/).
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CODES = {np.dtype(name).newbyteorder("="): code for code, name in _TYPES.items()}
 _GZIP_MAGIC = b"\x1f\x8b"
-#: A file packed twice is a mistake that happens; more is not unpacked.
+#: Layers of gzip that are unpacked: files compressed twice by mistake occur.
 _MAX_LAYERS = 3
 _MAX_DIMENSIONS = 32
-#: 40 times the official training images. A header or a gzip bomb that promises more is refused.
+#: 40 times the official training images. Larger headers and gzip bombs are refused.
 MAX_BYTES = 2**31
 _CHUNK = 1 << 20
 _INTACT_COPY = "Put an intact copy in its place."
 
 
 def read_idx(path: Path) -> NDArray[Any]:
-    """Read an IDX file, plain or gzip-compressed (told apart by content, not by name).
+    """Read an IDX file, plain or gzip-compressed (detected by content, not by name).
 
-    Memory grows with the bytes that are really there, never with what the header promises.
+    Memory use depends on the actual size of the file, not on the size stated in the header.
 
     Parameters
     ----------
@@ -54,8 +54,9 @@ def read_idx(path: Path) -> NDArray[Any]:
     Raises
     ------
     DataError
-        The file is missing, no regular file, unreadable, empty, damaged (gzip checksum), cut
-        short, longer than its header states, no IDX file, or larger than `MAX_BYTES` unpacked.
+        The file is missing, not a regular file, unreadable, empty, damaged (gzip checksum),
+        truncated, longer than its header states, not an IDX file, or larger than `MAX_BYTES`
+        unpacked.
     """
     with opened(path) as file:
         return _read(file, path)
@@ -67,15 +68,15 @@ def iter_idx(path: Path, rows: int) -> Iterator[NDArray[Any]]:
     Raises
     ------
     DataError
-        As `read_idx`, but of any size; a fault further down shows only when it is reached.
+        As `read_idx`, but of any size; an error in a later part is raised when that is read.
     """
     with opened(path) as file:
         dtype, (total, *shape) = _read_header(file, path)
         size = math.prod(shape) * dtype.itemsize
         if size * min(rows, total) > MAX_BYTES:
             raise DataError(
-                f"{path}: expected at most {MAX_BYTES} bytes at once, got a header that promises "
-                f"{size} bytes a row. {_INTACT_COPY}"
+                f"{path}: expected at most {MAX_BYTES} bytes at once, got a header that states "
+                f"{size} bytes per row. {_INTACT_COPY}"
             )
         for start in range(0, total, rows):
             wanted = min(rows, total - start)
@@ -87,14 +88,14 @@ def iter_idx(path: Path, rows: int) -> Iterator[NDArray[Any]]:
                 )
             array = np.frombuffer(values, dtype=dtype).reshape([wanted, *shape])
             yield array.astype(dtype.newbyteorder("="), copy=False)
-        # Reading to the very end is also what makes gzip compare its checksum.
+        # gzip verifies its checksum only at the end of the file.
         if file.read(1):
-            raise DataError(f"{path}: expected {total} rows, got more after. {_INTACT_COPY}")
+            raise DataError(f"{path}: expected {total} rows, got more. {_INTACT_COPY}")
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    """Open a file, unpacking it as often as it is packed; errors of reading become a DataError."""
+    """Open a file and unpack all gzip layers; raise read errors as DataError."""
     try:
         _require_file(path)
         with ExitStack() as stack:
@@ -156,13 +157,13 @@ def read_labels(path: Path) -> NDArray[np.uint8]:
     Raises
     ------
     DataError
-        As `read_idx`; or the values are not uint8, not one a row, above 9, or there are none.
+        As `read_idx`; or the values are not uint8, not one per row, above 9, or there are none.
     """
     labels = read_idx(path)
     _require_uint8(labels, path)
     if labels.ndim != 1:
         raise DataError(
-            f"{path}: expected one label an image, shape (n,), got shape {labels.shape}. "
+            f"{path}: expected one label per image, shape (n,), got shape {labels.shape}. "
             "Check that it is a labels file."
         )
     _require_some(labels, path)
@@ -170,7 +171,7 @@ def read_labels(path: Path) -> NDArray[np.uint8]:
     if len(wrong):
         raise DataError(
             f"{path}: expected labels 0 to {N_CLASSES - 1}, got {labels[wrong[0]]} at position "
-            f"{wrong[0]} ({len(wrong)} labels are out of range). Mend or replace the file."
+            f"{wrong[0]} ({len(wrong)} labels are out of range). Fix or replace the file."
         )
     return labels
 
@@ -181,7 +182,7 @@ def read_pair(images_path: Path, labels_path: Path) -> tuple[NDArray[np.uint8], 
     Raises
     ------
     DataError
-        As both; or there are not as many labels as images.
+        As both; or the numbers of labels and images differ.
     """
     images, labels = read_images(images_path), read_labels(labels_path)
     if len(images) != len(labels):
@@ -195,12 +196,12 @@ def read_pair(images_path: Path, labels_path: Path) -> tuple[NDArray[np.uint8], 
 def write_idx(path: Path, array: NDArray[Any]) -> None:
     """Write an array as an IDX file, gzip-compressed when the name ends in ``.gz``.
 
-    The same array gives the same bytes, and the file appears whole or not at all.
+    Deterministic (the same array gives the same bytes) and atomic.
 
     Parameters
     ----------
     path : Path
-        Its directory must exist; an old file is replaced.
+        Its directory must exist; an existing file is replaced.
     array : ndarray
         Of uint8, int8, int16, int32, float32 or float64, with at least one dimension.
 
@@ -240,7 +241,7 @@ def _read(file: IO[bytes] | gzip.GzipFile, path: Path) -> NDArray[Any]:
     described = f"{' x '.join(map(str, shape))} values ({expected} bytes)"
     if expected > MAX_BYTES:
         raise DataError(
-            f"{path}: expected at most {MAX_BYTES} bytes, got a header that promises {described}. "
+            f"{path}: expected at most {MAX_BYTES} bytes, got a header that states {described}. "
             f"{_INTACT_COPY}"
         )
     values = _read_up_to(file, expected)
@@ -249,9 +250,9 @@ def _read(file: IO[bytes] | gzip.GzipFile, path: Path) -> NDArray[Any]:
             f"{path}: expected {described}, got {len(values)} bytes: the file is cut short. "
             f"{_INTACT_COPY}"
         )
-    # Reading to the very end is also what makes gzip compare its checksum.
+    # gzip verifies its checksum only at the end of the file.
     if file.read(1):
-        raise DataError(f"{path}: expected {described}, got further bytes after. {_INTACT_COPY}")
+        raise DataError(f"{path}: expected {described}, got further bytes. {_INTACT_COPY}")
     array = np.frombuffer(values, dtype=dtype).reshape(shape)
     return array.astype(dtype.newbyteorder("="), copy=False)
 
@@ -281,7 +282,7 @@ def _read_header(file: IO[bytes] | gzip.GzipFile, path: Path) -> tuple[np.dtype[
 
 
 def _read_up_to(file: IO[bytes] | gzip.GzipFile, size: int) -> bytearray:
-    """Read piece by piece, so that a wrong size costs no memory."""
+    """Read in chunks, so that a wrong size in the header allocates no memory."""
     content = bytearray()
     while len(content) < size:
         piece = file.read(min(_CHUNK, size - len(content)))
@@ -309,7 +310,7 @@ def _write_atomically(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        Path(temporary).chmod(0o644)  # mkstemp makes files that only their owner may read
+        Path(temporary).chmod(0o644)  # mkstemp makes files that only the owner may read
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Find the four files: a named directory, the default places, a download, or none."""
+"""Find the four data files: in a named directory, in default directories, or by download."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Source:
     origin : {"official", "custom", "synthetic"}
     directory : Path or None
     paths : dict of str to Path
-        The file of every official name; it may be unpacked or renamed, see `locate`.
+        Path of each file by official name; it may be unpacked or renamed, see `locate`.
     checksums : dict of str to str
-        SHA-256 of every file, by the name it really has.
+        SHA-256 of each file, by actual file name.
     """
 
     origin: Origin
@@ -58,18 +58,18 @@ def find_source(
 ) -> Source:
     """Find and verify the data files.
 
-    A directory named in the configuration is the only place looked at. Otherwise, in order: the
+    If the configuration names a directory, only that is searched. Otherwise, in order: the
     cache, ``data/fashion-mnist`` in the project, ``../shared/fashion-mnist`` beside it, and a
-    download into the cache; the files must then hold the official content, which may be unpacked
-    or compressed anew. With none reachable, images are generated if the configuration allows it.
+    download into the cache; the files must then have the official content, which may be unpacked
+    or recompressed. If none is available, images are generated if the configuration allows it.
 
     Parameters
     ----------
     config : DataConfig
-        ``directory`` (a relative one starts at the working directory), ``synthetic_fallback``.
+        ``directory`` (relative to the working directory), ``synthetic_fallback``.
     project_root : Path
     cache : Path, optional
-        Where downloads are kept; default: the user's cache directory of ``fmnist-flow``.
+        Directory for downloads; default: the user's cache directory of ``fmnist-flow``.
     mirrors : sequence of str
         Base URLs of the download.
 
@@ -77,7 +77,7 @@ def find_source(
     ------
     DataError
         The named directory is missing, incomplete or damaged; a default directory is damaged; or
-        no source can be reached and generated images are not wanted.
+        no source is available and generated images are not allowed.
     """
     if config.directory is not None:
         return _named_directory(resolve_path(config.directory))
@@ -110,7 +110,7 @@ def default_cache() -> Path:
 
 
 def _named_directory(directory: Path) -> Source:
-    """Files of any content in the four-file format."""
+    """Return a source from a directory with the four files, whatever their content."""
     if not is_there(directory, "is_dir"):
         raise DataError(
             f"{directory}: expected a directory with the four data files, found none. Check "
@@ -127,35 +127,33 @@ def _named_directory(directory: Path) -> Source:
     checksums = {path.name: sha256_of(path) for path in paths.values()}
     _compare(checksums, _listed_checksums(directory / CHECKSUMS_FILE), directory)
     if all(has_official_content(path, name, checksums[path.name]) for name, path in paths.items()):
-        _mention_other_packing(directory, paths, checksums)
+        _warn_if_repacked(directory, paths, checksums)
         return Source("official", directory, paths, checksums)
     logger.warning("%s holds other data than the official Fashion-MNIST", directory)
     return Source("custom", directory, paths, checksums)
 
 
 def _official_directory(directory: Path, paths: dict[str, Path]) -> Source:
-    """Files that must be the official ones."""
+    """Return a source from a directory whose files must be the official ones."""
     checksums = {path.name: sha256_of(path) for path in paths.values()}
     for name, path in paths.items():
         if not has_official_content(path, name, checksums[path.name]):
             raise DataError(
                 f"{path}: expected the official file with SHA-256 {FILES[name].sha256}, got "
-                f"{checksums[path.name]}: it is damaged or something else. Delete it and run again "
+                f"{checksums[path.name]}: it is damaged or another file. Delete it and run again "
                 "to fetch a fresh copy, or name the directory with `--data-dir` to use it as it is."
             )
-    _mention_other_packing(directory, paths, checksums)
+    _warn_if_repacked(directory, paths, checksums)
     return Source("official", directory, paths, checksums)
 
 
-def _mention_other_packing(
-    directory: Path, paths: dict[str, Path], checksums: dict[str, str]
-) -> None:
+def _warn_if_repacked(directory: Path, paths: dict[str, Path], checksums: dict[str, str]) -> None:
     others = [
         path.name for name, path in paths.items() if checksums[path.name] != FILES[name].sha256
     ]
     if others:
         logger.warning(
-            "%s: official content, but unpacked, renamed or compressed anew: %s",
+            "%s: official content, but unpacked, renamed or recompressed: %s",
             directory,
             ", ".join(others),
         )
@@ -175,8 +173,8 @@ def _downloaded(
                 f"neither.{near} {error}"
             ) from None
         logger.warning(
-            "SYNTHETIC DATA: no Fashion-MNIST in %s, and no download.%s %s Going on with generated "
-            "images: the results say nothing about Fashion-MNIST.",
+            "SYNTHETIC DATA: no Fashion-MNIST in %s, and no download.%s %s Continuing with "
+            "generated images: the results say nothing about Fashion-MNIST.",
             looked,
             near,
             error,
@@ -186,14 +184,14 @@ def _downloaded(
 
 
 def _listed_checksums(path: Path) -> dict[str, str]:
-    """Lines of ``sha256sum``: checksum, two characters, name."""
+    """Return the checksums listed in a file of ``sha256sum``, by file name."""
     if not is_there(path, "exists"):
         return {}
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
-            f"{path}: expected readable text, got: {error}. Mend or delete it."
+            f"{path}: expected readable text, got: {error}. Fix or delete it."
         ) from None
     listed = {}
     for number, line in enumerate(lines, start=1):
@@ -203,7 +201,7 @@ def _listed_checksums(path: Path) -> dict[str, str]:
         if len(checksum) != _SHA256_LENGTH or not name.strip():
             raise DataError(
                 f"{path}: expected lines of `sha256sum` (checksum, file name), got {line[:80]!r} "
-                f"in line {number}. Make it anew with `sha256sum *.gz > {CHECKSUMS_FILE}`."
+                f"in line {number}. Recreate it with `sha256sum *.gz > {CHECKSUMS_FILE}`."
             )
         listed[name.strip().removeprefix("*").removeprefix("./")] = checksum.lower()
     return listed
@@ -214,6 +212,6 @@ def _compare(found: dict[str, str], listed: dict[str, str], directory: Path) -> 
         if listed.get(name, checksum) != checksum:
             raise DataError(
                 f"{directory / name}: expected SHA-256 {listed[name]} as in {CHECKSUMS_FILE}, got "
-                f"{checksum}: the file was changed or damaged. Restore it, or renew "
-                f"{CHECKSUMS_FILE} if the change was meant."
+                f"{checksum}: the file was changed or damaged. Restore it, or update "
+                f"{CHECKSUMS_FILE} if the change was intended."
             )

@@ -1,4 +1,4 @@
-"""Write the splits that a configuration makes of the data, so that they can be kept as they are.
+"""Write the splits of a configuration to a file, to archive them.
 
 ``python -m fmnist_lib.data.splits --config config/train.toml data/splits.npz``
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def write_splits(dataset: Dataset, path: Path) -> None:
     """Write every split as ``<name>_images`` and ``<name>_labels`` of an ``.npz`` file.
 
-    The same splits give the same bytes.
+    Deterministic: the same splits give the same bytes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.unfinished.npz")
@@ -41,7 +41,7 @@ def write_splits(dataset: Dataset, path: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; what goes wrong is one message."""
+    """Run the command; print a known error as one message."""
     parser = argparse.ArgumentParser(prog="python -m fmnist_lib.data.splits", description=__doc__)
     parser.add_argument("file", type=path_argument, help="the .npz file to write")
     parser.add_argument(

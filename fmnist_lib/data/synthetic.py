@@ -1,7 +1,7 @@
-"""Garment-like generated images, so that a first run works where no data can be reached.
+"""Generate garment-like images, so that a first run works without any data source.
 
 They have the format of Fashion-MNIST (28x28, uint8, ten classes), not its content: a class is a
-silhouette in the image plane, varied in size, position, tilt, brightness, pattern and noise.
+silhouette, varied in size, position, tilt, brightness, pattern and noise.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 N_TRAIN, N_TEST = 12_000, 2_000
-#: Images drawn at once; bounds the memory of the float arrays.
+#: Images drawn at once; limits the memory of the float arrays.
 _BLOCK = 2_000
-#: Softness of an outline, in units of half the image's width.
+#: Width of the blurred outline, in units of half the image's width.
 _EDGE = 0.05
-#: Beyond one half an image looks more like its related class than like its own.
-_MOST_BLEND = 0.62
+#: Largest weight of the related class; above 0.5 an image looks more like that than its own.
+_MAX_BLEND = 0.62
 
 
 def generate(n_images: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -54,20 +54,20 @@ def generate(n_images: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.ui
 
 def _draw(label: int, n: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     u, v = _garment_coordinates(n, rng)
-    # Part of the way to a related garment, so that some images can't be told apart, as in life.
-    blend = (_MOST_BLEND * rng.random((n, 1, 1)) ** 2).astype(np.float32)
+    # Blend with a related garment, so that some images are ambiguous, as in real data.
+    blend = (_MAX_BLEND * rng.random((n, 1, 1)) ** 2).astype(np.float32)
     outline = (1 - blend) * _OUTLINES[label](u, v, rng)
     outline = outline + blend * _OUTLINES[_RELATED[label]](u, v, rng)
     shape = 1 / (1 + np.exp(np.clip(-outline / _EDGE, -30, 30)))
     light = _uniform(rng, n, 0.45, 0.95) * _pattern(u, v, rng)
-    light = light * (1 + _uniform(rng, n, -0.2, 0.2) * u)  # one side lies in the shade
+    light = light * (1 + _uniform(rng, n, -0.2, 0.2) * u)  # one side is darker
     noise = rng.normal(0, 1, shape.shape).astype(np.float32) * _uniform(rng, n, 0.01, 0.06)
     image = 255 * shape * (light + noise)
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
 def _garment_coordinates(n: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Coordinates as the garment sees them: moved, scaled and tilted; -1 to 1 across it."""
+    """Return coordinates relative to the shifted, scaled and tilted garment, -1 to 1 across it."""
     height, width = IMAGE_SHAPE
     y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
     tilt = rng.normal(0, 0.06, (n, 1, 1))
@@ -78,7 +78,7 @@ def _garment_coordinates(n: int, rng: np.random.Generator) -> tuple[Floats, Floa
 
 
 def _pattern(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
-    """Plain, striped or checked cloth."""
+    """Return brightness factors of a plain, striped or checked cloth."""
     n = len(u)
     across, along = (rng.random((2, n, 1, 1)) < 0.3).astype(np.float32)  # noqa: PLR2004 (share)
     frequency, depth = _uniform(rng, n, 6, 16), _uniform(rng, n, 0.05, 0.3)
@@ -94,18 +94,18 @@ def _box(u: Floats, v: Floats, half_width: Floats | float, top: float, bottom: f
 
 
 def _neck(u: Floats, v: Floats, width: float, depth: float) -> Floats:
-    """Negative in the opening for the head."""
+    """Return an outline that is negative in the neck opening."""
     return (u / width) ** 2 + ((v + 0.95) / depth) ** 2 - 1
 
 
 def _top(sleeve_end: float, hem: float) -> Callable[[Floats, Floats, np.random.Generator], Floats]:
-    """A garment for the upper body; `sleeve_end` and `hem` are heights."""
+    """Return the outline of an upper-body garment; `sleeve_end` and `hem` are heights."""
 
     def outline(u: Floats, v: Floats, rng: np.random.Generator) -> Floats:
         n = len(u)
         width = _uniform(rng, n, 0.42, 0.54)
         body = _box(u, v, width, -0.9, hem)
-        # Sleeves hang from the shoulders, the further down the further out.
+        # Sleeves slant outwards from the shoulders.
         middle = width + 0.1 + 0.16 * (v + 0.9)
         reach = sleeve_end + _uniform(rng, n, -0.1, 0.1)
         sleeve = np.minimum(
@@ -200,5 +200,5 @@ _RELATED = (6, 3, 4, 1, 6, 7, 0, 5, 2, 7)
 
 
 def _uniform(rng: np.random.Generator, n: int, low: float, high: float) -> Floats:
-    """One value an image, shaped to multiply with images."""
+    """Return one value per image, of shape (n, 1, 1)."""
     return rng.uniform(low, high, (n, 1, 1)).astype(np.float32)

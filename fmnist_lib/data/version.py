@@ -1,4 +1,4 @@
-"""What data a run used: where they came from and the fingerprint of every split."""
+"""Data version of a run: origin, and the fingerprint of every split."""
 
 from __future__ import annotations
 
@@ -21,19 +21,17 @@ class DataVersion:
     Attributes
     ----------
     origin : {"official", "custom", "synthetic"}
-        "official" only when the files, or what they unpack to, match the SHA-256 checksums of what
-        was published.
+        "official" only if the files, packed or unpacked, match the published SHA-256 checksums.
     location : str
         Directory the files were read from, or "generated".
     fingerprint : str
-        SHA-256 (hexadecimal) over the fingerprints of all splits.
+        SHA-256 (hexadecimal) of the fingerprints of all splits.
     splits : dict of str to str
         SHA-256 of every split's images and labels.
     files : dict of str to str
         SHA-256 of every file read; empty for synthetic data.
     dvc : str
-        Version by which DVC would know the files, see `fmnist_lib.data.dvc`; empty for synthetic
-        data.
+        DVC hash of the files, see `fmnist_lib.data.dvc`; empty for synthetic data.
     """
 
     origin: Origin
@@ -45,10 +43,10 @@ class DataVersion:
 
     @property
     def description(self) -> str:
-        """One phrase that names the data in every report."""
+        """Short name of the data, for reports."""
         return _DESCRIPTIONS[self.origin]
 
     @property
     def is_official(self) -> bool:
-        """Whether every file matches the publisher's checksum."""
+        """True if every file matches the published checksum."""
         return self.origin == "official"

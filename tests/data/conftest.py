@@ -1,4 +1,4 @@
-"""Small data sets in the four-file format, and a web server that misbehaves on demand."""
+"""Small data sets in the four-file format, and a web server with configurable faults."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def small_arrays():
 
 @pytest.fixture
 def custom_dir(tmp_path, small_arrays):
-    """A directory with four sound files of other data."""
+    """A directory with four intact files of other data."""
     directory = tmp_path / "custom"
     directory.mkdir()
     for name, array in small_arrays.items():
@@ -79,7 +79,7 @@ def _handler(server):
             self.send_response(206 if start else 200)
             if start:
                 self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/*")
-            # As some servers do for .gz files, although the bytes are the file itself.
+            # Some servers send this header for .gz files although the bytes are the file itself.
             self.send_header("Content-Encoding", "gzip")
             if server.announce_length:
                 self.send_header("Content-Length", str(len(content) - start))

@@ -78,9 +78,9 @@ def test_the_first_real_images_have_no_copies(dataset):
     assert report.splits[2].zero_share == pytest.approx((dataset.test.images == 0).mean())
 
 
-def test_copies_are_counted_where_they_are(dataset):
+def test_duplicates_are_counted_per_split(dataset):
     train, validation, test = dataset.train, dataset.validation, dataset.test
-    # Two copies of one training image in validation, one of them under another name.
+    # Two copies of one training image in validation, one of them with another label.
     validation.images[[3, 4]] = train.images[10]
     validation.labels[3] = train.labels[10]
     validation.labels[4] = (train.labels[10] + 1) % 10
@@ -93,7 +93,7 @@ def test_copies_are_counted_where_they_are(dataset):
     assert (leaks.images, leaks.identical, leaks.identical_conflicting) == (500, 1, 0)
 
 
-def test_near_copies_are_counted_and_shown_most_telling_first(dataset):
+def test_near_duplicates_are_counted_and_label_conflicts_shown_first(dataset):
     train, test = dataset.train, dataset.test
     before = audit(dataset, AuditConfig())
     assert before.leaks.near == 0
@@ -113,14 +113,14 @@ def test_near_copies_are_counted_and_shown_most_telling_first(dataset):
     assert [picture.name for picture in report.pictures] == ["class-balance", "near-duplicates"]
 
 
-def test_flat_and_empty_images_are_counted(dataset):
+def test_constant_and_empty_images_are_counted(dataset):
     dataset.train.images[0] = 0
     dataset.train.images[1] = 77
     train = audit(dataset, AuditConfig()).splits[0]
     assert (train.constant, train.empty) == (2, 1)
 
 
-def test_all_images_the_same_is_no_trouble():
+def test_identical_images_do_not_raise():
     same = Split(np.zeros((300, 28, 28), np.uint8), np.arange(300, dtype=np.uint8) % 10)
     report = audit(Dataset(same, same, same), AuditConfig())
     assert [twins.identical for twins in report.twins] == [600, 300, 300]
@@ -128,7 +128,7 @@ def test_all_images_the_same_is_no_trouble():
     assert report.near_search_complete
 
 
-def test_no_examples_wanted_no_picture(dataset):
+def test_zero_examples_draw_no_picture_of_pairs(dataset):
     dataset.test.images[0] = dataset.train.images[0]
     dataset.test.images[0, 0, 0] = 1
     report = audit(dataset, AuditConfig(examples=0))

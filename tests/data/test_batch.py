@@ -42,7 +42,7 @@ def png_bytes(image):
 
 
 def write(path, images, labels):
-    """Write a batch in the format that the file's name stands for."""
+    """Write a batch in the format of the file name."""
     name = path.name
     if name == "pngs":
         save_pngs(path, images)
@@ -97,7 +97,7 @@ def test_every_format_gives_the_same_images(arrays, tmp_path, name, rows):
         assert batch.labels is None
 
 
-def test_columns_are_taken_by_their_number_not_by_their_place(arrays, tmp_path):
+def test_columns_are_ordered_by_number_not_by_position(arrays, tmp_path):
     images, labels = arrays
     table = as_table(images, labels)
     table[sorted(table.columns)].to_csv(tmp_path / "sorted.csv", index=False)
@@ -123,7 +123,7 @@ def write_labels(path, labels):
 
 
 @pytest.mark.parametrize("name", ["l.npy", "l.npz", "l.gz", "l.txt", "l.csv", "l.parquet"])
-def test_labels_may_come_from_a_file_of_their_own(arrays, tmp_path, name):
+def test_labels_may_come_from_a_separate_file(arrays, tmp_path, name):
     images, labels = arrays
     batch = write(tmp_path / "batch.npy", images, labels)
     read = read_batch(batch, write_labels(tmp_path / name, labels))
@@ -163,7 +163,7 @@ def test_a_sample_is_random_seeded_and_keeps_images_and_labels_together(tmp_path
     assert not np.array_equal(drawn[0].images, drawn[2].images)
 
 
-def test_every_image_is_as_likely_in_a_sample_of_a_file_read_in_pieces(tmp_path):
+def test_every_image_is_equally_likely_in_a_sample_of_a_file_read_in_chunks(tmp_path):
     images = np.zeros((20_000, 28, 28), dtype=np.uint8)
     images[:, 0, 0] = np.arange(20_000) // 100
     np.save(tmp_path / "b.npy", images)

@@ -86,7 +86,7 @@ def test_an_index_before_nameless_pixels_is_no_label(x, tmp_path, check, name):
 @pytest.mark.parametrize(
     "rows", [slice(0, 3), slice(0, 1), "one class", "two classes", "the class 0", "counting"]
 )
-def test_what_is_not_certain_is_refused_and_the_option_named(x, y, tmp_path, check, name, rows):
+def test_an_ambiguous_layout_is_refused_and_the_option_named(x, y, tmp_path, check, name, rows):
     chosen = {
         "one class": np.flatnonzero(y == 7),
         "two classes": np.flatnonzero(y <= 1),
@@ -144,7 +144,7 @@ def test_the_option_goes_with_named_columns_too(x, y, tmp_path, check):
 
 
 @pytest.mark.parametrize("name", ["b.npy", "b.csv", "b-ubyte", "pngs"])
-def test_a_place_of_labels_where_there_are_none_is_refused(x, tmp_path, name):
+def test_a_label_column_without_labels_is_refused(x, tmp_path, name):
     if name == "pngs":
         (tmp_path / name).mkdir()
     elif name == "b-ubyte":
@@ -273,7 +273,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-def test_labels_whose_place_is_not_certain_are_refused(x, tmp_path, fault):
+def test_labels_in_an_ambiguous_column_are_refused(x, tmp_path, fault):
     columns, message = REFUSED[fault]
     np.save(tmp_path / "b.npy", x[:3])
     pd.DataFrame(columns).to_csv(tmp_path / "l.csv", index=False)
@@ -302,7 +302,7 @@ def test_the_index_of_shuffled_labels_is_not_ignored(x, y, tmp_path, ending):
     np.testing.assert_array_equal(read(labels), y)
     with pytest.raises(DataError, match="an index in another order"):
         read(labels.sample(frac=1, random_state=0))
-    # The index of a part of other data says nothing about places in this batch.
+    # The index of a subsample of other data is not a position in this batch.
     part = pd.Series(y, name="label", index=np.random.default_rng(0).permutation(10_000)[:ROWS])
     np.testing.assert_array_equal(read(part), y)
 

@@ -1,4 +1,4 @@
-"""Pictures keep their names, come in natural order, and meet their labels by name."""
+"""Images keep their file names, are read in natural order, and are matched to labels by name."""
 
 from __future__ import annotations
 
@@ -90,9 +90,7 @@ NAMED = {
 @pytest.mark.parametrize("column", NAMED)
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 @pytest.mark.parametrize("label", ["label", "Label", "class"])
-def test_labels_with_names_are_put_to_the_pictures_of_these_names(
-    arrays, tmp_path, column, ending, label
-):
+def test_labels_with_names_are_matched_to_pictures_by_name(arrays, tmp_path, column, ending, label):
     images, labels = arrays
     directory = save(tmp_path / "pngs", images)
     rows = np.random.default_rng(0).permutation(ROWS)
@@ -130,7 +128,7 @@ def test_accents_are_the_same_however_they_are_written(arrays, tmp_path):
     ("names", "message"),
     [
         (["0.png", "1.png"], "got none for 2.png"),
-        (["0.png", "1.png", "2.png", "3.png"], "got 1 for images that are not there: 3.png"),
+        (["0.png", "1.png", "2.png", "3.png"], "got 1 for images that are missing: 3.png"),
         (["0.png", "1.png", "1.png"], "got several for 1.png"),
         (["1", "2", "3"], "got none for 0.png"),
         (["a.png", "b.png", "c.png"], r"expected names of images in pngs \(0.png, 1.png, 2.png\)"),
@@ -144,9 +142,7 @@ def test_labels_that_name_other_pictures_are_refused(arrays, tmp_path, names, me
     assert "l.csv" in str(raised.value)
 
 
-def test_two_pictures_of_one_name_are_refused_only_if_the_labels_do_not_tell_them_apart(
-    arrays, tmp_path
-):
+def test_two_pictures_of_one_name_are_refused_only_if_ambiguous(arrays, tmp_path):
     directory = save(tmp_path / "pngs", arrays[0][:2], ["1.png", "1.PNG"])
     assert set(read_batch(directory).names) == {"1.png", "1.PNG"}
     exact = csv(tmp_path / "exact.csv", file=["1.PNG", "1.png"], label=[3, 4])
@@ -156,7 +152,7 @@ def test_two_pictures_of_one_name_are_refused_only_if_the_labels_do_not_tell_the
         read_batch(directory, csv(tmp_path / "stem.csv", file=["1", "2"], label=[3, 4]))
 
 
-def test_numbers_that_are_no_names_count_the_pictures(arrays, tmp_path):
+def test_numbers_that_match_no_name_are_positions(arrays, tmp_path):
     images, labels = arrays
     directory = save(tmp_path / "pngs", images, [f"img_{number}.png" for number in range(ROWS)])
     rows = np.random.default_rng(0).permutation(ROWS)
@@ -164,7 +160,7 @@ def test_numbers_that_are_no_names_count_the_pictures(arrays, tmp_path):
     np.testing.assert_array_equal(read_batch(directory, path).labels, labels)
 
 
-def test_pictures_in_sub_folders_are_not_left_out_without_a_word(arrays, tmp_path):
+def test_pictures_in_sub_folders_are_refused(arrays, tmp_path):
     directory = tmp_path / "pngs"
     for folder in ("10", "9"):
         save(directory, [])
@@ -186,7 +182,7 @@ def test_what_cannot_be_read_among_the_pictures_is_named(arrays, tmp_path):
     directory = save(tmp_path / "pngs", arrays[0][:3])
     odd = directory / "1b.png"
     for make, message in [
-        (lambda: odd.symlink_to(tmp_path / "absent.png"), r"1b\.png: .*a link to nothing"),
+        (lambda: odd.symlink_to(tmp_path / "absent.png"), r"1b\.png: .*a broken link"),
         (lambda: odd.symlink_to(odd), r"1b\.png: "),
         (odd.mkdir, r"1b\.png: .*a folder"),
         (lambda: os.mkfifo(odd), r"1b\.png: .*something else"),
@@ -199,9 +195,7 @@ def test_what_cannot_be_read_among_the_pictures_is_named(arrays, tmp_path):
 
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "I/O")])
 @pytest.mark.parametrize("name", ["pngs", "b.npy", "b.csv", "b.parquet", "b.npz", "b-ubyte"])
-def test_whatever_the_system_reports_is_one_message_with_the_files_name(
-    arrays, tmp_path, monkeypatch, error, name
-):
+def test_an_os_error_is_one_message_with_the_files_name(arrays, tmp_path, monkeypatch, error, name):
     save(tmp_path / "pngs", arrays[0][:3])
     (tmp_path / name).touch()
     target = "scandir" if name == "pngs" else "stat"

@@ -29,19 +29,19 @@ def test_the_card_names_the_data_and_warns(loaded, custom_dir):
     assert str(custom_dir) in text
     assert version.fingerprint in text
     assert all(checksum in text for checksum in version.files.values())
-    assert "none was missed" in text
+    assert "covers all pairs" in text
 
 
-def test_the_card_tells_copies_leaks_and_flat_images(loaded):
+def test_the_card_reports_duplicates_leakage_and_constant_images(loaded):
     dataset, version = loaded
     dataset.test.images[0] = dataset.train.images[0]
     dataset.test.labels[0] = (dataset.train.labels[0] + 1) % 10
     dataset.train.images[5] = 0
     text = _text(data_card(version, audit(dataset, AuditConfig())))
-    assert "Exact copies of test images in training and validation: **1** of 200" in text
-    assert "1 of them with two different labels" in text
-    assert "Images of one flat colour: **1**, of which 1 are empty" in text
-    assert "0.50 % of the test answers" in text
+    assert "Exact duplicates of test images in training and validation: **1** of 200" in text
+    assert "1 of them with conflicting labels" in text
+    assert "Constant images: **1**, of which 1 are all zero" in text
+    assert "1 of 200 test images (0.50 %)" in text
 
 
 def test_generated_data_show_no_file_table(loaded):
@@ -52,10 +52,10 @@ def test_generated_data_show_no_file_table(loaded):
     assert "## Files" not in text
 
 
-def test_an_unfinished_search_says_so(loaded, monkeypatch):
+def test_an_incomplete_search_is_reported_as_lower_bounds(loaded, monkeypatch):
     dataset, version = loaded
     monkeypatch.setattr("fmnist_lib.data.duplicates.MAX_COMPARISONS", 500)
     report = audit(dataset, AuditConfig(near_duplicate_distance=200))
     text = _text(data_card(version, report))
     assert "lower bounds" in text
-    assert "none was missed" not in text
+    assert "covers all pairs" not in text

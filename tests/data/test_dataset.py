@@ -157,7 +157,7 @@ def test_generated_data_have_the_same_form(load, monkeypatch):
     assert [len(split) for split in dataset.splits.values()] == [10000, 2000, 2000]
 
 
-def test_a_dataset_travels_between_processes(load, custom_dir):
+def test_a_dataset_can_be_pickled(load, custom_dir):
     dataset, version = load(custom_dir)
     copy, same = pickle.loads(pickle.dumps((dataset, version)))
     assert copy.train.sha256 == dataset.train.sha256

@@ -23,7 +23,7 @@ def content(rng):
 
 @pytest.fixture(autouse=True)
 def tiny_file(content, monkeypatch):
-    """An official file that is quick to fetch, and no waiting between tries."""
+    """A small official file, without a delay between retries."""
     file = OfficialFile(NAME, len(content), hashlib.sha256(content).hexdigest())
     monkeypatch.setitem(FILES, NAME, file)
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.0)
@@ -49,7 +49,7 @@ def test_a_file_is_fetched_once(server, tmp_path, content):
     assert _visible(directory) == [NAME]
 
 
-def test_a_broken_connection_goes_on_where_it_stopped(server, tmp_path, content):
+def test_a_broken_connection_is_resumed(server, tmp_path, content):
     server.break_after = [200_000, 100_000]
     assert download(NAME, tmp_path, [server.url]).read_bytes() == content
     assert [wanted for _, wanted in server.requests] == [None, "bytes=200000-", "bytes=300000-"]
@@ -94,7 +94,7 @@ def test_a_refused_range_starts_over(server, tmp_path, content, monkeypatch):
     assert [wanted for _, wanted in server.requests] == ["bytes=1000-", None]
 
 
-def test_a_server_that_breaks_for_ever_is_given_up(server, tmp_path):
+def test_a_server_that_never_makes_progress_is_given_up(server, tmp_path):
     server.ranges = False
     server.break_after = [1000] * 50
     with pytest.raises(DataError, match=r"1000 .*tried 3 times"):
@@ -124,7 +124,7 @@ def test_a_mirror_that_sends_without_end_is_cut_off(start_server, tmp_path, cont
     assert _visible(tmp_path) == []
 
 
-def test_when_all_mirrors_fail_every_reason_is_told(start_server, tmp_path, content):
+def test_when_all_mirrors_fail_the_message_has_every_reason(start_server, tmp_path, content):
     gone, broken, other = start_server(), start_server(), start_server()
     broken.status = 503
     other.files[NAME] = bytes(len(content))

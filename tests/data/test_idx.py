@@ -26,7 +26,7 @@ def images():
 
 
 def _error(read, *paths):
-    """The one message a reader gets; it names the file."""
+    """Return the error message; it must name the file."""
     with pytest.raises(DataError) as caught:
         read(*paths)
     message = str(caught.value)
@@ -106,7 +106,7 @@ def test_unreadable_file(tmp_path, images, monkeypatch):
     def refuse(*_args, **_kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pathlib.Path.open", refuse)  # root may read whatever the mode says
+    monkeypatch.setattr("pathlib.Path.open", refuse)  # root may read files of any mode
     assert "Permission denied" in _error(read_idx, path)
 
 
@@ -183,7 +183,7 @@ def test_rubbish_after_the_gzip_end(tmp_path, images):
 
 
 @pytest.mark.parametrize("rows", [2_000_000, 2**32 - 1])
-def test_a_promise_of_gigabytes_costs_no_memory(tmp_path, rows):
+def test_a_header_that_states_gigabytes_allocates_no_memory(tmp_path, rows):
     path = tmp_path / "images.gz"
     header = IMAGES_HEADER[:4] + rows.to_bytes(4, "big") + IMAGES_HEADER[8:]
     path.write_bytes(gzip.compress(header + bytes(1000)))

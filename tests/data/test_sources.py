@@ -113,14 +113,14 @@ def test_download_fills_the_cache_and_only_what_is_missing(
     assert sorted(name for name, _ in server.requests) == sorted(set(FILES) - {TEST_IMAGES})
 
 
-def test_with_nothing_in_reach_images_are_generated_loudly(project, cache, caplog):
+def test_without_a_source_images_are_generated_with_a_warning(project, cache, caplog):
     with caplog.at_level(logging.WARNING):
         source = find_source(DataConfig(), project, cache, NOWHERE)
     assert (source.origin, source.directory, source.location) == ("synthetic", None, "generated")
     assert "SYNTHETIC DATA" in caplog.text
 
 
-def test_with_nothing_in_reach_and_no_fallback_it_is_an_error(project, cache):
+def test_without_a_source_and_without_fallback_it_is_an_error(project, cache):
     message = _error(DataConfig(synthetic_fallback=False), project, cache)
     for expected in [str(cache), str(project / "data" / "fashion-mnist"), NOWHERE[0]]:
         assert expected in message
@@ -183,7 +183,7 @@ RENAMED = {
 
 @pytest.mark.parametrize("style", RENAMED)
 @pytest.mark.parametrize("named", [True, False])
-def test_official_files_are_known_by_content_whatever_tools_made_of_the_name(
+def test_renamed_official_files_are_recognised_by_content(
     project, cache, official, style, named, caplog
 ):
     directory = official(project / "data" / "fashion-mnist")
@@ -197,7 +197,7 @@ def test_official_files_are_known_by_content_whatever_tools_made_of_the_name(
     assert (source.origin, source.directory) == ("official", directory)
     assert source.paths[TEST_LABELS] == directory / RENAMED[style](TEST_LABELS)
     assert source.checksums[source.paths[TEST_LABELS].name] == FILES[TEST_LABELS].unpacked_sha256
-    assert "official content, but unpacked, renamed or compressed anew" in caplog.text
+    assert "official content, but unpacked, renamed or recompressed" in caplog.text
     np.testing.assert_array_equal(
         read_labels(source.paths[TEST_LABELS]), _unpack_labels(official(project / "x"))
     )
@@ -223,7 +223,7 @@ def test_files_compressed_anew_are_official(project, cache, official, layers, en
     assert len(read_labels(source.paths[TEST_LABELS])) == 10_000
 
 
-def test_a_second_copy_is_no_trouble_if_it_is_official_or_not_needed(project, cache, official):
+def test_a_second_copy_is_accepted_if_it_is_official_or_not_needed(project, cache, official):
     directory = official(project / "data" / "fashion-mnist")
     (directory / "t10k-labels-idx1-ubyte (1).gz").write_bytes(b"cut short")
     paths = find_source(DataConfig(), project, cache, NOWHERE).paths
@@ -246,7 +246,7 @@ def test_two_files_that_could_be_the_same_are_refused(project, cache, custom_dir
 
 
 @pytest.mark.parametrize("fallback", [True, False])
-def test_generated_images_are_never_taken_in_silence_where_files_lie_near(
+def test_the_fallback_to_generated_images_names_similar_files(
     project, cache, official, fallback, caplog
 ):
     directory = official(project / "data" / "fashion-mnist")

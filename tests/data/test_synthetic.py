@@ -5,7 +5,7 @@ import numpy as np
 from fmnist_lib.data.synthetic import generate
 
 
-def test_images_look_like_the_real_format():
+def test_images_have_the_real_format():
     images, labels = generate(1000, seed=0)
     assert images.shape == (1000, 28, 28)
     assert images.dtype == labels.dtype == np.uint8

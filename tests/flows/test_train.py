@@ -48,7 +48,7 @@ def test_every_step_has_its_card_without_an_error_in_it(finished, card_content, 
 
 
 SEEN = {
-    "start": "What the audit found",
+    "start": "Data audit",
     "eda": "Sweetviz report",
     "search": "Pipelines tried",
     "select": "Leaderboard",
