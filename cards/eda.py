@@ -1,4 +1,4 @@
-"""The card of the step ``eda``: what the images look like, in pictures and tables."""
+"""Card of the step ``eda``: figures, feature table and the Sweetviz report."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from fmnist_lib.data.version import DataVersion
     from fmnist_lib.eda.report import EdaReport
 
-# srcdoc, for browsers refuse a data: address of this size. The page may run its own scripts but
-# not touch the card's. Markdown ends an HTML block at an empty line: line ends become entities.
+# srcdoc, because browsers refuse a data: URL of this size. The sandbox isolates the page's scripts
+# from the card. Markdown ends an HTML block at an empty line: line ends become entities.
 _FRAME = Environment(autoescape=True).from_string(
     '<iframe title="Sweetviz report" sandbox="allow-scripts allow-popups" width="100%" '
     'height="900" style="border: 1px solid #d9dee4" srcdoc="{{ page }}"></iframe>'
 )
 _SAVE = """\
-To keep it as a page of its own:
+To save it as a separate page:
 
 ```python
 from metaflow import Flow
@@ -37,21 +37,20 @@ open("sweetviz.html", "w", encoding="utf-8").write(task.data.sweetviz_html)
 
 
 def eda_card(report: EdaReport, version: DataVersion) -> list[MetaflowCardComponent]:
-    """What the exploration found, pictures first, the Sweetviz report at the end."""
+    """Return the card: findings, figures, feature table, Sweetviz report."""
     return [
         *header("Exploration", version),
         Markdown(
-            "Each image is also measured by features a person can name, from the width of the "
-            "garment to its symmetry. In short:\n\n"
-            + "\n".join(f"- {finding}" for finding in report.findings)
+            "Each image is described by interpretable features, from the width of the garment to "
+            "its symmetry. Findings:\n\n" + "\n".join(f"- {finding}" for finding in report.findings)
         ),
-        Markdown("## Pictures"),
+        Markdown("## Figures"),
         *pictures(report.pictures),
         Markdown("## Named features"),
         Markdown(
-            "All training images against all test images. *Class share* is the part of a "
-            "feature's variance that the class accounts for; *difference* is the test mean minus "
-            "the training mean, in standard deviations."
+            "All training images against all test images. *Class share* is the share of a "
+            "feature's variance that the class accounts for (eta squared); *difference* is the "
+            "test mean minus the training mean, in standard deviations."
         ),
         _features(report),
         Markdown(_meanings()),
@@ -63,14 +62,14 @@ def eda_card(report: EdaReport, version: DataVersion) -> list[MetaflowCardCompon
 
 
 def _sweetviz(report: EdaReport) -> list[MetaflowCardComponent]:
-    """The Sweetviz page inside the card, where it scrolls and opens on its own."""
+    """Return the Sweetviz page in an iframe, with an introduction."""
     train, test = report.sweetviz_rows
     frame = _FRAME.render(page=report.sweetviz_html)
     return [
         Markdown(
-            f"{train:,} training images against {test:,} test images, on the features that tell "
-            "the classes apart best. Click a feature for its details, **Associations** for how "
-            "the features and the class depend on each other."
+            f"{train:,} training images against {test:,} test images, on the most discriminative "
+            "features. Click a feature for its details, **Associations** for the correlations of "
+            "the features and the class."
         ),
         Markdown(frame.replace("\r", "").replace("\n", "&#10;")),
     ]

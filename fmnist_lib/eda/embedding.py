@@ -1,4 +1,4 @@
-"""A map of the images: alike ones lie near each other."""
+"""Two-dimensional t-SNE embedding of the images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 _COMPONENTS = 50
 _PERPLEXITY = 30
-#: Half of scikit-learn's default: from here on clusters only tighten, and time is better spent.
+#: Half of scikit-learn's default: further iterations only tighten the clusters.
 _ITERATIONS = 500
 
 
@@ -22,12 +22,11 @@ class Embedding:
         float32.
     labels : ndarray of shape (n,)
     method : str
-        How the points were computed, in words.
+        Description of the method, for captions.
     agreement : float in [0, 1]
-        Share of an image's ten nearest neighbours on the map that are of its own class, averaged
-        over the images.
+        Mean share of an image's ten nearest neighbours in the embedding that have its class.
     mixed_pair : tuple of (int, int) or None
-        The two classes that are most often neighbours of each other; None with one class.
+        The two classes that are neighbours most often; None if no classes mix.
     """
 
     points: np.ndarray
@@ -38,14 +37,14 @@ class Embedding:
 
 
 def embed(images: np.ndarray, labels: np.ndarray, seed: int) -> Embedding:
-    """Map images to the plane with t-SNE on their leading principal components.
+    """Embed images in the plane with t-SNE on their leading principal components.
 
     Parameters
     ----------
     images : ndarray of shape (n, 28, 28)
         uint8, at least 8 images. 3,000 images take about five seconds on one core.
     labels : ndarray of shape (n,)
-        Only used to judge the map, not to make it.
+        Only used to evaluate the embedding.
     seed : int
 
     References
@@ -58,13 +57,13 @@ def embed(images: np.ndarray, labels: np.ndarray, seed: int) -> Embedding:
 
 
 def _map(images: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
-    """Points and the method they come from, in words."""
+    """Return the points and a description of the method."""
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
     if (images == images[0]).all():
-        # Without any spread t-SNE divides by zero, and its compiled part then crashes.
+        # With zero variance t-SNE divides by zero, and its compiled part crashes.
         return np.zeros((len(images), 2), dtype=np.float32), "one point for all images"
     n_components = min(_COMPONENTS, len(images) - 1)
     pixels = images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
@@ -75,7 +74,7 @@ def _map(images: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
         max_iter=_ITERATIONS,
         random_state=seed,
     )
-    # One thread: beside other work on the same cores, several wait for each other at every step.
+    # One thread: on shared cores, several threads lose more time on synchronisation.
     with threadpool_limits(1):
         points = tsne.fit_transform(pca.fit_transform(pixels))
     return (
@@ -85,7 +84,7 @@ def _map(images: np.ndarray, seed: int) -> tuple[np.ndarray, str]:
 
 
 def _neighbourhood(points: np.ndarray, labels: np.ndarray) -> tuple[float, tuple[int, int] | None]:
-    """Agreement of neighbours, and the pair of classes that mix most."""
+    """Return the agreement of neighbours and the pair of classes that mix most."""
     from sklearn.neighbors import NearestNeighbors
 
     n_neighbors = min(10, len(points) - 1)

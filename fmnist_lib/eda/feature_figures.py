@@ -1,4 +1,4 @@
-"""Pictures of the named features: how they differ by class and hang together."""
+"""Figures of the named features: distributions by class, and correlations."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _GREY = "#52606d"
 def distributions_picture(
     features: pd.DataFrame, labels: np.ndarray, chosen: Sequence[str], ratios: pd.Series
 ) -> Picture:
-    """Violins of the chosen features, one a class.
+    """Draw violin plots of the chosen features, one violin per class.
 
     Parameters
     ----------
     features : DataFrame of shape (n, n_features)
-        A sample of a few thousand rows is plenty.
+        A sample of a few thousand rows is enough.
     labels : ndarray of shape (n,)
     chosen : sequence of str
         Columns to draw, best first.
@@ -63,16 +63,16 @@ def distributions_picture(
         axes.set_visible(False)
     best = chosen[0]
     caption = (
-        f"Dashed lines: median and quartiles. {best} ({FEATURES.get(best, 'a feature')}) tells the "
-        f"classes apart best: the class accounts for {100 * ratios[best]:.0f} % of its variance. "
+        f"Dashed lines: median and quartiles. {best} ({FEATURES.get(best, 'a feature')}) separates "
+        f"the classes best: the class accounts for {100 * ratios[best]:.0f} % of its variance. "
         "No single feature separates all ten."
     )
-    title = "The most telling features, by class"
+    title = "Most discriminative features, by class"
     return picture(figure, "feature-distributions", title, caption)
 
 
 def correlations_picture(features: pd.DataFrame) -> Picture:
-    """Heat map of the correlations, similar features side by side."""
+    """Draw a heat map of the correlations, similar features side by side."""
     import seaborn as sns
 
     varying = features.loc[:, features.min() < features.max()].astype("float64")
@@ -92,11 +92,11 @@ def correlations_picture(features: pd.DataFrame) -> Picture:
     axes.set_yticks(axes.get_yticks()[1:], [*correlation.columns[1:]])
     axes.tick_params(length=0, colors=_GREY)
     caption = "Numbers are correlations times 100. " + _strongest(correlation)
-    return picture(figure, "feature-correlations", "How the features hang together", caption)
+    return picture(figure, "feature-correlations", "Feature correlations", caption)
 
 
 def _order(correlation: pd.DataFrame) -> np.ndarray:
-    """Positions that put strongly correlated features side by side."""
+    """Return the order that puts strongly correlated features side by side."""
     from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
     from scipy.spatial.distance import squareform
 
@@ -105,16 +105,16 @@ def _order(correlation: pd.DataFrame) -> np.ndarray:
 
 
 def _strongest(correlation: pd.DataFrame) -> str:
-    """Name the strongest pair of each sign, and how many pairs say nearly the same."""
+    """Describe the strongest pair of each sign, and count the redundant pairs."""
     values = correlation.to_numpy()
     rows, columns = np.tril_indices(len(values), k=-1)
     pairs = values[rows, columns]
     names = correlation.columns
     highest, lowest = int(pairs.argmax()), int(pairs.argmin())
-    near_copies = int((np.abs(pairs) > 0.9).sum())  # noqa: PLR2004 (as in telling_features)
+    redundant = int((np.abs(pairs) > 0.9).sum())  # noqa: PLR2004 (as in discriminative_features)
     return (
-        f"Rising together most: {names[rows[highest]]} and {names[columns[highest]]} "
-        f"({pairs[highest]:+.2f}); against each other most: {names[rows[lowest]]} and "
-        f"{names[columns[lowest]]} ({pairs[lowest]:+.2f}). {near_copies} of {len(pairs)} pairs "
-        "say nearly the same (beyond 0.90)."
+        f"Strongest positive: {names[rows[highest]]} and {names[columns[highest]]} "
+        f"({pairs[highest]:+.2f}); strongest negative: {names[rows[lowest]]} and "
+        f"{names[columns[lowest]]} ({pairs[lowest]:+.2f}). {redundant} of {len(pairs)} pairs "
+        "are nearly redundant (absolute correlation above 0.90)."
     )

@@ -1,4 +1,4 @@
-"""Pictures of the images themselves: how many, what they look like, where they lie."""
+"""Figures of the images: class counts, samples, class means and the embedding."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CHUNK = 4096
 
 
 def class_counts_picture(counts: pd.DataFrame) -> Picture:
-    """Bars of the images a class in train and test."""
+    """Draw bars of the images per class in train and test."""
     import seaborn as sns
 
     figure = new_figure(8, 5.2)
@@ -37,7 +37,7 @@ def class_counts_picture(counts: pd.DataFrame) -> Picture:
     axes.tick_params(axis="y", length=0)
     axes.legend(title=None, frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1))
     axes.spines[["top", "right"]].set_visible(False)
-    return picture(figure, "class-counts", "Images in every class", _balance(counts))
+    return picture(figure, "class-counts", "Images per class", _balance(counts))
 
 
 def _balance(counts: pd.DataFrame) -> str:
@@ -57,15 +57,15 @@ def _balance(counts: pd.DataFrame) -> str:
         )
     even = all(counts[split].min() > 0.8 * counts[split].max() for split in counts.columns)
     advice = (
-        "Balanced: guessing one class is right one time in ten, and accuracy is a fair measure."
+        "Balanced: predicting one class scores one in ten, and accuracy is a fair measure."
         if even
-        else "Unbalanced: read the accuracy of every class beside the overall one."
+        else "Imbalanced: read the recall per class beside the overall accuracy."
     )
     return " ".join([*sentences, advice])
 
 
 def average_images_picture(images: np.ndarray, labels: np.ndarray) -> Picture:
-    """Pixel-wise mean and variance of every class."""
+    """Draw the pixel-wise mean and variance of every class."""
     mean, variance = _moments(images, labels)
     figure = new_figure(12, 2.75)
     grid = figure.subplots(2, N_CLASSES, gridspec_kw={"hspace": 0.02, "wspace": 0.02})
@@ -85,15 +85,15 @@ def average_images_picture(images: np.ndarray, labels: np.ndarray) -> Picture:
     most = CLASS_NAMES[present[overall[present].argmax()]]
     least = CLASS_NAMES[present[overall[present].argmin()]]
     caption = (
-        f"A sharp mean image is a class whose garments look alike. {most} varies most from image "
+        f"A sharp mean image means that the class varies little. {most} varies most from image "
         f"to image, {least} least. Bright areas of the lower row are where garments of one class "
         "differ: sleeves, collars, handles, heels."
     )
-    return picture(figure, "average-images", "The average garment of every class", caption)
+    return picture(figure, "average-images", "Mean and variance per class", caption)
 
 
 def _moments(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of the pixels a class, each of shape (10, 28, 28); 0 for absent ones."""
+    """Return mean and variance per class, each of shape (10, 28, 28); 0 for absent classes."""
     sums = np.zeros((2, N_CLASSES, images[0].size))
     for start in range(0, len(images), _CHUNK):
         pixels = images[start : start + _CHUNK].reshape(-1, images[0].size).astype(np.float32)
@@ -109,7 +109,7 @@ def _moments(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nda
 def samples_picture(
     images: np.ndarray, labels: np.ndarray, per_class: int, rng: np.random.Generator
 ) -> Picture:
-    """Randomly drawn images, one column a class."""
+    """Draw random images, one column per class."""
     figure = new_figure(1.1 * N_CLASSES, 1.02 * per_class + 0.3)
     grid = figure.subplots(per_class, N_CLASSES, squeeze=False)
     _without_ticks(grid)
@@ -119,10 +119,10 @@ def samples_picture(
             axes.imshow(images[position], cmap="gray_r", vmin=0, vmax=255)
         column[0].set_title(CLASS_NAMES[label], fontsize=12)
     caption = (
-        "Drawn at random, not picked. Shirts, T-shirts, pullovers and coats share one outline: "
-        "at 28 x 28 pixels many are hard to tell apart for a person, too."
+        "A random sample. Shirts, T-shirts, pullovers and coats share one outline: at 28 x 28 "
+        "pixels many are hard to tell apart for a person, too."
     )
-    return picture(figure, "samples", "What the images look like", caption)
+    return picture(figure, "samples", "Random images per class", caption)
 
 
 def _without_ticks(grid: np.ndarray) -> None:
@@ -132,7 +132,7 @@ def _without_ticks(grid: np.ndarray) -> None:
 
 
 def embedding_picture(embedding: Embedding) -> Picture:
-    """A map of the images, coloured by class."""
+    """Draw the embedding, coloured by class."""
     import seaborn as sns
 
     figure = new_figure(9.5, 7)
@@ -155,11 +155,11 @@ def embedding_picture(embedding: Embedding) -> Picture:
     axes.legend(
         loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, markerscale=3, fontsize=10
     )
-    return picture(figure, "embedding", "A map of the images", _map_caption(embedding))
+    return picture(figure, "embedding", "t-SNE embedding", _embedding_caption(embedding))
 
 
 def _name_cluster(axes: Axes, points: np.ndarray, name: str) -> None:
-    """Write the class where its images are densest: a mean may fall between two clusters."""
+    """Label a class at its densest point: the mean may fall between two clusters."""
     from matplotlib.patheffects import withStroke
 
     distance = np.linalg.norm(points[:, None] - points[None], axis=2)
@@ -171,15 +171,15 @@ def _name_cluster(axes: Axes, points: np.ndarray, name: str) -> None:
     ).set(path_effects=outline, zorder=5)
 
 
-def _map_caption(embedding: Embedding) -> str:
+def _embedding_caption(embedding: Embedding) -> str:
     if np.ptp(embedding.points) == 0:
-        return "All sampled images are the same: there is nothing to map."
+        return "All sampled images are identical: there is nothing to embed."
     mixed = ""
     if embedding.mixed_pair is not None:
         first, second = (CLASS_NAMES[label] for label in embedding.mixed_pair)
         mixed = f" {first} and {second} overlap most: expect a model to confuse them."
     return (
-        f"{embedding.method}; alike images lie near each other, distances between far groups mean "
-        f"nothing. Of an image's ten nearest neighbours, {100 * embedding.agreement:.0f} % are of "
-        f"its own class.{mixed}"
+        f"{embedding.method}; similar images are close to each other, distances between clusters "
+        f"mean nothing. Of an image's ten nearest neighbours, {100 * embedding.agreement:.0f} % "
+        f"have its class.{mixed}"
     )

@@ -1,4 +1,4 @@
-"""The whole exploration in one call."""
+"""Run the exploratory data analysis: tables, figures and the Sweetviz report."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from fmnist_lib.eda.figures import (
     embedding_picture,
     samples_picture,
 )
-from fmnist_lib.eda.sampling import correlation_ratio, stratified_rows, telling_features
-from fmnist_lib.eda.summary import class_counts, feature_summary, find
+from fmnist_lib.eda.sampling import correlation_ratio, discriminative_features, stratified_rows
+from fmnist_lib.eda.summary import class_counts, describe_findings, feature_summary
 from fmnist_lib.eda.sweetviz_report import sweetviz_report
 from fmnist_lib.errors import DataError
 from fmnist_lib.features.images import as_images
@@ -33,27 +33,27 @@ if TYPE_CHECKING:
     from fmnist_lib.config import EdaConfig
     from fmnist_lib.plotting import Picture
 
-#: Features shown as violins: more would be a wall of them.
+#: Features shown as violins: two rows of three stay readable.
 _DRAWN_FEATURES = 6
-#: Images behind the violins: their outlines no longer change with more.
+#: Images used for the violins: more do not change their outlines.
 _DRAWN_ROWS = 4000
-_FEWEST = 20
+_MIN_IMAGES = 20
 
 
 @dataclass(frozen=True)
 class EdaReport:
-    """What the exploration found.
+    """Result of the exploration.
 
     Attributes
     ----------
     pictures : tuple of Picture
-        Figures with the fact to take from each as the caption.
+        Figures, captioned with the main finding of each.
     class_counts : DataFrame of shape (10, 2)
-        Images a class, in train and test.
+        Images per class, in train and test.
     feature_summary : DataFrame
-        One row a named feature; see `fmnist_lib.eda.summary.feature_summary`.
+        One row per named feature; see `fmnist_lib.eda.summary.feature_summary`.
     findings : tuple of str
-        Sentences on the features, most important first.
+        Sentences about the features, most important first.
     sweetviz_html : str
         The Sweetviz page, self-contained.
     sweetviz_rows : tuple of (int, int)
@@ -71,7 +71,7 @@ class EdaReport:
     seconds: dict[str, float]
 
 
-def explore(  # noqa: PLR0917 (two splits, each images and labels, and how to look at them)
+def explore(  # noqa: PLR0917 (two splits, each images and labels, and the settings)
     train_images: np.ndarray,
     train_labels: np.ndarray,
     test_images: np.ndarray,
@@ -79,7 +79,7 @@ def explore(  # noqa: PLR0917 (two splits, each images and labels, and how to lo
     config: EdaConfig,
     seed: int,
 ) -> EdaReport:
-    """Look at the images, their classes and their named features, train against test.
+    """Explore images, classes and named features, train against test.
 
     Parameters
     ----------
@@ -89,12 +89,12 @@ def explore(  # noqa: PLR0917 (two splits, each images and labels, and how to lo
         Integers in 0..9.
     config : EdaConfig
     seed : int
-        Decides which images are sampled and drawn.
+        For the images that are sampled and drawn.
 
     Raises
     ------
     DataError
-        Images and labels do not fit together, or are too few.
+        Images and labels do not match, or are too few.
     """
     train_images, test_images = as_images(train_images), as_images(test_images)
     _check("train", train_images, train_labels)
@@ -105,7 +105,7 @@ def explore(  # noqa: PLR0917 (two splits, each images and labels, and how to lo
         train, test = named_features(train_images), named_features(test_images)
         ratios = correlation_ratio(train, train_labels)
         summary = feature_summary(train, test, ratios)
-        telling = telling_features(train, train_labels, config.sweetviz_features)
+        discriminative = discriminative_features(train, train_labels, config.sweetviz_features)
     counts = class_counts(train_labels, test_labels)
     with _timed("embedding", seconds):
         rows = stratified_rows(train_labels, config.embedding_rows, rng)
@@ -118,17 +118,17 @@ def explore(  # noqa: PLR0917 (two splits, each images and labels, and how to lo
             average_images_picture(train_images, train_labels),
         ]
         # Features that do not vary have no distribution to draw and no correlation.
-        if telling:
-            drawn = telling[:_DRAWN_FEATURES]
+        if discriminative:
+            drawn = discriminative[:_DRAWN_FEATURES]
             pictures.append(
                 distributions_picture(train.iloc[rows], train_labels[rows], drawn, ratios)
             )
-        if len(telling) > 1:
+        if len(discriminative) > 1:
             pictures.append(correlations_picture(train))
         pictures.append(embedding_picture(embedding))
     with _timed("sweetviz", seconds):
         samples = [
-            _sample(frame[telling], labels, config.sweetviz_rows, rng)
+            _sample(frame[discriminative], labels, config.sweetviz_rows, rng)
             for frame, labels in ((train, train_labels), (test, test_labels))
         ]
         html = sweetviz_report(*samples)
@@ -136,7 +136,7 @@ def explore(  # noqa: PLR0917 (two splits, each images and labels, and how to lo
         pictures=tuple(pictures),
         class_counts=counts,
         feature_summary=summary,
-        findings=find(summary, telling, len(train), len(test)),
+        findings=describe_findings(summary, discriminative, len(train), len(test)),
         sweetviz_html=html,
         sweetviz_rows=(len(samples[0]), len(samples[1])),
         seconds=seconds,
@@ -146,7 +146,7 @@ def explore(  # noqa: PLR0917 (two splits, each images and labels, and how to lo
 def _sample(
     features: pd.DataFrame, labels: np.ndarray, rows: int, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Rows for Sweetviz, the class in front under the name ``garment``."""
+    """Return rows for Sweetviz, with the class as first column, named ``garment``."""
     chosen = stratified_rows(labels, rows, rng)
     sample = features.iloc[chosen].reset_index(drop=True)
     sample.insert(0, "garment", np.asarray(CLASS_NAMES, dtype=object)[labels[chosen]])
@@ -154,9 +154,9 @@ def _sample(
 
 
 def _check(split: str, images: np.ndarray, labels: np.ndarray) -> None:
-    if len(images) < _FEWEST:
+    if len(images) < _MIN_IMAGES:
         raise DataError(
-            f"{split}: expected at least {_FEWEST} images to explore, got {len(images)}. "
+            f"{split}: expected at least {_MIN_IMAGES} images to explore, got {len(images)}. "
             "Use more rows."
         )
     if labels.shape != (len(images),):

@@ -1,4 +1,4 @@
-"""Which images a part of the exploration looks at, and which features tell most."""
+"""Stratified samples of images, and the selection of discriminative features."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def correlation_ratio(features: pd.DataFrame, labels: np.ndarray) -> pd.Series:
     Returns
     -------
     Series
-        Within [0, 1], one value a feature; 0 for a feature that does not vary.
+        Within [0, 1], one value per feature; 0 for a constant feature.
 
     References
     ----------
@@ -56,19 +56,19 @@ def correlation_ratio(features: pd.DataFrame, labels: np.ndarray) -> pd.Series:
     return (between / total.where(total > 0, 1.0)).clip(0, 1)
 
 
-def telling_features(
-    features: pd.DataFrame, labels: np.ndarray, count: int, near_copy: float = 0.9
+def discriminative_features(
+    features: pd.DataFrame, labels: np.ndarray, count: int, max_correlation: float = 0.9
 ) -> list[str]:
-    """Choose the features that tell the classes apart best, leaving out near copies.
+    """Return the most discriminative features, without redundant ones.
 
     Parameters
     ----------
     features : DataFrame of shape (n, n_features)
     labels : ndarray of shape (n,)
     count : int
-        Fewer are returned when the rest are constant or near copies of chosen ones.
-    near_copy : float in (0, 1], default=0.9
-        A feature correlated more strongly than this with a chosen one is passed over.
+        Fewer are returned if the rest are constant or redundant.
+    max_correlation : float in (0, 1], default=0.9
+        A feature is redundant if its absolute correlation with a chosen one exceeds this.
 
     Returns
     -------
@@ -82,6 +82,6 @@ def telling_features(
     for name in ratios[varying].sort_values(ascending=False, kind="stable").index:
         if len(chosen) == count:
             break
-        if not (correlation.loc[name, chosen] > near_copy).any():
+        if not (correlation.loc[name, chosen] > max_correlation).any():
             chosen.append(name)
     return chosen

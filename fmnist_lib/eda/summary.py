@@ -1,4 +1,4 @@
-"""Tables of the exploration: images a class, and the named features in train and test."""
+"""Tables of the exploration: images per class, and the named features in train and test."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def class_counts(train_labels: np.ndarray, test_labels: np.ndarray) -> pd.DataFr
 
 
 def feature_summary(train: pd.DataFrame, test: pd.DataFrame, ratios: pd.Series) -> pd.DataFrame:
-    """Describe every feature in train and how far test differs.
+    """Summarise every feature in train, and its difference in test.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def feature_summary(train: pd.DataFrame, test: pd.DataFrame, ratios: pd.Series) 
     Returns
     -------
     DataFrame
-        One row a feature, in column order: ``mean``, ``std``, ``min``, ``max`` over train,
+        One row per feature, in column order: ``mean``, ``std``, ``min``, ``max`` over train,
         ``missing`` over both, ``class_share`` (from `ratios`), ``test_mean``, and ``difference``:
         test mean minus train mean in standard deviations of train (0 for a constant feature).
     """
@@ -73,15 +73,15 @@ def feature_summary(train: pd.DataFrame, test: pd.DataFrame, ratios: pd.Series) 
     )
 
 
-def chance_difference(n_train: int, n_test: int, n_features: int) -> float:
-    """Size a difference rarely exceeds when train and test come from one source.
+def critical_difference(n_train: int, n_test: int, n_features: int) -> float:
+    """Return the critical difference of means when train and test have one distribution.
 
-    The bound holds for all features together in about 95 of 100 cases (Bonferroni); it is in
-    standard deviations, for means over samples of these sizes.
+    In standard deviations, for samples of these sizes; Bonferroni-corrected to a family-wise
+    error rate of 5 % over all features.
 
     Examples
     --------
-    >>> round(chance_difference(50_000, 10_000, 23), 3)
+    >>> round(critical_difference(50_000, 10_000, 23), 3)
     0.034
     """
     from scipy.stats import norm
@@ -90,36 +90,36 @@ def chance_difference(n_train: int, n_test: int, n_features: int) -> float:
     return float(quantile * np.sqrt(1 / n_train + 1 / n_test))
 
 
-def find(
-    summary: pd.DataFrame, telling: Sequence[str], n_train: int, n_test: int
+def describe_findings(
+    summary: pd.DataFrame, discriminative: Sequence[str], n_train: int, n_test: int
 ) -> tuple[str, ...]:
-    """Say in sentences what a feature summary shows.
+    """Return the findings of a feature summary as sentences.
 
     Parameters
     ----------
     summary : DataFrame
         See `feature_summary`.
-    telling : sequence of str
-        Features that tell the classes apart best, none a near copy of another, best first.
+    discriminative : sequence of str
+        Most discriminative features without redundant ones, best first.
     n_train, n_test : int
-        Images behind it.
+        Number of images in each split.
     """
     return (
-        _telling(summary, telling),
-        _differing(summary, chance_difference(n_train, n_test, len(summary))),
+        _class_shares(summary, discriminative),
+        _differing(summary, critical_difference(n_train, n_test, len(summary))),
         _missing(summary),
     )
 
 
-def _telling(summary: pd.DataFrame, telling: Sequence[str]) -> str:
+def _class_shares(summary: pd.DataFrame, discriminative: Sequence[str]) -> str:
     shares = 100 * summary["class_share"]
     if shares.max() < 1:
         return "The class accounts for less than 1 % of the variance of every feature."
-    best = ", ".join(f"{name} ({shares[name]:.0f} %)" for name in telling[:3])
+    best = ", ".join(f"{name} ({shares[name]:.0f} %)" for name in discriminative[:3])
     least = shares.idxmin()
     return (
         f"The class accounts for most of the variance of {best} and for least of {least} "
-        f"({shares[least]:.0f} %). Of features that say nearly the same only one is named."
+        f"({shares[least]:.0f} %). Of highly correlated features only one is listed."
     )
 
 

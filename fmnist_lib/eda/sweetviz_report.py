@@ -1,4 +1,4 @@
-"""The Sweetviz report: train against test, feature by feature, as one HTML page."""
+"""Sweetviz report of train against test, as one HTML page."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ def sweetviz_report(
 ) -> str:
     """Compare two samples: distributions, missing values and associations of every column.
 
-    Sweetviz draws ten histograms and associations a numeric column and its time is almost all
-    drawing: about half a second a column on one core, whatever the number of rows.
+    Sweetviz spends almost all its time on drawing ten histograms and the associations of each
+    numeric column: about 0.5 s per column on one core, independent of the number of rows.
 
     Parameters
     ----------
     train, test : DataFrame
         The same columns in both. At least one row each.
     categorical : sequence of str, default=("garment",)
-        Columns that hold categories; all others are numeric. The class is an ordinary column:
-        Sweetviz takes only numeric and yes/no columns as the target.
+        Categorical columns; all others are numeric. The class is an ordinary column: Sweetviz
+        accepts only numeric and boolean targets.
 
     Returns
     -------
     str
-        A self-contained HTML page of about 2 MB for a dozen columns; it loads nothing.
+        A self-contained HTML page, about 2 MB for a dozen columns.
 
     References
     ----------
     https://github.com/fbdesignpro/sweetviz
     """
-    with _contained():
+    with _isolated():
         import sweetviz
 
         features = sweetviz.FeatureConfig(
@@ -57,17 +57,17 @@ def sweetviz_report(
         )
         with tempfile.TemporaryDirectory() as directory:
             file = Path(directory) / "sweetviz.html"
-            # The narrow layout: the page is read inside a card, which is no full screen wide.
+            # Narrow layout: the page is shown inside a card.
             report.show_html(str(file), open_browser=False, layout="vertical", scale=0.8)
             return file.read_text(encoding="utf-8")
 
 
 @contextmanager
-def _contained() -> Iterator[None]:
-    """Keep what Sweetviz changes and says to itself.
+def _isolated() -> Iterator[None]:
+    """Restore global state and suppress output of Sweetviz.
 
-    It draws with pyplot, sets styles, warning filters and NumPy's error state for good, and logs
-    a line about its font for every figure.
+    It draws with pyplot, changes styles, warning filters and NumPy's error state permanently, and
+    logs a line about its font for every figure.
     """
     import matplotlib as mpl
     from matplotlib import pyplot as plt
@@ -83,16 +83,16 @@ def _contained() -> Iterator[None]:
         stack.enter_context(redirect_stderr(io.StringIO()))
         fonts.setLevel(logging.ERROR)
         warnings.simplefilter("ignore")
-        # Drawing to memory needs no screen, and pyplot would look for one.
+        # pyplot's default backend may need a display.
         mpl.use("agg")
         stack.enter_context(patch.object(plt, "subplot", _replacing_empty_axes(plt.subplot)))
         yield
 
 
 def _replacing_empty_axes(subplot: Callable[..., Axes]) -> Callable[..., Axes]:
-    """Make ``plt.subplot`` drop empty axes, as it did up to Matplotlib 3.7.
+    """Make ``plt.subplot`` remove empty axes, as it did up to Matplotlib 3.7.
 
-    The associations figure of Sweetviz counts on it: else bare axes lie across its labels.
+    Sweetviz's associations figure relies on it: otherwise empty axes cover its labels.
     """
 
     def replacing(*args: Any, **kwargs: Any) -> Axes:

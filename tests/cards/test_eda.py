@@ -58,6 +58,6 @@ def test_sweetviz_is_on_the_page_whole_and_in_one_block(report):
     assert page == report.sweetviz_html
 
 
-def test_other_data_are_called_what_they_are(report):
+def test_synthetic_data_are_labelled_as_such(report):
     assert "SYNTHETIC" in json.dumps(rendered(report, "synthetic")[:3])
     assert "SYNTHETIC" not in json.dumps(rendered(report)[:3])

@@ -1,4 +1,4 @@
-"""One exploration that every test of this folder looks at."""
+"""One exploration shared by all tests of this folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The map shows what is alike."""
+"""The embedding puts images of one class together."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def test_garments_of_a_class_lie_together(train_images, train_labels):
     assert set(embedding.mixed_pair) <= {0, 2, 3, 4, 6}
 
 
-def test_the_same_seed_draws_the_same_map(train_images, train_labels):
+def test_the_same_seed_gives_the_same_embedding(train_images, train_labels):
     first, again = (embed(train_images[:60], train_labels[:60], seed=1) for _ in range(2))
     np.testing.assert_array_equal(first.points, again.points)

@@ -1,4 +1,4 @@
-"""The exploration as a user meets it."""
+"""Contents of the exploration report."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def test_seconds_of_every_part_are_kept(report):
     assert all(seconds > 0 for seconds in report.seconds.values())
 
 
-def test_images_that_are_all_the_same_do_not_stop_a_run(eda_config):
+def test_identical_images_do_not_raise(eda_config):
     images, labels = np.zeros((60, 28, 28), np.uint8), np.arange(60, dtype=np.uint8) % 10
     report = explore(images, labels, images, labels, eda_config, seed=0)
     assert [p.name for p in report.pictures][-1] == "embedding"
-    assert "nothing to map" in report.pictures[-1].caption
+    assert "nothing to embed" in report.pictures[-1].caption
     assert "garment" in report.sweetviz_html
 
 

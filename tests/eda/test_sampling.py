@@ -1,4 +1,4 @@
-"""Samples keep the classes' shares; telling features tell."""
+"""Stratified samples keep class shares; selected features are discriminative."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmnist_lib.eda.sampling import correlation_ratio, stratified_rows, telling_features
+from fmnist_lib.eda.sampling import correlation_ratio, discriminative_features, stratified_rows
 from fmnist_lib.features.named import named_features
 
 
@@ -39,9 +39,9 @@ def test_correlation_ratio_of_known_columns(rng):
     assert ratios["flat"] == 0
 
 
-def test_telling_features_hold_no_near_copies(train_images, train_labels):
+def test_selected_features_are_not_redundant(train_images, train_labels):
     frame = named_features(train_images)
-    chosen = telling_features(frame, train_labels, 8)
+    chosen = discriminative_features(frame, train_labels, 8)
     assert len(chosen) == 8
     correlation = frame[chosen].corr().abs().to_numpy() - np.eye(8)
     assert correlation.max() <= 0.9

@@ -1,4 +1,4 @@
-"""Sweetviz says what it should, and nothing it should not."""
+"""The Sweetviz page is complete and self-contained, and global state is restored."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_page_loads_nothing(report):
     assert "url(http" not in report.sweetviz_html
 
 
-def test_it_holds_the_most_telling_features_only(report):
+def test_it_has_only_the_most_discriminative_features(report):
     shares = report.feature_summary["class_share"]
     assert shares.idxmax() in report.sweetviz_html
     assert "saturated_share" not in report.sweetviz_html
