@@ -1,4 +1,4 @@
-"""A few hundred principal components of what an extractor says about images."""
+"""Principal components of the columns that an extractor computes from images."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from sklearn.utils.validation import check_is_fitted
 from fmnist_lib.features.chunks import in_chunks, in_threads
 from fmnist_lib.features.images import as_images
 
-#: Images extracted and projected at once, by one thread: raw columns are never all in memory.
+#: Images per chunk and thread: bounds the memory of the raw columns.
 _CHUNK = 128
-#: The two kinds of components, as a factor of a mirror image: in this order everywhere.
+#: Sign under mirroring of symmetric and antisymmetric components, in this order everywhere.
 _SIGNS = (1, -1)
 
 
 class FeatureBlock(TransformerMixin, BaseEstimator):
     """Extract columns from images and reduce them to partially whitened principal components.
 
-    The analysis is that of the images and their mirror images together. Each of its components is
-    either symmetric, the same for an image and its mirror image, or antisymmetric, of opposite
-    sign for the two. Symmetric components come first, each kind in the order of its variance.
+    PCA of the images and their mirror images together. Each component is either symmetric (equal
+    for an image and its mirror image) or antisymmetric (of opposite sign). Symmetric components
+    come first; each kind is sorted by decreasing variance.
 
-    Extractor and components are learnt from a sub-sample of the images, so that fitting on more
-    images changes nothing but the sub-sample. All columns are divided by one number, so that the
-    mean squared length of a row is 1.
+    Extractor and components are learnt from a sub-sample, so that fitting on more images changes
+    only the sub-sample. All columns are divided by one number, so that the mean squared length of
+    a row is 1.
 
     Parameters
     ----------
     extractor : transformer
-        Takes images; has ``mirror_columns``, as `PatchDictionary` and `OrientedGradients` have.
+        Transforms images and has ``mirror_columns``, like `PatchDictionary`, `OrientedGradients`.
     symmetric, antisymmetric : int, default=200 and 100
-        Components of each kind; fewer when there are not so many.
+        Components of each kind, at most.
     whitening : float in [0, 1], default=0.5
-        Components are divided by their standard deviation to this power: 0 leaves them, 1 gives
-        all of them the same variance.
+        Components are divided by their standard deviation to this power: 0 is no whitening, 1
+        gives all of them the same variance.
     rows : int, default=6000
         Images to learn from.
     random_state : int, RandomState or None, default=None
@@ -49,10 +49,10 @@ class FeatureBlock(TransformerMixin, BaseEstimator):
     extractor_ : transformer
         Fitted.
     mean_ : ndarray of float32, shape (n_raw_columns,)
-        The same for two columns that mirroring swaps.
+        Equal for two columns that mirroring swaps.
     components_ : list of two ndarray of float32, shape (n_pairs, n_components)
-        Orthonormal columns for the symmetric and for the antisymmetric part of the raw columns:
-        a row for each pair that mirroring swaps.
+        Orthonormal columns for the symmetric and for the antisymmetric part of the raw columns,
+        one row per pair that mirroring swaps.
     deviations_ : ndarray of float32, shape (n_features_out_,)
         Standard deviations of the components.
     antisymmetric_ : ndarray of bool, shape (n_features_out_,)
@@ -62,7 +62,7 @@ class FeatureBlock(TransformerMixin, BaseEstimator):
     Halko, Martinsson and Tropp, "Finding Structure with Randomness", SIAM Review 2011.
     """
 
-    def __init__(  # noqa: PLR0917 (each one is a parameter of the method)
+    def __init__(  # noqa: PLR0917 (hyper-parameters, as scikit-learn requires)
         self,
         extractor: Any,
         symmetric: int = 200,
@@ -126,7 +126,7 @@ class FeatureBlock(TransformerMixin, BaseEstimator):
         return in_chunks(project, images, self.n_features_out_, _CHUNK)
 
     def column_scale(self) -> np.ndarray:
-        """Factors of the components: partial whitening, and mean squared row length 1.
+        """Return the factors for partial whitening and mean squared row length 1.
 
         Returns
         -------
@@ -142,8 +142,8 @@ class FeatureBlock(TransformerMixin, BaseEstimator):
     def narrowed(self, symmetric: int, antisymmetric: int, whitening: float) -> FeatureBlock:
         """Return a fitted block with fewer components and another whitening.
 
-        Equals a block fitted with these parameters on the same images, up to what the randomised
-        analysis approximates; nothing is computed again.
+        Equals a block fitted with these parameters on the same images, up to the approximation
+        error of the randomised SVD; nothing is recomputed.
         """
         check_is_fitted(self)
         kept = leading(self.antisymmetric_, symmetric, antisymmetric)
@@ -167,7 +167,7 @@ class FeatureBlock(TransformerMixin, BaseEstimator):
 
 
 def whitening_scale(deviations: np.ndarray, whitening: float) -> np.ndarray:
-    """Factors of components of these standard deviations; see `FeatureBlock`.
+    """Return the whitening factors for these standard deviations; see `FeatureBlock`.
 
     Parameters
     ----------
@@ -180,13 +180,13 @@ def whitening_scale(deviations: np.ndarray, whitening: float) -> np.ndarray:
 
 
 def leading(antisymmetric: np.ndarray, n_symmetric: int, n_antisymmetric: int) -> np.ndarray:
-    """Positions of the leading components of each kind.
+    """Return the positions of the leading components of each kind.
 
     Parameters
     ----------
     antisymmetric : ndarray of bool, shape (n_components,)
     n_symmetric, n_antisymmetric : int
-        Fewer are given when there are not so many.
+        Maximum number of each kind.
     """
     return np.concatenate(
         [
@@ -199,12 +199,12 @@ def leading(antisymmetric: np.ndarray, n_symmetric: int, n_antisymmetric: int) -
 class _Fold:
     """The symmetric (sign 1) or antisymmetric (-1) part of raw columns.
 
-    Of every pair of columns that mirroring swaps one is enough: it makes the matrix half as wide.
+    One column per pair that mirroring swaps is enough, which halves the width of the matrix.
 
     Parameters
     ----------
     mirrored : ndarray of intp, shape (n_raw_columns,)
-        Where mirroring moves the columns.
+        Position of each column after mirroring.
     sign : {1, -1}
     """
 
@@ -213,7 +213,7 @@ class _Fold:
         self._first = np.flatnonzero(position < mirrored if sign < 0 else position <= mirrored)
         self._partner = mirrored[self._first]
         self._add = np.add if sign > 0 else np.subtract
-        # A pair's part has the length (a + b) / sqrt(2); that of a column that stays is itself.
+        # Orthonormal: (a + b) / sqrt(2) for a pair, a itself for a column that stays.
         alone = self._first == self._partner
         self._share = np.where(alone, 0.5, np.sqrt(0.5)).astype(np.float32)
         self.n_pairs = len(self._first)
@@ -227,7 +227,7 @@ class _Fold:
 
 
 def _components(part: np.ndarray, number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Leading principal components, one a column, and their standard deviations."""
+    """Return the leading principal components, one per column, and their standard deviations."""
     number = min(number, *part.shape)
     if not number:
         return np.zeros((part.shape[1], 0), dtype=np.float32), np.zeros(0, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Work on a large batch chunk by chunk, on all threads this process may use."""
+"""Process a large batch in chunks, on all threads this process may use."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 #: Marks the threads of `in_threads`.
-_nested = threading.local()
+_worker = threading.local()
 
-#: Environment variable that bounds our own threads; those of other libraries have their own.
+#: Environment variable that limits this project's threads; other libraries have their own.
 THREADS = "FMNIST_THREADS"
 
 
@@ -31,25 +31,24 @@ def in_chunks(
     size: int,
     dtype: type[np.generic] = np.float32,
 ) -> np.ndarray:
-    """Apply a function to slices of a batch, side by side, and stack what it returns.
+    """Apply a function to slices of a batch in parallel, and stack the results.
 
-    NumPy lets go of the interpreter during its array operations, so threads suffice. Every
-    chunk is computed with one BLAS thread whatever the number of threads: the values do not
-    depend on it, bit for bit.
+    NumPy releases the GIL during array operations, so threads suffice. Every chunk is computed
+    with one BLAS thread, so the values are bitwise independent of the number of threads.
 
     Parameters
     ----------
     function : callable
-        Takes a slice of ``images`` and returns its columns, shape (n_slice, n_columns). It is
-        called from several threads at once and must not change what it shares.
+        Takes a slice of ``images`` and returns its columns, shape (n_slice, n_columns). Must be
+        thread-safe.
     images : ndarray of shape (n, ...)
         Sliced along the first axis, without a copy.
     n_columns : int
         Columns that ``function`` returns.
     size : int
-        Rows of a chunk; the last one may have fewer.
+        Rows per chunk; the last one may have fewer.
     dtype : type, default=numpy.float32
-        Of the output.
+        Dtype of the output.
 
     Returns
     -------
@@ -65,38 +64,38 @@ def in_chunks(
 
 
 def in_threads(function: Callable[[Any], Result], items: Sequence[Any]) -> list[Result]:
-    """Call a function for every item, side by side, with one BLAS thread in each call.
+    """Call a function for every item in parallel, with one BLAS thread per call.
 
-    A call from within such a call works in its own thread: the processors are busy already.
+    Nested calls run serially in their thread, to avoid oversubscription.
 
     Parameters
     ----------
     function : callable
-        Called from several threads at once.
+        Must be thread-safe.
     items : sequence
 
     Returns
     -------
     list
-        What the function returned, in the order of the items.
+        Results in the order of the items.
     """
-    if getattr(_nested, "yes", False):
+    if getattr(_worker, "active", False):
         return [function(item) for item in items]
     threads = min(available_threads(), len(items))
     with _blas().limit(limits=1, user_api="blas"):
         if threads <= 1:
             return [function(item) for item in items]
-        with ThreadPoolExecutor(threads, initializer=_mark_nested) as pool:
-            # list() raises what a thread raised.
+        with ThreadPoolExecutor(threads, initializer=_mark_worker) as pool:
+            # list() re-raises exceptions of the threads.
             return list(pool.map(function, items))
 
 
-def _mark_nested() -> None:
-    _nested.yes = True
+def _mark_worker() -> None:
+    _worker.active = True
 
 
 def available_threads() -> int:
-    """Processors this process may run on, at most FMNIST_THREADS where that is set."""
+    """Return the number of cores this process may use, at most FMNIST_THREADS if set."""
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
     else:
@@ -106,13 +105,13 @@ def available_threads() -> int:
 
 
 def use_all_processors() -> None:
-    """Lift the bound of our own threads in this process."""
+    """Remove the thread limit of this process."""
     os.environ.pop(THREADS, None)
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Bound our own threads to one, in this process and in those it starts meanwhile."""
+    """Limit this process and its new child processes to one thread."""
     before = os.environ.get(THREADS)
     os.environ[THREADS] = "1"
     try:
@@ -126,5 +125,5 @@ def one_thread() -> Iterator[None]:
 
 @cache
 def _blas() -> ThreadpoolController:
-    """Handle of the BLAS libraries: looking for them takes longer than a small batch."""
+    """Return the BLAS controller, cached: finding the libraries is slower than a small batch."""
     return ThreadpoolController()

@@ -1,4 +1,4 @@
-"""Upright images: the slant of every image is taken out."""
+"""Deskewing of images."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from fmnist_lib.features.chunks import in_chunks
 from fmnist_lib.features.images import as_images
 from fmnist_lib.labels import IMAGE_SHAPE, N_PIXELS
 
-#: Images worked on at once: with smaller chunks the threads mostly wait for the interpreter.
+#: Images per chunk: with smaller chunks the threads contend for the GIL.
 _CHUNK = 256
-#: A vertical variance (in squared pixels) below this one is that of a single row: it has no slant.
+#: Vertical variance (squared pixels) below which the ink is one row, whose slant is undefined.
 _SINGLE_ROW = 1e-2
 
 
@@ -22,8 +22,8 @@ class Deskew(TransformerMixin, BaseEstimator):
 
     Each row is shifted sideways by slant * (row - centre), where the slant is the covariance of
     the ink's rows and columns over the variance of its rows, and the centre is the ink's mean
-    row. Between pixels the shift interpolates linearly; what leaves the image is lost, and what
-    enters is background. Blank images and those with ink in a single row stay as they are.
+    row. Shifts are interpolated linearly; pixels shifted out are lost, and gaps are filled with
+    background. Blank images and those with ink in a single row are unchanged.
 
     References
     ----------
@@ -40,20 +40,20 @@ class Deskew(TransformerMixin, BaseEstimator):
     def transform(self, X: Any) -> np.ndarray:
         """Return uint8 images of shape (n, 28, 28)."""
         images = as_images(X)
-        return in_chunks(_upright, images, N_PIXELS, _CHUNK, np.uint8).reshape(images.shape)
+        return in_chunks(_shear, images, N_PIXELS, _CHUNK, np.uint8).reshape(images.shape)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
 
-def _upright(images: np.ndarray) -> np.ndarray:
-    """Sheared images, one row of 784 pixels an image."""
+def _shear(images: np.ndarray) -> np.ndarray:
+    """Return the sheared images, one row of 784 pixels per image."""
     height, width = IMAGE_SHAPE
     pixels = images.astype(np.float32)
     shift = _shifts(pixels)
     whole = np.floor(shift)
     fraction = (shift - whole)[:, :, None].astype(np.float32)
-    # One column of background on either side; all positions outside are read from there.
+    # One column of background on either side, read for all positions outside the image.
     padded = np.zeros((len(images), height, width + 2), dtype=np.float32)
     padded[:, :, 1:-1] = pixels
     left = whole[:, :, None].astype(np.int64) + np.arange(width)
@@ -65,9 +65,9 @@ def _upright(images: np.ndarray) -> np.ndarray:
 
 
 def _shifts(pixels: np.ndarray) -> np.ndarray:
-    """How far to the right each row is to be read, float64 of shape (n, 28)."""
+    """Return the horizontal read offset of each row, float64 of shape (n, 28)."""
     rows, columns = (np.arange(side, dtype=np.float64) for side in IMAGE_SHAPE)
-    # Sums of whole numbers, exact in float32: 28 columns of up to 255 * 27.
+    # Integer sums, exact in float32: 28 columns of up to 255 * 27.
     ink = pixels.sum(axis=2, dtype=np.float32).astype(np.float64)
     weighted = (pixels @ columns.astype(np.float32)).astype(np.float64)
     total = np.maximum(ink.sum(axis=1, keepdims=True), 1)
@@ -76,6 +76,6 @@ def _shifts(pixels: np.ndarray) -> np.ndarray:
     variance = (ink * distance**2).sum(axis=1, keepdims=True) / total
     # The column's own mean drops out, as the distances sum to 0.
     covariance = (weighted * distance).sum(axis=1, keepdims=True) / total
-    standing = variance > _SINGLE_ROW
-    slant = np.where(standing, covariance / np.where(standing, variance, 1), 0)
+    defined = variance > _SINGLE_ROW
+    slant = np.where(defined, covariance / np.where(defined, variance, 1), 0)
     return slant * distance

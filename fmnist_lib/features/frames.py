@@ -1,4 +1,4 @@
-"""Which columns of a table hold pixels, labels and file names, decided by the columns' names."""
+"""Identify the pixel, label and file-name columns of a table by their names."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ LABEL_OPTION = (
 )
 #: Names of label columns in order of preference, compared without case and punctuation.
 _LABELS = ("label", "labels", "class", "target", "y")
-#: Names of columns that say which image a row is about, in order of preference.
+#: Names of image-id columns, in order of preference.
 _IDS = (
     *("file", "filename", "filepath", "path", "imagefile", "imagename", "imagepath", "name"),
     *("id", "imageid", "imgid", "sampleid", "rowid", "idx"),
 )
-#: What pandas writes for an index without a name, or reads it back as.
+#: Column names that pandas gives to an unnamed index when writing or reading.
 _INDEX = re.compile(r"|index|level_\d+|unnamed: .*|__index_level_\d+__", re.IGNORECASE)
-#: ASCII digits only: int() would take others too, and no tool writes them.
+#: ASCII digits only: int() would accept others, which no tool writes.
 _DIGITS = re.compile(r"[0-9]{1,9}")
-#: Letters beside two numbers that mean row and column; "x1y1" would be the other way round.
+#: Letters beside two numbers that mean row, column; "x1y1" would mean column, row.
 _ROW_AND_COLUMN = {"", "x", "pixel", "pixelx", "px", "pxx", "p", "rc", "rowcol", "rowcolumn"}
 _SHOWN = 5
 _SHOWN_LETTERS = 40
@@ -44,7 +44,7 @@ _SHOWN_LETTERS = 40
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns hold what.
+    """Names of the columns by role.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Columns:
 def pixel_columns(
     names: Sequence[str], where: str, label_column: LabelColumn | None = None
 ) -> Columns:
-    """Return the columns of pixels in the order of the pixels, whatever their order in the table.
+    """Return the pixel columns in pixel order, and the label and id columns.
 
     Pixels are numbered 0 to 783 or 1 to 784 (``pixel1``, ``px_001``, ``0``), or by row and column
     (``1x1`` to ``28x28``). An index that pandas wrote is left out.
@@ -80,7 +80,7 @@ def pixel_columns(
     Raises
     ------
     DataError
-        The names do not say which column is which pixel.
+        The names do not identify the pixels.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def frame_images(frame: pd.DataFrame, where: str = "images") -> NDArray[np.gener
     Parameters
     ----------
     frame : DataFrame
-        Columns as `pixel_columns` takes them; integers count as names too.
+        Columns as in `pixel_columns`; integer names are allowed.
     where : str
 
     Returns
@@ -130,12 +130,12 @@ def frame_images(frame: pd.DataFrame, where: str = "images") -> NDArray[np.gener
 
 
 def is_index(name: str) -> bool:
-    """Tell whether a column is an index without a name, as pandas writes it."""
+    """Return True if a column is an unnamed index written by pandas."""
     return _INDEX.fullmatch(name.strip()) is not None
 
 
 def label_column_of(names: Iterable[str]) -> str | None:
-    """Return the column that holds labels by its name: ``label`` in any case, ``class``, ..."""
+    """Return the label column by name: ``label`` in any case, ``class``, ..."""
     return _first_of(names, _LABELS)
 
 
@@ -145,7 +145,7 @@ def id_column(names: Iterable[str]) -> str | None:
 
 
 def is_numbered(names: Sequence[str], count: int) -> bool:
-    """Tell whether the names are `count` plain numbers from 0 or 1, as pandas numbers columns."""
+    """Return True if the names are the integers 0 to count - 1 or 1 to `count`, in any order."""
     if len(names) != count or not all(_DIGITS.fullmatch(name) for name in names):
         return False
     numbers = {int(name) for name in names}
@@ -206,14 +206,14 @@ def _letters(name: str) -> str:
 
 
 def _problem(names: Sequence[str], pixels: Sequence[str], label_column: LabelColumn | None) -> str:
-    """Say what is wrong with the names."""
+    """Return the error message for the names."""
     kinds = Counter(_without_numbers(name) for name in pixels)
     usual = kinds.most_common(1)[0][0] if kinds else ""
-    strange = [name for name in pixels if _without_numbers(name) != usual or "#" not in usual]
-    if len(pixels) == N_PIXELS and not strange:
+    unknown = [name for name in pixels if _without_numbers(name) != usual or "#" not in usual]
+    if len(pixels) == N_PIXELS and not unknown:
         found = f"other numbers: {few(pixels)}"
     else:
-        found = f"{len(names)} columns" + (f", among them {few(strange)}" if strange else "")
+        found = f"{len(names)} columns" + (f", among them {few(unknown)}" if unknown else "")
     place = f"in the {label_column} column" if label_column in ("first", "last") else "in 'label'"
     return (
         f"expected {N_PIXELS} columns of pixels, numbered 0 to {N_PIXELS - 1} or 1 to {N_PIXELS} "

@@ -1,4 +1,4 @@
-"""Histograms of oriented gradients of a whole batch."""
+"""Histograms of oriented gradients (HOG) of a batch."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fmnist_lib.features.images import as_images
 from fmnist_lib.features.pooling import triangular_pooling
 from fmnist_lib.labels import IMAGE_SHAPE
 
-#: Images worked on at once: larger chunks fall out of the processor's cache, and with smaller ones
-#: the threads mostly wait for the interpreter.
+#: Images per chunk: larger chunks exceed the CPU cache, and with smaller ones the threads contend
+#: for the GIL.
 _CHUNK = 128
-#: Lengths below this one are gradients of one grey level: they must not be blown up to length 1.
-_FAINT = np.float32(1e-2)
+#: Lower bound of the length a block is divided by: gradients of one grey level stay small.
+_MIN_LENGTH = np.float32(1e-2)
 
 
 class OrientedGradients(TransformerMixin, BaseEstimator):
@@ -29,15 +29,15 @@ class OrientedGradients(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     cells : int or tuple of int, default=7
-        Cells along each side of the image. With several numbers the histograms are taken at each
-        of these scales, and their columns stand side by side in the order given.
+        Cells along each side of the image. With several numbers the histograms of these scales
+        are concatenated in the order given.
     orientations : int, default=8
         Bins over the circle.
     clip : float, default=0.2
         Bound of the L2-Hys normalisation of every block.
     signed : bool, default=True
-        Spread the bins over the full circle; otherwise over half of it, where a change from dark
-        to bright counts like one from bright to dark.
+        Bins cover 0 to 360 degrees; otherwise 0 to 180, so that the sign of a gradient does not
+        matter.
     interpolate : bool, default=True
         A gradient counts for its two nearest bins and for its nearest cells, by triangular
         weights; bin 0 is centred on the direction from left to right. Otherwise it counts for the
@@ -71,13 +71,13 @@ class OrientedGradients(TransformerMixin, BaseEstimator):
     def transform(self, X: Any) -> np.ndarray:
         """Return float32 columns of shape (n, n_features_out_).
 
-        Each scale has (cells - 1)**2 * 4 * orientations of them: block by block, in a block cell
-        by cell, row by row.
+        Each scale has (cells - 1)**2 * 4 * orientations columns, ordered by block, then by cell
+        within the block, row by row.
         """
         return in_chunks(self._columns, as_images(X), self._n_columns(), _CHUNK)
 
     def mirror_columns(self) -> np.ndarray:
-        """Where mirroring an image left to right moves its columns.
+        """Return the column permutation that corresponds to mirroring an image left to right.
 
         Returns
         -------
@@ -88,7 +88,7 @@ class OrientedGradients(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            The mirror image of a bin is no bin: the number of signed orientations is odd, or
+            Mirroring does not map bins to bins: the number of signed orientations is odd, or
             ``interpolate`` is off and vertical edges lie on the border of two bins.
         """
         if not self.interpolate or (self.signed and self.orientations % 2):
@@ -121,9 +121,9 @@ class OrientedGradients(TransformerMixin, BaseEstimator):
         return sum(self._block_columns(cells) for cells in self._scales())
 
     def _columns(self, images: np.ndarray) -> np.ndarray:
-        """Columns of one chunk."""
-        # Images along the last axis: every step then works on long contiguous runs, and a
-        # pooling is one large matrix product.
+        """Return the columns of one chunk."""
+        # Images along the last axis: every step then works on contiguous memory, and pooling is
+        # one large matrix product.
         pixels = np.ascontiguousarray(np.moveaxis(images, 0, -1)).astype(np.float32)
         vertical, horizontal = np.zeros_like(pixels), np.zeros_like(pixels)
         np.subtract(pixels[2:], pixels[:-2], out=vertical[1:-1])
@@ -137,9 +137,9 @@ class OrientedGradients(TransformerMixin, BaseEstimator):
         return np.concatenate(blocks).T
 
     def _positions(self, vertical: np.ndarray, horizontal: np.ndarray) -> np.ndarray:
-        """Directions in units of bins, float32 in 0..orientations; whole if not interpolated."""
+        """Return directions in bins, float32 in 0..orientations; integers if not interpolated."""
         position = np.arctan2(vertical, horizontal)
-        # In two steps, by way of degrees: borders such as 45 degrees stay exact.
+        # Converted to degrees first: borders such as 45 degrees stay exact.
         position *= 180 / np.pi
         position /= (360 if self.signed else 180) / self.orientations
         # As `%=`, which takes several times as long.
@@ -149,16 +149,16 @@ class OrientedGradients(TransformerMixin, BaseEstimator):
         return position
 
     def _histograms(self, magnitude: np.ndarray, position: np.ndarray) -> list[np.ndarray]:
-        """Pooled magnitudes of every bin, one array (orientations, cells, cells, n) a scale."""
+        """Return pooled magnitudes, one array (orientations, cells, cells, n) per scale."""
         pooling = triangular_pooling if self.interpolate else _hard_pooling
         poolings = [pooling(cells) for cells in self._scales()]
         above = [
             np.empty((self.orientations + 1, len(p), len(p), magnitude.shape[2]), dtype=np.float32)
             for p in poolings
         ]
-        # Of a gradient between bins b and b + 1 the share that passed bin b is clip(position - b,
-        # 0, 1); what passed bin b - 1 but not b is the triangular weight of bin b. Pooling before
-        # taking that difference leaves three cheap operations a pixel and bin.
+        # Let the share of a gradient above bin b be clip(position - b, 0, 1). The triangular weight
+        # of bin b is the share above b - 1 less the share above b. Pooling before this difference
+        # leaves three cheap operations per pixel and bin.
         passed = np.empty_like(magnitude)
         _pool(magnitude, poolings, [scale[0] for scale in above])
         for orientation in range(self.orientations):
@@ -168,7 +168,7 @@ class OrientedGradients(TransformerMixin, BaseEstimator):
             _pool(passed, poolings, [scale[orientation + 1] for scale in above])
         for scale in above:
             scale[:-1] -= scale[1:]
-            # The last bin's other neighbour is the first one: the circle closes.
+            # Circular: the last bin's other neighbour is the first one.
             scale[0] += scale[-1]
         return [scale[:-1] for scale in above]
 
@@ -191,7 +191,7 @@ def _hard_pooling(cells: int) -> np.ndarray:
 
 
 def _normalised_blocks(histograms: np.ndarray, clip: np.float32) -> np.ndarray:
-    """Overlapping 2 x 2 blocks, L2-Hys normalised, shape (n_columns, n)."""
+    """Return overlapping 2 x 2 blocks, L2-Hys normalised, shape (n_columns, n)."""
     bins, cells, _, n = histograms.shape
     side = cells - 1
     by_cell = np.moveaxis(histograms, 0, 2)
@@ -209,4 +209,4 @@ def _normalised_blocks(histograms: np.ndarray, clip: np.float32) -> np.ndarray:
 def _normalise(blocks: np.ndarray) -> None:
     """Divide by the Euclidean length along axis 2, in place; an empty block stays zero."""
     length = np.sqrt(np.einsum("yxin,yxin->yxn", blocks, blocks))
-    blocks *= (1 / np.maximum(length, _FAINT))[:, :, None]
+    blocks *= (1 / np.maximum(length, _MIN_LENGTH))[:, :, None]

@@ -1,4 +1,4 @@
-"""One check of what may be called a batch of images."""
+"""Validation of a batch of images."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def as_images(X: Any) -> np.ndarray:
     Parameters
     ----------
     X : array-like of shape (n, 28, 28) or (n, 784)
-        uint8, or any numbers that are whole and within 0..255. Columns with names (of pandas,
-        polars, PyArrow, or a structured array) are aligned by name: see `frame_images`.
+        Integers within 0..255, of any dtype. Named columns (of pandas, polars, PyArrow, or a
+        structured array) are aligned by name: see `frame_images`.
 
     Raises
     ------
     DataError
-        The shape is another one, a value is no whole number within 0..255, or the names of the
-        columns do not say which column is which pixel.
+        The shape is wrong, a value is not an integer within 0..255, or the column names do not
+        identify the pixels.
     """
     array = _array(X)
     if array.shape[1:] not in (IMAGE_SHAPE, (N_PIXELS,)):
@@ -38,7 +38,7 @@ def as_images(X: Any) -> np.ndarray:
 
 
 def _array(X: Any) -> np.ndarray:
-    """Return an array; where columns have names, they decide the order, not the position."""
+    """Return an array; named columns are ordered by name, not by position."""
     if hasattr(X, "to_pandas") and (hasattr(X, "columns") or hasattr(X, "column_names")):
         X = X.to_pandas()
     if getattr(getattr(X, "dtype", None), "names", None):
@@ -55,7 +55,7 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
         row = int((~np.isfinite(array)).reshape(len(array), -1).any(axis=1).argmax())
         raise DataError(
             "images: expected whole numbers within 0..255, got NaN, infinity or an empty cell, "
-            f"first in row {row} (counted from 0). Mend or remove the image."
+            f"first in row {row} (counted from 0). Fix or remove the image."
         )
     if array.size and not (array.min() >= 0 and array.max() <= 255):  # noqa: PLR2004 (uint8)
         raise DataError(
@@ -65,7 +65,7 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
     if array.dtype.kind == "f" and array.size and 0 < array.max() <= 1:
         raise DataError(
             "images: expected raw pixels within 0..255, got numbers within 0..1, as if divided by "
-            "255. Nothing is scaled on its own; if that is so: numpy.rint(images * 255)."
+            "255. They are not rescaled automatically; if so, use numpy.rint(images * 255)."
         )
     converted = array.astype(np.uint8)
     if array.dtype.kind == "f" and not np.array_equal(converted, array):

@@ -1,4 +1,4 @@
-"""Measurements of a garment image that a person can name."""
+"""Interpretable features of a garment image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fmnist_lib.labels import IMAGE_SHAPE, N_PIXELS
 if TYPE_CHECKING:
     import pandas as pd
 
-#: What each column of `named_features` measures, in column order.
+#: Description of each column of `named_features`, in column order.
 FEATURES: dict[str, str] = {
     "mean_ink": "mean of all pixels, 0-255",
     "ink_spread": "standard deviation of all pixels",
@@ -40,7 +40,7 @@ FEATURES: dict[str, str] = {
     "pieces_per_row": "separate pieces in a row of the garment: 1 for a dress, 2 for two legs",
 }
 
-#: Darker pixels count as empty: the images carry faint noise around many garments.
+#: Lowest pixel value that counts as ink: many images have faint noise around the garment.
 _INK = 16
 _SATURATED = 250
 _EDGE = 50
@@ -50,7 +50,7 @@ _WAIST = slice(12, 16)
 
 
 def named_features(images: Any) -> pd.DataFrame:
-    """Measure every image in terms a person can name.
+    """Compute interpretable features of every image.
 
     Parameters
     ----------
@@ -60,13 +60,13 @@ def named_features(images: Any) -> pd.DataFrame:
     Returns
     -------
     DataFrame of shape (n, 23)
-        float32, one row an image, columns as in `FEATURES`; every value is finite. An image
-        without ink has an empty garment box, its centre in the middle and full symmetry.
+        float32, one row per image, columns as in `FEATURES`; every value is finite. An image
+        without ink has a bounding box of size 0, its centre in the middle and symmetry 1.
 
     Raises
     ------
     DataError
-        The array holds no 28 x 28 images or values outside 0..255.
+        The images are not 28 x 28, or a value is outside 0..255.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def named_features(images: Any) -> pd.DataFrame:
 
 
 def _measure(images: np.ndarray) -> dict[str, np.ndarray]:
-    """All columns of one chunk."""
+    """Return all columns of one chunk."""
     pixels = images.astype(np.float32)
     inked = images >= _INK
     return {
@@ -125,14 +125,14 @@ def _box(inked: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _extent(occupied: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First occupied position and length up to the last one, of each row; 0, 0 if there is none."""
+    """Return, per row, the first occupied position and the extent; 0 and 0 if none is occupied."""
     first = occupied.argmax(axis=1)
     last = occupied.shape[1] - occupied[:, ::-1].argmax(axis=1)
     return first, np.where(occupied.any(axis=1), last - first, 0)
 
 
 def _balance(pixels: np.ndarray) -> dict[str, np.ndarray]:
-    """Where the ink lies, and how symmetric it is."""
+    """Return centre, vertical distribution and symmetry of the ink."""
     rows, columns = pixels.sum(axis=2), pixels.sum(axis=1)
     total = rows.sum(axis=1)
     safe = np.maximum(total, 1)
@@ -179,7 +179,7 @@ def _pieces(inked: np.ndarray) -> dict[str, np.ndarray]:
 
 
 class NamedFeatures(TransformerMixin, BaseEstimator):
-    """The columns of `named_features` as a step of a pipeline."""
+    """`named_features` as a transformer."""
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 (scikit-learn's signature)
         """Check the images; nothing is learnt."""
@@ -195,5 +195,5 @@ class NamedFeatures(TransformerMixin, BaseEstimator):
         return True
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002
-        """Names as in `FEATURES`."""
+        """Return the names as in `FEATURES`."""
         return np.array(list(FEATURES), dtype=object)

@@ -1,4 +1,4 @@
-"""Patch dictionaries of several sizes side by side."""
+"""Concatenated patch dictionaries of several sizes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from sklearn.utils.validation import check_is_fitted
 
 
 class PatchScales(TransformerMixin, BaseEstimator):
-    """Columns of a dictionary of every size, one after the other.
+    """Concatenate the columns of one patch dictionary per size.
 
-    As one extractor, so that principal components are found across the sizes: patches of 3, 5 and
-    7 pixels say much the same, and a few hundred components together keep more than as many of
-    each.
+    One extractor, so that principal components span all sizes: patches of 3, 5 and 7 pixels are
+    highly correlated, and joint components retain more than as many separate ones.
 
     Parameters
     ----------
     dictionary : PatchDictionary
-        Not fitted; its size and random state are set for each of the sizes.
+        Unfitted; its size and random state are set for each size.
     sizes : tuple of int, default=(3, 5, 7)
-        Pixels along each side of the patches of every dictionary; odd.
+        Side lengths of the patches, pixels; odd.
     random_state : int, RandomState or None, default=None
 
     Attributes
@@ -39,7 +38,7 @@ class PatchScales(TransformerMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 (scikit-learn's signature)
-        """Learn a dictionary of every size.
+        """Learn one dictionary per size.
 
         Parameters
         ----------
@@ -66,7 +65,7 @@ class PatchScales(TransformerMixin, BaseEstimator):
         return np.hstack([dictionary.transform(X) for dictionary in self.dictionaries_])
 
     def mirror_columns(self) -> np.ndarray:
-        """Where mirroring an image left to right moves its columns.
+        """Return the column permutation that corresponds to mirroring an image left to right.
 
         Returns
         -------

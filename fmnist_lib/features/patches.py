@@ -15,22 +15,22 @@ from fmnist_lib.features.images import as_images
 from fmnist_lib.features.pooling import triangular_pooling
 from fmnist_lib.labels import IMAGE_SHAPE
 
-#: Images worked on at once: larger chunks fall out of the processor's second-level cache.
+#: Images per chunk: larger chunks exceed the L2 cache.
 _CHUNK = 8
-#: What the whitening and the dictionary are learnt from.
+#: Most images and patches used to fit the whitening and the dictionary.
 _FIT_IMAGES, _FIT_PATCHES = 2000, 200_000
-#: Patches flatter than this standard deviation (of pixels in 0..1) are background.
-_FLAT = 0.02
+#: Patches with a standard deviation (of pixels in 0..1) up to this are background.
+_BACKGROUND_STD = 0.02
 
 
 class PatchDictionary(TransformerMixin, BaseEstimator):
     """Pooled, thresholded similarities to a dictionary of whitened patches.
 
-    Every patch of the image, padded with background, is brought to mean 0 and unit contrast and
-    whitened (ZCA); its similarities to the atoms count beyond a threshold, positive and negative
-    ones apart. They are summed over overlapping cells of the image, and the square root is taken.
-    The atoms are patches drawn from the training images; half of them are mirror images of the
-    other half, so that mirroring an image only changes the order of its columns.
+    Every patch of the image, padded with background, is normalised to mean 0 and unit contrast and
+    whitened (ZCA). Its similarities to the atoms are soft-thresholded, with separate columns for
+    positive and negative ones, summed over overlapping cells of the image, and square-rooted. The
+    atoms are patches drawn from the training images; half of them are mirror images of the other
+    half, so that mirroring an image only permutes its columns.
 
     Parameters
     ----------
@@ -41,12 +41,12 @@ class PatchDictionary(TransformerMixin, BaseEstimator):
     threshold : float, default=0.15
         Similarities closer to 0 count as 0.
     contrast : float, default=0.04
-        Added to the variance of a patch before it is divided by its root: damps flat patches.
+        Added to the variance of a patch before normalisation: damps low-contrast patches.
     whitening : float, default=0.1
         Added to the eigenvalues of the patches' covariance matrix before whitening.
     cells : int, default=7
-        Cells along each side of the image that similarities are summed over; a position counts
-        for its nearest cells by a triangular weight.
+        Pooling cells along each side of the image; a position counts for its nearest cells by a
+        triangular weight.
     random_state : int, RandomState or None, default=None
         Draws the images, the patches and the atoms.
 
@@ -65,7 +65,7 @@ class PatchDictionary(TransformerMixin, BaseEstimator):
     of Patches in Deep Convolutional Kernels Methods", ICLR 2021.
     """
 
-    def __init__(  # noqa: PLR0917 (each one is a parameter of the method)
+    def __init__(  # noqa: PLR0917 (hyper-parameters, as scikit-learn requires)
         self,
         size: int = 5,
         atoms: int = 100,
@@ -115,7 +115,7 @@ class PatchDictionary(TransformerMixin, BaseEstimator):
         dictionary = np.concatenate([dictionary, dictionary[:, self._mirror_pixels()]])
         filters = whiten @ dictionary.T
         self.offset_ = (mean @ filters).astype(np.float32)
-        # Taking the mean off each patch is a matrix as well.
+        # Subtracting each patch's mean is linear too, so it is folded into the filters.
         self.filters_ = (filters - filters.mean(axis=0)).astype(np.float32)
         self.n_features_out_ = self.cells**2 * 2 * self.atoms
         return self
@@ -126,7 +126,7 @@ class PatchDictionary(TransformerMixin, BaseEstimator):
         return in_chunks(self._columns, as_images(X), self.n_features_out_, _CHUNK)
 
     def mirror_columns(self) -> np.ndarray:
-        """Where mirroring an image left to right moves its columns.
+        """Return the column permutation that corresponds to mirroring an image left to right.
 
         Returns
         -------
@@ -139,35 +139,35 @@ class PatchDictionary(TransformerMixin, BaseEstimator):
         return order[:, ::-1, :, ::-1].ravel()
 
     def _sample(self, images: np.ndarray, random: np.random.RandomState) -> np.ndarray:
-        """Draw contrast-normalised patches that show something, float64, one a row."""
+        """Draw contrast-normalised patches that are not background, float64, one per row."""
         chosen = random.permutation(len(images))[:_FIT_IMAGES]
         patches = self._patches(images[chosen])[:-1].T
         patches = patches[random.permutation(len(patches))[:_FIT_PATCHES]].astype(np.float64)
-        structured = patches.std(axis=1) > _FLAT
-        # Images without any structure are no reason to fail.
+        structured = patches.std(axis=1) > _BACKGROUND_STD
+        # Do not fail if all patches are background.
         patches = patches[structured] if structured.any() else patches
         patches -= patches.mean(axis=1, keepdims=True)
         return patches / np.sqrt(patches.var(axis=1, keepdims=True) + self.contrast)
 
     def _columns(self, images: np.ndarray) -> np.ndarray:
-        """Columns of one chunk."""
+        """Return the columns of one chunk."""
         patches = self._patches(images)
         pixels = patches[:-1]
         mean_square = np.einsum("ij,ij->j", pixels, pixels) / np.float32(len(pixels))
         variance = np.maximum(mean_square - np.square(pixels.mean(axis=0)), 0)
         pixels /= np.sqrt(variance + np.float32(self.contrast))
         signed = patches.T @ self._signed_filters()
-        # A comparison with an array of zeros takes a quarter of the time of one with a number.
+        # np.maximum with an array of zeros is four times as fast as with a scalar.
         np.maximum(signed, _zeros(signed.shape), out=signed)
         side = IMAGE_SHAPE[0]
         pooling = triangular_pooling(self.cells)
-        # First over the rows of the image, then over its columns.
+        # Pool over the rows of the image, then over its columns.
         pooled = pooling @ signed.reshape(len(images), side, -1)
         pooled = pooling @ pooled.reshape(len(images), self.cells, side, -1)
         return np.sqrt(pooled, out=pooled).reshape(len(images), -1)
 
     def _signed_filters(self) -> np.ndarray:
-        """Both signs of the filters side by side; the last row takes mean and threshold off."""
+        """Return the filters with both signs; the last row subtracts mean and threshold."""
         threshold = np.float32(self.threshold)
         return np.vstack(
             [
@@ -177,9 +177,10 @@ class PatchDictionary(TransformerMixin, BaseEstimator):
         )
 
     def _patches(self, images: np.ndarray) -> np.ndarray:
-        """Patches around every pixel, float32 in 0..1, one a column, above a row of ones.
+        """Return the patch around every pixel, float32 in 0..1, one per column, and a row of ones.
 
-        The shape is (size * size + 1, n * 784): a row of it is a shifted copy of the images.
+        The shape is (size * size + 1, n * 784): each row but the last is a shifted copy of the
+        images.
         """
         padding, side = self.size // 2, IMAGE_SHAPE[0]
         padded = np.zeros((len(images), side + 2 * padding, side + 2 * padding), dtype=np.float32)
@@ -192,7 +193,7 @@ class PatchDictionary(TransformerMixin, BaseEstimator):
         return patches.reshape(len(patches), -1)
 
     def _mirror_pixels(self) -> np.ndarray:
-        """Positions of a mirrored patch's pixels."""
+        """Return the pixel permutation that mirrors a patch."""
         return np.arange(self.size**2).reshape(self.size, self.size)[:, ::-1].ravel()
 
 

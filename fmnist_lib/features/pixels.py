@@ -41,7 +41,7 @@ class Pixels(TransformerMixin, BaseEstimator):
         return pixels
 
     def mirror_columns(self) -> np.ndarray:
-        """Where mirroring an image left to right moves its columns.
+        """Return the column permutation that corresponds to mirroring an image left to right.
 
         Returns
         -------
@@ -55,5 +55,5 @@ class Pixels(TransformerMixin, BaseEstimator):
         return True
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002
-        """Names ``pixel_ROW_COLUMN``."""
+        """Return the names ``pixel_ROW_COLUMN``."""
         return np.array([f"pixel_{i // 28}_{i % 28}" for i in range(N_PIXELS)], dtype=object)

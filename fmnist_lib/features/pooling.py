@@ -1,4 +1,4 @@
-"""Weighted sums over the cells of an image."""
+"""Pooling weights over the cells of an image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fmnist_lib.labels import IMAGE_SHAPE
 
 @cache
 def triangular_pooling(cells: int) -> np.ndarray:
-    """Weights of every pixel row for every cell; those of the pixel columns are the same.
+    """Return the weight of every pixel row for every cell; those of the columns are the same.
 
     A cell's weight is 1 at its centre and falls to 0 at the centres of its neighbours.
 
@@ -23,7 +23,7 @@ def triangular_pooling(cells: int) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (cells, 28)
-        Read-only: it is shared.
+        Cached and therefore read-only.
     """
     side = IMAGE_SHAPE[0]
     width = side / cells

@@ -15,11 +15,11 @@ def rows():
 
 
 @pytest.mark.parametrize("size", [1, 7, 25, 100])
-def test_chunks_come_back_in_their_place(rows, size):
+def test_chunks_keep_their_order(rows, size):
     np.testing.assert_array_equal(in_chunks(lambda chunk: 2 * chunk, rows, 4, size), 2 * rows)
 
 
-def test_nothing_in_nothing_out(rows):
+def test_an_empty_batch_gives_an_empty_result(rows):
     assert in_chunks(lambda chunk: chunk, rows[:0], 4, 10).shape == (0, 4)
 
 
@@ -45,7 +45,7 @@ def test_no_more_threads_than_allowed(rows, monkeypatch):
 
 
 @pytest.mark.parametrize("limit", ["", "0", "many", "1000000"])
-def test_a_limit_that_is_none_leaves_the_processors(limit, monkeypatch):
+def test_an_invalid_limit_is_ignored(limit, monkeypatch):
     monkeypatch.delenv(THREADS, raising=False)
     processors = available_threads()
     monkeypatch.setenv(THREADS, limit)
@@ -60,7 +60,7 @@ def test_each_chunk_has_one_blas_thread(rows):
     assert (in_chunks(blas_threads, rows, 1, 5) == 1).all()
 
 
-def test_what_goes_wrong_in_a_thread_is_raised(rows):
+def test_an_exception_in_a_thread_is_raised(rows):
     def fail(_):
         raise ZeroDivisionError
 
@@ -68,7 +68,7 @@ def test_what_goes_wrong_in_a_thread_is_raised(rows):
         in_chunks(fail, rows, 4, 5)
 
 
-def test_work_within_work_stays_in_its_thread(monkeypatch):
+def test_nested_calls_stay_in_their_thread(monkeypatch):
     monkeypatch.setattr("fmnist_lib.features.chunks.available_threads", lambda: 2)
 
     def inner(_):

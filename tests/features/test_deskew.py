@@ -1,4 +1,4 @@
-"""Deskewing puts the principal axis upright and touches nothing else."""
+"""Deskewing makes the principal axis upright and changes nothing else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fmnist_lib.features.deskew import Deskew
 
 
 def slant(image):
-    """Covariance of the ink's rows and columns over the variance of its rows, and its mean row."""
+    """Return the slant of the ink (covariance over variance of its rows) and its mean row."""
     ink = image.astype(np.float64) / image.sum(dtype=np.float64)
     row, column = np.mgrid[:28, :28]
     row_mean, column_mean = (ink * row).sum(), (ink * column).sum()
@@ -28,7 +28,7 @@ def leaning_bar(lean):
 
 
 @pytest.mark.parametrize("lean", [-0.6, -0.3, 0.25, 0.5])
-def test_a_leaning_bar_stands_upright(lean):
+def test_a_slanted_bar_becomes_upright(lean):
     image = leaning_bar(lean)
     upright = Deskew().fit_transform(image[None])
     assert upright.dtype == np.uint8
@@ -50,7 +50,7 @@ def test_an_affine_transformation_image_by_image_gives_the_same():
             order=1,
             mode="grid-constant",
         )
-        # Whole grey levels are half of one away at most.
+        # Rounding to integers changes a value by at most one half.
         np.testing.assert_allclose(upright, expected, atol=0.501)
 
 
@@ -69,7 +69,7 @@ def test_images_without_a_slant_stay_as_they_are():
     np.testing.assert_array_equal(Deskew().fit_transform(images), images)
 
 
-def test_an_extreme_slant_pushes_ink_out_and_wraps_none_round():
+def test_an_extreme_slant_shifts_ink_out_without_wrapping():
     image = np.zeros((28, 28), np.uint8)
     image[13, :14] = image[14, 14:] = 255
     upright = Deskew().fit_transform(image[None])[0]

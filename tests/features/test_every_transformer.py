@@ -1,7 +1,7 @@
-"""What every transformer of images promises.
+"""Checks that every image transformer must pass.
 
-Scikit-learn's own checks pass columns of any number and size, which images are not; those of them
-that pass no data are run as they are, the others are told again on images.
+Scikit-learn's own checks pass arrays of any shape, which are not images: those without data are
+run as they are, the others are reimplemented on images.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ TO_COLUMNS = [
     FeatureBlock(OrientedGradients(cells=4), symmetric=6, antisymmetric=3, random_state=0),
 ]
 TRANSFORMERS = [*TO_COLUMNS, Deskew()]
-#: Scikit-learn's checks of an estimator that has seen no data.
+#: Scikit-learn's checks of an unfitted estimator.
 CHECKS_WITHOUT_DATA = [
     estimator_checks.check_estimator_cloneable,
     estimator_checks.check_estimator_repr,
@@ -54,7 +54,7 @@ every_transformer = pytest.mark.parametrize("transformer", TRANSFORMERS, ids=str
 
 @pytest.fixture(scope="module")
 def images():
-    """More than one chunk of every transformer."""
+    """Return enough images for more than one chunk of every transformer."""
     return generate(600, seed=0)[0]
 
 
@@ -139,7 +139,7 @@ def test_all_ways_to_write_the_same_images_give_the_same_columns(transformer, dt
 
 
 @every_transformer
-def test_blank_images_and_none_at_all_are_fine(transformer, images):
+def test_blank_images_and_empty_batches_are_accepted(transformer, images):
     fitted = clone(transformer).fit(images[:200])
     blank = fitted.transform(np.zeros((3, 28, 28), np.uint8))
     assert np.isfinite(blank).all()
@@ -147,7 +147,7 @@ def test_blank_images_and_none_at_all_are_fine(transformer, images):
 
 
 @every_transformer
-def test_what_is_no_image_is_refused(transformer, images):
+def test_invalid_images_are_refused(transformer, images):
     with pytest.raises(DataError, match="expected shape"):
         clone(transformer).fit(images[:50, :14])
     fitted = clone(transformer).fit(images[:50])

@@ -1,4 +1,4 @@
-"""Columns become pixels by their names, never by their place."""
+"""Pixel columns are identified by name, never by position."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_no_labels_are_taken_when_none_are_wanted():
         [],
     ],
 )
-def test_columns_whose_order_is_not_certain_are_refused_in_a_short_message(names):
+def test_ambiguous_column_names_are_refused_in_a_short_message(names):
     with pytest.raises(DataError, match=r"^b\.csv: expected") as raised:
         pixel_columns(names, "b.csv")
     assert len(str(raised.value)) < 500

@@ -9,12 +9,12 @@ import pytest
 
 from fmnist_lib.features.gradients import OrientedGradients
 
-#: What scikit-image 0.26.0 gives for `drawn_images`, see `by_scikit_image`.
+#: Output of scikit-image 0.26.0 for `drawn_images`, see `by_scikit_image`.
 STORED = Path(__file__).with_name("scikit_image_hog.npz")
 
 
 def drawn_images():
-    """A frame, a soft ball and a texture: edges along the axes, in all directions, and noise."""
+    """Return a frame, a soft disc and a texture: axis-aligned edges, all directions, noise."""
     row, column = np.mgrid[:28, :28]
     frame = np.where((abs(row - 14) < 9) & (abs(column - 12) < 6), 200, 0)
     ball = np.maximum(250 - (row - 12) ** 2 - (column - 15) ** 2, 0)
@@ -53,8 +53,8 @@ def test_the_columns_of_scikit_image_on_garments_and_noise(train_images):
     )
 
 
-def test_every_gradient_there_can_be_falls_into_its_bin():
-    """Borders of bins included: rounding must not move a gradient across."""
+def test_every_possible_gradient_falls_into_its_bin():
+    """Check bin borders too: rounding must not move a gradient across."""
     down, right = np.mgrid[-255:256, -255:256].astype(np.float32)
     degrees = np.rad2deg(np.arctan2(down.astype(np.float64), right)) % 180
     bins = like_scikit_image()._positions(down, right) % 9
@@ -62,7 +62,7 @@ def test_every_gradient_there_can_be_falls_into_its_bin():
 
 
 def test_interpolated_columns_follow_the_formula():
-    """Pixel by pixel, in plain Python, for the block in the upper left corner."""
+    """Compare with a pixel-by-pixel computation for the upper left block."""
     cells, orientations, width = 7, 8, 4
     image = drawn_images()[2]
     histograms = np.zeros((2, 2, orientations))
@@ -85,15 +85,15 @@ def test_interpolated_columns_follow_the_formula():
     np.testing.assert_allclose(columns[0, : 4 * orientations], block, rtol=1e-4, atol=1e-5)
 
 
-def test_scales_stand_side_by_side_in_the_order_given():
+def test_scales_are_concatenated_in_the_order_given():
     images = drawn_images()
     several = OrientedGradients(cells=(4, 9, 7)).fit_transform(images)
     one_by_one = [OrientedGradients(cells=cells).fit_transform(images) for cells in (4, 9, 7)]
     np.testing.assert_allclose(several, np.concatenate(one_by_one, axis=1), rtol=0, atol=1e-5)
 
 
-def test_gradients_do_not_see_the_overall_brightness(test_images):
-    """Halving the ink leaves the shape as it is: blocks are normalised."""
+def test_gradients_are_invariant_to_overall_brightness(test_images):
+    """Halving the pixels changes nothing, because blocks are normalised."""
     even = test_images[:50] // 2 * 2
     bright = OrientedGradients().fit_transform(even)
     dark = OrientedGradients().fit_transform(even // 2)

@@ -33,6 +33,6 @@ def test_uint8_images_are_not_copied(test_images):
         (np.full((1, 784), "a"), "expected numbers"),
     ],
 )
-def test_what_is_no_image_is_refused(bad, expected):
+def test_invalid_images_are_refused(bad, expected):
     with pytest.raises(DataError, match=expected):
         as_images(bad)

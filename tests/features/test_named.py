@@ -1,4 +1,4 @@
-"""The named features say what their names say."""
+"""The named features measure what their names describe."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_an_empty_image_and_an_empty_batch_are_finite():
     assert named_features(np.zeros((0, 28, 28), dtype=np.uint8)).shape == (0, len(FEATURES))
 
 
-def test_flat_rows_are_welcome_and_other_shapes_refused(train_images):
+def test_flattened_images_are_accepted_and_other_shapes_refused(train_images):
     flat = named_features(train_images[:5].reshape(5, -1))
     np.testing.assert_array_equal(flat, named_features(train_images[:5]))
     with pytest.raises(DataError, match=r"expected shape \(n, 28, 28\)"):
@@ -103,7 +103,7 @@ def test_the_transformer_gives_the_same_columns_and_their_names(train_images):
     assert list(transformer.get_feature_names_out()) == list(frame.columns)
 
 
-def test_they_tell_garments_apart(train_images, train_labels):
+def test_features_separate_the_classes(train_images, train_labels):
     means = named_features(train_images).groupby(train_labels).mean()
     assert means["aspect_ratio"].idxmax() == 1  # trousers are the tallest
     assert means["pieces_per_row"].idxmax() == 5  # sandals have straps

@@ -32,7 +32,7 @@ def test_overall_scaling_keeps_the_proportions():
     )
 
 
-def test_patch_scales_put_a_dictionary_of_every_size_side_by_side(test_images):
+def test_patch_scales_concatenate_one_dictionary_per_size(test_images):
     images = test_images[:60]
     scales = PatchScales(PatchDictionary(atoms=6, cells=4, threshold=0.1), (3, 7), random_state=0)
     columns = scales.fit_transform(images)
@@ -51,7 +51,7 @@ def test_components_are_those_of_the_images_and_their_mirror_images_together(tes
     both = np.vstack([raw, raw[:, block.extractor_.mirror_columns()]])
     deviations = np.linalg.svd(both - both.mean(axis=0), compute_uv=False) / np.sqrt(len(both))
     found = np.sort(block.deviations_)[::-1]
-    # The leading one of all is among the leading symmetric or antisymmetric ones.
+    # The leading component overall is the leading symmetric or antisymmetric one.
     np.testing.assert_allclose(found[:3], deviations[:3], rtol=1e-3)
     lengths = (columns / block.column_scale()).std(axis=0)
     np.testing.assert_allclose(lengths[:4], block.deviations_[:4], rtol=1e-3)
