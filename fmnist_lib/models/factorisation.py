@@ -1,7 +1,7 @@
-"""Cholesky factors of large matrices, tile by tile on several threads.
+"""Multi-threaded tiled Cholesky factorisation of large matrices.
 
-The tiles are the same whatever the number of threads, and so is every bit of the result, which
-LAPACK's own threads do not promise.
+The tiles do not depend on the number of threads, so the result is bitwise reproducible, which
+LAPACK's own threads do not guarantee.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def factorise(matrix: Matrix) -> None:
     Parameters
     ----------
     matrix : ndarray of float64, shape (m, m)
-        Only the lower triangle is read and written, by tiles.
+        Only the tiles of the lower triangle are read and written.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def reversed_product(factor: Matrix) -> Matrix:
 
 def solve_lower(factor: Matrix, vectors: Matrix, *, transposed: bool = False) -> Matrix:
     """Solve L x = vectors, or L' x = vectors, with the lower triangle of a matrix."""
-    # BLAS reads rows as columns: our lower triangle is its upper one, without a copy.
+    # BLAS is column-major: our lower triangle is its upper one, without a copy.
     return np.asarray(dtrsm(1.0, factor.T, vectors, lower=0, trans_a=not transposed))
 
 
@@ -80,5 +80,5 @@ def _tiles(m: int) -> list[slice]:
 
 
 def _lower(tiles: list[slice]) -> list[tuple[slice, slice]]:
-    """Places of the lower triangle, by rows."""
+    """Return the positions of the lower triangle's tiles, by rows."""
     return [(rows, columns) for i, rows in enumerate(tiles) for columns in tiles[: i + 1]]

@@ -1,4 +1,4 @@
-"""The Gaussian kernel, mirror-invariant or not, between two sets of rows."""
+"""Gaussian kernel between two sets of rows, optionally mirror-invariant."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: A kernel value of 1 in fixed point. Eight bits would disturb the solution as much as the ridge
-#: does, and NumPy converts float16 ten times slower. Rounding in the exponent may lift a value a
-#: trifle over 1, which must still fit 16 bits.
+#: A kernel value of 1 in fixed point. The error of eight bits would be as large as the effect of
+#: the ridge, and NumPy converts float16 ten times slower. Rounding in the exponent may give values
+#: slightly above 1, which must still fit 16 bits.
 ONE = 65000
-#: Rows that are worked on at once after the matrix products: they stay in the processor's cache.
+#: Rows processed at once after the matrix products, so that they stay in the CPU cache.
 _STRIP = 64
 
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """Rows in the form that the kernel takes.
+    """Rows prepared for the kernel.
 
-    They are scaled so that the kernel of two rows is exp(-|x - z|^2 / 2).
+    Scaled so that the kernel of two rows is exp(-|x - z|^2 / 2).
 
     Attributes
     ----------
     kept : ndarray of float32, shape (n, n_symmetric)
-        Columns that mirroring an image leaves as they are; all of them for the plain kernel.
+        Columns that mirroring an image leaves unchanged; all of them for the plain kernel.
     flipped : ndarray of float32, shape (n, n_antisymmetric)
         Columns that change sign.
     half_norms : ndarray of float32, shape (n,)
@@ -49,7 +49,7 @@ class Points:
         rows : ndarray of float32 or int8, shape (n, n_columns)
         antisymmetric : ndarray of bool, shape (n_columns,)
         steps : ndarray of float32, shape (n_columns,), optional
-            What a value of 1 stands for in every column; absent: 1.
+            Quantisation step of every column; default: 1.
         """
         even = rows[:, ~antisymmetric].astype(np.float32)
         odd = rows[:, antisymmetric].astype(np.float32)
@@ -64,11 +64,11 @@ class Points:
         return len(self.half_norms)
 
     def __getitem__(self, rows: slice | NDArray[np.intp]) -> Points:
-        """Return some of the rows; those of a slice without a copy."""
+        """Return some of the rows; a slice does not copy."""
         return Points(self.kept[rows], self.flipped[rows], self.half_norms[rows])
 
     def diagonal(self) -> NDArray[np.float32]:
-        """Kernel of every row with itself, shape (n,)."""
+        """Return the kernel of every row with itself, shape (n,)."""
         if not self.flipped.shape[1]:
             return np.ones(len(self), dtype=np.float32)
         squares = np.einsum("ij,ij->i", self.flipped, self.flipped)
@@ -78,18 +78,18 @@ class Points:
 def gaussian(
     a: Points, b: Points, dtype: type[np.float32 | np.uint16] = np.float32
 ) -> NDArray[Any]:
-    """Kernel of every row of one set with every row of another.
+    """Return the kernel matrix of two sets of rows.
 
-    With columns that change sign it is the mean of k(x, z) and k(x, mirror image of z): both come
-    from the same two matrix products, since mirroring turns the sign of the second one only. The
-    mean is positive definite because mirroring is an orthogonal map that leaves k as it is.
+    With columns that change sign it is the mean of k(x, z) and k(x, mirror image of z). Both come
+    from the same two matrix products, because mirroring only changes the sign of the second. The
+    mean is positive definite because k is invariant under mirroring, an orthogonal map.
 
     Parameters
     ----------
     a, b : Points
-        Of n and m rows.
+        n and m rows.
     dtype : {numpy.float32, numpy.uint16}
-        uint16 is fixed point, rounded, with `ONE` for 1.
+        uint16 is rounded fixed point, with `ONE` for 1.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def gaussian(
     mirror = a.flipped.shape[1] > 0
     odd = a.flipped @ b.flipped.T if mirror else None
     fixed = dtype is np.uint16
-    # Factors are put into the exponent, which saves a pass over the values.
+    # Factors are moved into the exponent, which saves a pass over the values.
     factor = (ONE if fixed else 1.0) / (2 if mirror else 1)
     shift = np.float32(np.log(factor)) - b.half_norms
     output = np.empty(exponent.shape, dtype=np.uint16) if fixed else exponent

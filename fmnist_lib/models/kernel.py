@@ -1,4 +1,4 @@
-"""Kernel ridge regression as a classifier that scales to all training images."""
+"""Kernel ridge classifier that scales to all training images."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ from fmnist_lib.models.gaussian import Points, gaussian
 from fmnist_lib.models.solve import solve_all, solve_landmarks
 from fmnist_lib.models.stored_kernel import LandmarkKernel, SymmetricKernel
 
-#: Rows predicted at once by one thread, kept rows they meet at once, and in one go: a single row is
-#: shared out among the threads as well.
-_BATCH, _MET, _SEGMENT = 512, 1024, 8192
+#: Rows predicted per task, and support rows per matrix product and per task: even a single row
+#: is distributed over the threads.
+_BATCH, _BLOCK, _SEGMENT = 512, 1024, 8192
 #: Rows that are scaled at once.
 _SCALED = 4096
-#: Scaled rows are kept in eight bits; beyond this distance the kernel is 0 in any case.
-_STEPS, _FARTHEST = 127, 1e4
-#: Landmarks where the memory bound would allow more: their own matrices grow with the square.
-_MOST_LANDMARKS = 10_000
-#: Landmarks of the fit that tells the hardest rows, and most of them as a share of the rows.
+#: Quantisation levels of stored rows (int8), and the clip of scaled values: beyond it the kernel
+#: is 0 in any case.
+_STEPS, _MAX_SCALED = 127, 1e4
+#: Limit of landmarks besides the memory bound: their own matrices grow quadratically.
+_MAX_LANDMARKS = 10_000
+#: Landmarks of the fit that selects the hardest rows, and their largest share of the rows.
 _SELECTION_LANDMARKS, _SELECTION_SHARE = 1000, 0.25
-#: Hardest rows that every class keeps: an easy one would be forgotten otherwise.
-_FEWEST_OF_CLASS = 10
-#: Rows to find a temperature: fitted on, and scored.
+#: Hardest rows kept of every class, so that no easy class is lost.
+_MIN_PER_CLASS = 10
+#: Rows for finding a temperature: fitted on, and scored.
 _TEMPERATURE_FIT, _TEMPERATURE_SCORED = 3000, 1500
 _BINARY = 2
 
@@ -42,47 +43,47 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     width : float, default=1.0
-        The kernel is exp(-|x - z|^2 / (width d)) with d the mean squared distance of two rows.
+        The kernel is exp(-|x - z|^2 / (width * d)) with d the mean squared distance of two rows.
     ridge : float, default=0.07
         Added to the diagonal of the kernel matrix, whose entries are at most 1.
     antisymmetric : sequence of bool or None, default=None
-        Columns that change sign when the image that a row describes is mirrored. With them the
-        kernel is the mean of k(x, z) and k(x, mirror image of z).
+        Columns that change sign when the image is mirrored. With them the kernel is the mean of
+        k(x, z) and k(x, mirror image of z).
     landmarks : int or None, default=None
-        Rows that carry the solution, drawn at random. None: all rows, or as many as the memory
-        bound allows.
+        Rows that represent the solution, drawn at random. None: all rows, or as many as the
+        memory bound allows.
     hardest_share : float in (0, 1], default=1.0
         Share of the rows to fit on: those with the smallest margins (score of the row's own class
-        less the highest of the others) in a fit of all rows on a few landmarks. Squared loss
-        spends itself on rows far from every boundary as much as on the others; without them
-        tens of thousands of rows are fitted in a quarter of the time, and no less accurately.
-        With a few thousand rows nearly all are needed.
+        minus the highest other score) in a fit of all rows on a few landmarks. Squared loss gives
+        rows far from every boundary the same weight; without them tens of thousands of rows are
+        fitted in a quarter of the time, and no less accurately. With a few thousand rows nearly
+        all are needed.
     memory_gib : float, default=4.0
-        Bound of the kernel's storage in GiB; all of 60,000 rows take 3.5.
+        Limit of the kernel's memory in GiB; 60,000 rows take 3.5.
     iterations : int, default=20
-        Most steps of conjugate gradients.
+        Maximum number of conjugate-gradient iterations.
     tolerance : float, default=0.05
-        They end when the residual is this small, relative to the targets.
+        Stopping criterion: norm of the residual relative to that of the targets.
     temperature : float or None, default=None
-        Probabilities are softmax(scores / temperature). None: the one with the lowest log loss on
-        rows held out of a fit on a sub-sample.
+        Probabilities are softmax(scores / temperature). None: minimise the log loss on rows held
+        out of a fit on a sub-sample.
     random_state : int, RandomState or None, default=None
 
     Attributes
     ----------
     classes_ : ndarray
     rows_ : ndarray of int8, shape (n_kept, n_columns)
-        Scaled rows that carry the solution, in steps.
+        Scaled rows that represent the solution, quantised.
     steps_ : ndarray of float32, shape (n_columns,)
-        One step of every column: a 127th of its largest magnitude.
+        Quantisation step of every column: its largest magnitude divided by 127.
     center_ : ndarray of float32, shape (n_columns,)
-        Taken away from new rows.
+        Subtracted from new rows.
     scale_ : float
-        Factor of new rows after that.
+        Factor of new rows after centring.
     coefficients_ : ndarray of float32, shape (n_kept, n_classes)
     temperature_ : float
     description_ : str
-        How many rows carry the solution, and why not all.
+        Number of rows that represent the solution, and the reason if not all.
 
     References
     ----------
@@ -90,10 +91,10 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
     Rosasco, "FALKON: An Optimal Large Scale Kernel Method", NeurIPS 2017; Guo, Pleiss, Sun and
     Weinberger, "On Calibration of Modern Neural Networks", ICML 2017 (temperature); Sorscher,
     Geirhos, Shekhar, Ganguli and Morcos, "Beyond Neural Scaling Laws: Beating Power Law Scaling
-    via Data Pruning", NeurIPS 2022 (of many rows the hard ones, of few the easy ones).
+    via Data Pruning", NeurIPS 2022 (keep hard examples if data are abundant, else easy ones).
     """
 
-    def __init__(  # noqa: PLR0917 (each one is a parameter of the method)
+    def __init__(  # noqa: PLR0917 (hyper-parameters, as scikit-learn requires)
         self,
         width: float = 1.0,
         ridge: float = 0.07,
@@ -123,7 +124,7 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            ``antisymmetric`` does not have one value a column, all labels are the same, or
+            ``antisymmetric`` does not have one value per column, all labels are the same, or
             ``hardest_share`` is out of range.
         """
         X, y = validate_data(self, X, y, dtype=[np.float32, np.float64])
@@ -143,8 +144,8 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         self.temperature_ = self.temperature
         if self.temperature is None:
             self.temperature_ = self._find_temperature(X, y, order)
-        # Distances stay the same, and numbers become small: rounding loses less. Columns that
-        # change sign in the mirror have no mean to take away.
+        # Centring keeps distances and reduces rounding errors. Columns that change sign when
+        # mirrored have mean 0.
         self.center_ = np.where(self._antisymmetric, 0, X.mean(axis=0, dtype=np.float64))
         self.center_ = self.center_.astype(np.float32)
         parts = _slices(len(X))
@@ -153,7 +154,7 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         )
         mean_square = 2 * float(np.sum(squares)) / len(X)
         self.scale_ = float(np.sqrt(2 / (self.width * (mean_square or 1.0))))
-        # Rounded before the solution is found, so that what is kept is what was solved for.
+        # Quantised before solving, so that the stored rows are those of the solution.
         largest = in_threads(lambda part: np.abs(self._scaled(X[part])).max(axis=0), parts)
         largest = np.max(largest, axis=0)
         self.steps_ = np.where(largest > 0, largest / np.float32(_STEPS), np.float32(1))
@@ -165,7 +166,7 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         in_threads(round_part, parts)
         labels = labels[order]
         points = Points.from_rows(rows, self._antisymmetric, self.steps_)
-        # BLAS's own threads would let the last bit depend on their number.
+        # With several BLAS threads the last bit would depend on their number.
         with threadpool_limits(1, user_api="blas"):
             if self.hardest_share < 1:
                 hardest = self._hardest(points, labels)
@@ -187,7 +188,7 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == _BINARY else scores
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the label with the highest score of every row."""
+        """Return the label with the highest score for every row."""
         scores = self._scores(X)
         return self.classes_[scores.argmax(axis=1)]
 
@@ -211,30 +212,30 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
             rows = self._scaled(X[start : start + _BATCH])
             points = Points.from_rows(rows, self._antisymmetric)
             total = np.zeros((len(points), len(self.classes_)), dtype=np.float32)
-            for i in range(first, min(first + _SEGMENT, len(kept)), _MET):
-                met = slice(i, i + _MET)
-                total += gaussian(points, kept[met]) @ self.coefficients_[met]
+            for i in range(first, min(first + _SEGMENT, len(kept)), _BLOCK):
+                block = slice(i, i + _BLOCK)
+                total += gaussian(points, kept[block]) @ self.coefficients_[block]
             return total
 
         scores = np.repeat(self.offset_[None], len(X), axis=0)
-        # Added up in the order of the places, whichever thread was first.
+        # Summed in a fixed order, independent of the threads.
         for (start, _), found in zip(places, in_threads(part, places), strict=True):
             scores[start : start + _BATCH] += found
         return scores
 
     def _scaled(self, rows: np.ndarray) -> np.ndarray:
-        """Rows as float32, in units in which the kernel is exp(-|x - z|^2 / 2)."""
+        """Return rows as float32, scaled so that the kernel is exp(-|x - z|^2 / 2)."""
         scaled = rows.astype(np.float32)
         scaled -= self.center_
         scaled *= np.float32(self.scale_)
-        return np.clip(scaled, -_FARTHEST, _FARTHEST, out=scaled)
+        return np.clip(scaled, -_MAX_SCALED, _MAX_SCALED, out=scaled)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is computed from the rest."""
+        """Return the state without derived attributes."""
         return {name: value for name, value in super().__getstate__().items() if name != "_kept"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Compute again what was left out."""
+        """Restore the state and recompute derived attributes."""
         super().__setstate__(state)
         if hasattr(self, "rows_"):
             self._kept = Points.from_rows(self.rows_, self._antisymmetric, self.steps_)
@@ -259,18 +260,18 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         if SymmetricKernel.gibibytes(n) <= self.memory_gib:
             return n, all_rows if n < n_given else f"all {all_rows}"
         most = LandmarkKernel.most_landmarks(n, self.memory_gib)
-        most = min(most, _MOST_LANDMARKS, n)
+        most = min(most, _MAX_LANDMARKS, n)
         return most, f"{most:,} landmarks of {all_rows} (memory bound {self.memory_gib:g} GiB)"
 
     def _targets(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """One-hot targets without their mean, and that mean."""
+        """Return centred one-hot targets, and their mean."""
         targets = np.eye(len(self.classes_), dtype=np.float32)[labels]
         mean = targets.mean(axis=0)
         targets -= mean
         return targets, mean
 
     def _hardest(self, points: Points, labels: np.ndarray) -> np.ndarray:
-        """Positions, in their order, of rows with small margins in a fit on landmarks."""
+        """Return the sorted positions of rows with small margins in a fit on landmarks."""
         n = len(points)
         landmarks = points[: max(1, min(_SELECTION_LANDMARKS, int(_SELECTION_SHARE * n)))]
         targets, offset = self._targets(labels)
@@ -289,18 +290,18 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         hard = np.zeros(n, dtype=bool)
         hard[order[: round(self.hardest_share * n)]] = True
         for label in range(len(self.classes_)):
-            hard[order[labels[order] == label][:_FEWEST_OF_CLASS]] = True
+            hard[order[labels[order] == label][:_MIN_PER_CLASS]] = True
         return np.flatnonzero(hard)
 
     def _find_temperature(self, X: np.ndarray, y: np.ndarray, order: np.ndarray) -> float:
-        """Fit on a part of the rows, and score another one."""
+        """Return the temperature found by fitting some rows and scoring others."""
         n_scored = min(_TEMPERATURE_SCORED, len(X) // 3)
         scored, fitted = np.split(order[: n_scored + _TEMPERATURE_FIT], [n_scored])
         if n_scored == 0 or len(np.unique(y[fitted])) < len(self.classes_):
             return 1.0
         parameters = self.get_params(deep=False) | {"temperature": 1.0, "landmarks": None}
         learner = type(self)(**parameters).fit(X[fitted], y[fitted])
-        # The logarithms of softmax(scores) are scores again, for two classes as well.
+        # Log probabilities are valid scores, also for two classes.
         scores = np.log(np.maximum(learner.predict_proba(X[scored]), 1e-30))
         return fit_temperature(scores, np.searchsorted(self.classes_, y[scored]))
 
@@ -310,14 +311,14 @@ def _slices(n: int) -> list[slice]:
 
 
 def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Find the temperature with the lowest log loss.
+    """Return the temperature with the lowest log loss.
 
     Parameters
     ----------
     scores : ndarray of shape (n, n_classes)
-        Of rows that the scores were not fitted on.
+        Scores of rows that the model was not fitted on.
     labels : ndarray of int, shape (n,)
-        Positions of the true classes among the columns.
+        Column indices of the true classes.
 
     Returns
     -------

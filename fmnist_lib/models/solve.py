@@ -22,14 +22,13 @@ if TYPE_CHECKING:
 
     Operator = Callable[[np.ndarray], np.ndarray]
 
-#: Up to this number of rows a factorisation is quicker than iterations.
+#: Up to this number of rows a direct solution is faster than iterations.
 DIRECT_ROWS = 2000
-#: Rows of the low-rank approximation that preconditions the whole kernel: a share of them all,
-#: within bounds.
-_RANK_SHARE, _LEAST_RANK, _MOST_RANK = 1 / 20, 500, 1500
-#: Rows of which it is computed at once, by one thread.
+#: Rank of the Nystroem preconditioner of the whole kernel: a share of the rows, within bounds.
+_RANK_SHARE, _MIN_RANK, _MAX_RANK = 1 / 20, 500, 1500
+#: Rows per chunk and thread.
 _CHUNK = 1024
-#: Added to the diagonal of the landmarks' kernel: what rounding to float32 may have taken away. The
+#: Jitter on the diagonal of the landmarks' kernel, against rounding to float32; tried in order. The
 #: first is nearly always enough; few columns and a narrow kernel may need more.
 _JITTERS = (1e-5, 1e-4, 1e-3, 1e-2)
 
@@ -49,12 +48,12 @@ def solve_all(
     Parameters
     ----------
     points : Points
-        Of n rows in random order.
+        n rows in random order.
     targets : ndarray of float32, shape (n, k)
     ridge : float
     iterations : int
     tolerance : float
-        Length of the residual, relative to that of the targets, that is small enough.
+        Stopping criterion: norm of the residual relative to that of the targets.
 
     Returns
     -------
@@ -64,7 +63,7 @@ def solve_all(
         whole = gaussian(points, points).astype(np.float64)
         whole[np.diag_indices_from(whole)] += ridge
         return np.asarray(cho_solve(cho_factor(whole, overwrite_a=True), targets), np.float32)
-    # First the preconditioner: its temporaries are gone when the kernel takes its memory.
+    # The preconditioner first: its temporaries are freed before the kernel is allocated.
     precondition = _nystroem_preconditioner(points, ridge)
     kernel = SymmetricKernel(points)
     return _conjugate_gradients(
@@ -72,7 +71,7 @@ def solve_all(
     )
 
 
-def solve_landmarks(  # noqa: PLR0917 (as many as `solve_all` and the landmarks)
+def solve_landmarks(  # noqa: PLR0917 (those of `solve_all` and the landmarks)
     points: Points,
     landmarks: Points,
     targets: NDArray[np.float32],
@@ -83,13 +82,13 @@ def solve_landmarks(  # noqa: PLR0917 (as many as `solve_all` and the landmarks)
     """Minimise |K a - targets|^2 + ridge a' M a: K of rows and landmarks, M of the landmarks.
 
     With M = L L' the unknowns are A' L' a, where A A' = L' L n / m + ridge I approximates the
-    system's matrix by the landmarks, as a sample of the rows: FALKON (Rudi, Carratino and Rosasco,
-    "FALKON: An Optimal Large Scale Kernel Method", 2017).
+    matrix of the system from the landmarks: FALKON (Rudi, Carratino and Rosasco, "FALKON: An
+    Optimal Large Scale Kernel Method", 2017).
 
     Parameters
     ----------
     points, landmarks : Points
-        Of n and m rows.
+        n and m rows.
     targets : ndarray of float32, shape (n, k)
     ridge : float
     iterations : int
@@ -123,7 +122,7 @@ def solve_landmarks(  # noqa: PLR0917 (as many as `solve_all` and the landmarks)
 
 
 def _factor_of_own_kernel(landmarks: Points) -> NDArray[np.float64]:
-    """Cholesky factor of the landmarks' kernel and the least jitter that it takes."""
+    """Return the Cholesky factor of the landmarks' kernel with the smallest sufficient jitter."""
     for jitter in _JITTERS:
         lower = _own_kernel(landmarks)
         lower[np.diag_indices_from(lower)] += jitter
@@ -134,13 +133,13 @@ def _factor_of_own_kernel(landmarks: Points) -> NDArray[np.float64]:
         return lower
     raise np.linalg.LinAlgError(
         f"the kernel of {len(landmarks)} landmarks: expected a positive definite matrix, got one "
-        f"that is not, even with {_JITTERS[-1]:g} on its diagonal. Take a wider kernel or fewer "
+        f"that is not, even with {_JITTERS[-1]:g} on its diagonal. Use a wider kernel or fewer "
         "landmarks."
     )
 
 
 def _own_kernel(landmarks: Points) -> NDArray[np.float64]:
-    """Lower triangle of the landmarks' kernel, by blocks."""
+    """Return the lower triangle of the landmarks' kernel, by blocks."""
     kernel = np.empty((len(landmarks), len(landmarks)))
 
     def fill(start: int) -> None:
@@ -152,15 +151,15 @@ def _own_kernel(landmarks: Points) -> NDArray[np.float64]:
 
 
 def _nystroem_preconditioner(points: Points, ridge: float) -> Operator:
-    """Inverse of F F' + s I, up to a factor, where F F' approximates the kernel from below.
+    """Return the inverse of F F' + s I, up to a factor; F F' is a Nystroem approximation.
 
-    s is the ridge and the mean of what F F' lacks on the diagonal: it puts the eigenvalues that
-    the approximation does not reach beside the others, which saves a quarter of the steps.
+    s is the ridge plus the mean residual of F F' on the diagonal: it compensates for the truncated
+    eigenvalues, which saves a quarter of the iterations.
     """
     n = len(points)
-    sample = points[: int(np.clip(_RANK_SHARE * n, _LEAST_RANK, _MOST_RANK))]
+    sample = points[: int(np.clip(_RANK_SHARE * n, _MIN_RANK, _MAX_RANK))]
     own = gaussian(sample, sample).astype(np.float64)
-    # Small enough to disappear behind the ridge, large enough for float32 below.
+    # Negligible beside the ridge, but large enough for float32 below.
     own[np.diag_indices_from(own)] += ridge * len(sample) / n / 10
     factor = cholesky(own, lower=True, check_finite=False).astype(np.float32)
     features = np.empty((n, len(sample)), dtype=np.float32)
@@ -173,12 +172,12 @@ def _nystroem_preconditioner(points: Points, ridge: float) -> Operator:
 
     inner = np.zeros_like(own)
     group = 8 * _CHUNK
-    # Group by group, or the products of all chunks would be in memory side by side.
+    # In groups, so that not all products are in memory at once.
     for first in range(0, n, group):
         for product in in_threads(fill, range(first, min(first + group, n), _CHUNK)):
             inner += product
-    lacking = max(0.0, float(points.diagonal().sum() - np.trace(inner)) / n)
-    inner[np.diag_indices_from(inner)] += ridge + lacking
+    mean_residual = max(0.0, float(points.diagonal().sum() - np.trace(inner)) / n)
+    inner[np.diag_indices_from(inner)] += ridge + mean_residual
     inner_factor = cho_factor(inner, overwrite_a=True, check_finite=False)
 
     def precondition(v: np.ndarray) -> np.ndarray:
@@ -195,19 +194,19 @@ def _conjugate_gradients(
     iterations: int,
     tolerance: float,
 ) -> np.ndarray:
-    """Preconditioned conjugate gradients for every column of the targets, side by side."""
+    """Solve for every column of the targets by preconditioned conjugate gradients."""
     solution = np.zeros_like(targets)
     residual = targets.copy()
     conditioned = precondition(residual)
     direction = conditioned.copy()
     energy = _dots(residual, conditioned)
-    enough = tolerance * np.linalg.norm(targets)
+    threshold = tolerance * np.linalg.norm(targets)
     for _ in range(iterations):
         image = operator(direction)
         step = _ratio(energy, _dots(direction, image), targets.dtype)
         solution += step * direction
         residual -= step * image
-        if np.linalg.norm(residual) <= enough:
+        if np.linalg.norm(residual) <= threshold:
             break
         conditioned = precondition(residual)
         previous, energy = energy, _dots(residual, conditioned)
@@ -216,10 +215,10 @@ def _conjugate_gradients(
 
 
 def _dots(a: np.ndarray, b: np.ndarray) -> NDArray[np.float64]:
-    """Scalar products of the columns, in double precision."""
+    """Return the dot products of the columns, in double precision."""
     return np.asarray(np.einsum("ij,ij->j", a, b, dtype=np.float64))
 
 
 def _ratio(a: np.ndarray, b: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Quotients; 0 where rounding has left nothing to divide by: the column stays as it is."""
+    """Return a / b; 0 where b is not positive (rounding), which leaves the column unchanged."""
     return np.divide(a, b, out=np.zeros_like(a), where=b > 0).astype(dtype)

@@ -1,4 +1,4 @@
-"""Kernel matrices in memory, as 16-bit fixed point numbers."""
+"""Kernel matrices in memory, as 16-bit fixed-point numbers."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float32]
 
-#: Rows of a block; the whole kernel's blocks are square.
+#: Rows per block; the blocks of the whole kernel are square.
 _BLOCK = 1024
-#: Rows of a block that are converted to float32 at once: they stay in the processor's cache.
+#: Rows of a block converted to float32 at once, so that they stay in the CPU cache.
 _STRIP = 64
-#: Sums that the blocks are added to, each by one thread, before these are added up. Their number
-#: is fixed, so that the order of the additions does not depend on the number of threads.
+#: Partial sums of the blocks, each computed by one thread. Fixed, so that the order of additions
+#: does not depend on the number of threads.
 _SUMS = 16
-#: Blocks that are computed before the number of threads is looked up again.
+#: Blocks computed before the number of available threads is checked again.
 _PART = 128
 
 
 class SymmetricKernel:
-    """The kernel of a set of rows with itself: one triangle of blocks.
+    """Kernel of a set of rows with itself, stored as one triangle of blocks.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class SymmetricKernel:
         def block(place: tuple[slice, slice]) -> NDArray[np.uint16]:
             return gaussian(points[place[0]], points[place[1]], np.uint16)
 
-        # In parts, because meanwhile there may be more processors to work on.
+        # In parts, because more cores may become available.
         parts = range(0, len(self._places), _PART)
         self._blocks = [
             found
@@ -54,7 +54,7 @@ class SymmetricKernel:
 
     @staticmethod
     def gibibytes(n: int) -> float:
-        """Memory of the kernel of n rows."""
+        """Return the memory of the kernel of n rows, GiB."""
         return n * (n + _BLOCK) / 2**30
 
     def __matmul__(self, vectors: Vectors) -> Vectors:
@@ -74,12 +74,12 @@ class SymmetricKernel:
 
 
 class LandmarkKernel:
-    """The kernel of many rows with a few landmarks.
+    """Kernel of many rows with a few landmarks.
 
     Parameters
     ----------
     points, landmarks : Points
-        Of n and m rows.
+        n and m rows.
     """
 
     def __init__(self, points: Points, landmarks: Points) -> None:
@@ -88,12 +88,12 @@ class LandmarkKernel:
 
     @staticmethod
     def most_landmarks(n: int, gibibytes: float) -> int:
-        """Landmarks, at least one, whose kernel with n rows and two factors fit the memory."""
+        """Return the most landmarks, at least 1, whose kernel and two factors fit in memory."""
         # 2 n m bytes for the kernel, 8 m^2 for each factor.
         return max(1, int((np.sqrt(n * n + 16 * gibibytes * 2**30) - n) / 16))
 
     def normal_product(self, vectors: Vectors) -> Vectors:
-        """Multiply vectors of shape (m, k) with the kernel, and the result with its transpose."""
+        """Return K' K v for vectors of shape (m, k)."""
 
         def part(first: int) -> Vectors:
             output = np.zeros_like(vectors.T)
@@ -105,7 +105,7 @@ class LandmarkKernel:
         return _total(in_threads(part, range(min(_SUMS, len(self._blocks))))) / np.float32(ONE) ** 2
 
     def transposed_product(self, vectors: Vectors) -> Vectors:
-        """Multiply vectors of shape (n, k) with the transposed kernel."""
+        """Return K' v for vectors of shape (n, k)."""
 
         def part(first: int) -> Vectors:
             output = np.zeros((vectors.shape[1], self._blocks[0].shape[1]), dtype=np.float32)
@@ -135,17 +135,17 @@ def _total(parts: list[Vectors]) -> Vectors:
 
 
 def _strips(block: NDArray[np.uint16]) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Yield the rows of a block as float32; the same memory is used for all of them."""
-    memory = np.empty((min(_STRIP, len(block)), block.shape[1]), dtype=np.float32)
+    """Yield strips of a block as float32; all of them share one buffer."""
+    buffer = np.empty((min(_STRIP, len(block)), block.shape[1]), dtype=np.float32)
     for start in range(0, len(block), _STRIP):
         rows = slice(start, start + _STRIP)
-        strip = memory[: len(block[rows])]
+        strip = buffer[: len(block[rows])]
         strip[:] = block[rows]
         yield rows, strip
 
 
 def _products(block: NDArray[np.uint16], left: Vectors, right: Vectors) -> tuple[Vectors, Vectors]:
-    """Block times ``left``, and transposed block times ``right``."""
+    """Return block times ``left``, and transposed block times ``right``."""
     below = np.empty((block.shape[0], left.shape[1]), dtype=np.float32)
     above = np.zeros((left.shape[1], block.shape[1]), dtype=np.float32)
     for rows, strip in _strips(block):

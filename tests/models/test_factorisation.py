@@ -8,7 +8,7 @@ from fmnist_lib.models.factorisation import factorise, reversed_product, solve_l
 
 
 @pytest.mark.parametrize("n", [3, 64, 150])
-def test_tiles_give_the_factor_that_lapack_gives(n, monkeypatch):
+def test_the_tiled_factor_equals_that_of_lapack(n, monkeypatch):
     monkeypatch.setattr(factorisation, "_TILE", 32)
     X = np.random.default_rng(0).normal(size=(n, n + 5))
     matrix = X @ X.T

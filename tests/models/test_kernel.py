@@ -57,7 +57,7 @@ def test_stored_kernels_multiply_as_the_kernel_does(n):
     )
 
 
-def test_iterations_come_to_the_direct_solution(monkeypatch):
+def test_iterations_converge_to_the_direct_solution(monkeypatch):
     monkeypatch.setattr(solving, "DIRECT_ROWS", 0)
     ours, _, _ = points(3000)
     targets = np.random.default_rng(2).normal(size=(3000, 2)).astype(np.float32)
@@ -98,7 +98,7 @@ def test_the_number_of_threads_changes_no_bit(rows, parameters, monkeypatch):
     np.testing.assert_array_equal(*found)
 
 
-def test_a_kernel_over_the_memory_bound_takes_landmarks_and_says_so(rows):
+def test_a_kernel_above_the_memory_bound_uses_landmarks_and_reports_it(rows):
     X, y = rows
     learner = KernelClassifier(memory_gib=0.01, random_state=0).fit(X, y)
     assert len(learner.rows_) < len(X)
@@ -107,7 +107,7 @@ def test_a_kernel_over_the_memory_bound_takes_landmarks_and_says_so(rows):
 
 
 @pytest.mark.parametrize("share", [1.0, 0.6])
-def test_temperature_makes_honest_probabilities(rows, share):
+def test_temperature_calibrates_probabilities(rows, share):
     X, y = rows
     learner = KernelClassifier(hardest_share=share, random_state=0).fit(X[:3000], y[:3000])
     confidence = learner.predict_proba(X[3000:]).max(axis=1)
@@ -141,7 +141,7 @@ def test_parity_of_another_number_of_columns_is_one_message(rows):
 def test_the_hardest_rows_are_those_at_the_boundary_and_some_of_every_class():
     random = np.random.default_rng(0)
     y = np.repeat([0, 1, 2], 500)
-    # Two classes that touch at 0, and one that is far from both.
+    # Two adjacent classes with their boundary at 0, and one far from both.
     X = random.normal(scale=(0.5, 0.1), size=(1500, 2)) + np.array([[-1, 0], [1, 0], [0, 9]])[y]
     learner = KernelClassifier(hardest_share=0.3, random_state=0).fit(X, y)
     assert learner.description_ == f"the {len(learner.rows_)} hardest of 1,500 rows"

@@ -1,4 +1,4 @@
-"""What rounding must not do to the kernel learner."""
+"""Numerical robustness of the kernel classifier."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def rows():
     return X.astype(np.float32), y
 
 
-def test_an_offset_of_all_rows_changes_no_answer(rows):
+def test_an_offset_of_all_rows_changes_no_prediction(rows):
     X, y = rows
     near, far = (
         KernelClassifier(random_state=0, temperature=1.0).fit(Z[:3000], y[:3000]).predict(Z[3000:])
@@ -27,7 +27,7 @@ def test_an_offset_of_all_rows_changes_no_answer(rows):
     assert (near == far).mean() > 0.995
 
 
-def test_a_row_far_from_all_others_gets_the_shares_of_the_classes(rows):
+def test_a_row_far_from_all_others_gets_the_class_priors(rows):
     X, y = rows
     learner = KernelClassifier(random_state=0, temperature=1.0).fit(X, y)
     scores = learner.decision_function(1e7 * X[:3])
