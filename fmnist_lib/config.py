@@ -26,7 +26,7 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_CONFIG = PROJECT_ROOT / "config" / "train.toml"
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-#: TOML and JSON know only lists; everywhere else the models take no substitutes for a type.
+#: TOML and JSON have lists but no tuples; all other fields are strict about types.
 List = Field(strict=False)
 
 
@@ -37,11 +37,11 @@ class Section(BaseModel):
 
 
 class AuditConfig(Section):
-    """What the data audit counts as suspicious."""
+    """Settings of the data audit."""
 
     near_duplicate_distance: Annotated[float, Field(ge=0, le=255)] = Field(
         default=8.0,
-        description="Two images are near duplicates when the root-mean-square difference of their "
+        description="Two images are near-duplicates if the root-mean-square difference of their "
         "pixels, on the 0-255 scale, is at most this.",
     )
     examples: Annotated[int, Field(ge=0, le=100)] = Field(
@@ -50,7 +50,7 @@ class AuditConfig(Section):
 
 
 class DataConfig(Section):
-    """Where the images come from and how they are split."""
+    """Source and split of the images."""
 
     directory: str | None = Field(
         default=None,
@@ -66,18 +66,18 @@ class DataConfig(Section):
     )
     synthetic_fallback: bool = Field(
         default=True,
-        description="Go on, loudly, with generated images when no default source can be reached.",
+        description="Use generated images, with a warning, if no default source is available.",
     )
     audit: AuditConfig = AuditConfig()
 
 
 class EdaConfig(Section):
-    """How many images the exploration looks at."""
+    """Sample sizes of the exploration."""
 
     sweetviz_rows: Annotated[int, Field(ge=100)] = 4000
     sweetviz_features: Annotated[int, Field(ge=2, le=23)] = Field(
         default=12,
-        description="Features in the Sweetviz report, the most telling ones; half a second each.",
+        description="Most discriminative features for the Sweetviz report; about 0.5 s each.",
     )
     embedding_rows: Annotated[int, Field(ge=100)] = 3000
     images_per_class: Annotated[int, Field(ge=1, le=20)] = 8
@@ -87,11 +87,11 @@ CandidateId = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_leng
 
 
 class Candidate(Section):
-    """What every candidate that is searched has."""
+    """Fields common to all candidates that are searched."""
 
     id: CandidateId
     share: Annotated[float, Field(gt=0)] = Field(
-        default=1.0, description="Part of the search time, relative to the other candidates."
+        default=1.0, description="Share of the search time, relative to the other candidates."
     )
 
 
@@ -111,7 +111,7 @@ class OptunaCandidate(Candidate):
     )
     explore: bool = Field(
         default=False,
-        description="Try other patch dictionaries and histograms than those computed beforehand.",
+        description="Try other patch dictionaries and histograms than the precomputed ones.",
     )
     compact: bool = Field(
         default=False,
@@ -119,13 +119,13 @@ class OptunaCandidate(Candidate):
     )
     rows: Annotated[int, Field(ge=300)] | None = Field(
         default=None,
-        description="Training images a trial that is never pruned is fitted on; absent: all but "
-        "the held-out ones.",
+        description="Training images for a trial that is not pruned; absent: all but the held-out "
+        "ones.",
     )
     trials: Annotated[int, Field(ge=1)] | None = Field(
         default=None,
         description="Stop after this many trials; absent: when the time is up. Only a search "
-        "stopped by its trials can be repeated exactly.",
+        "stopped by its trials is reproducible.",
     )
 
 
@@ -142,14 +142,14 @@ class TpotCandidate(Candidate):
 
 
 class BaselineCandidate(Candidate):
-    """A yardstick on the leaderboard; it can never become champion."""
+    """A baseline for the leaderboard; never selected as winner."""
 
     engine: Literal["baseline"]
     strategy: Literal["majority", "logistic"]
 
 
 class EnsembleCandidate(Section):
-    """A weighted vote of the other candidates, chosen after their search."""
+    """A weighted vote of the other candidates, selected after their search."""
 
     id: CandidateId
     engine: Literal["ensemble"]
@@ -166,43 +166,43 @@ class SearchConfig(Section):
     """The candidates and the wall-clock budget they share."""
 
     minutes: Annotated[float, Field(gt=0, le=24 * 60)] = Field(
-        default=8.0, description="Wall time of the search and all refits together."
+        default=8.0, description="Budget: wall minutes for the search and all refits."
     )
     workers: Annotated[int, Field(ge=1, le=64)] | None = Field(
-        default=None, description="Candidates searched at once; absent: one a core."
+        default=None, description="Candidates searched in parallel; absent: one per core."
     )
     holdout_share: Share = Field(
         default=0.2,
-        description="Share of the training images that scores trials. The validation images are "
-        "not touched by the search.",
+        description="Share of the training images held out to score trials. The search does not "
+        "use the validation images.",
     )
     memory_gib: Annotated[float, Field(ge=0.1, le=1024)] | None = Field(
         default=4.0,
-        description="Most GiB a kernel may be stored in; beyond it landmarks take the place of "
-        "all images. Absent: half of what is free.",
+        description="Memory limit of a kernel, GiB; above it landmarks are used instead of all "
+        "images. Absent: half of the free memory.",
     )
     max_model_mb: Annotated[float, Field(gt=0)] = Field(
-        default=150.0, description="A larger model does not become champion if there is another."
+        default=150.0, description="A larger model is not selected as winner if there is another."
     )
     max_ms_per_image: Annotated[float, Field(gt=0)] = Field(
         default=6.0,
-        description="A slower model (measured on one processor core, in a batch of 1,000) does not "
-        "become champion if there is another.",
+        description="A slower model (measured on one core, in a batch of 1,000) is not selected as "
+        "winner if there is another.",
     )
     warm_start: bool = Field(
         default=True,
-        description="Try first what was best in earlier studies of the same data. Searches bounded "
-        "by trials never do.",
+        description="Enqueue the best trials of earlier studies of the same data first. Not used "
+        "in searches limited by trials.",
     )
     cache: Annotated[str, Field(min_length=1)] = Field(
         default=".cache",
-        description="Directory of feature columns and studies, kept from run to run; relative to "
-        "the project. Deleting it costs only time.",
+        description="Directory that caches feature columns and studies across runs; relative to "
+        "the project. Deleting it only costs time.",
     )
     candidates: Annotated[tuple[AnyCandidate, ...], List, Field(min_length=1)]
 
     def candidate(self, identifier: str) -> AnyCandidate:
-        """Return the candidate of that id."""
+        """Return the candidate with this id."""
         (found,) = (one for one in self.candidates if one.id == identifier)
         return found
 
@@ -226,13 +226,13 @@ class EvaluationConfig(Section):
 
 
 class ExplainConfig(Section):
-    """How many images SHAP explains and at what cost."""
+    """Number of images that SHAP explains, and its cost."""
 
     images_per_class: Annotated[int, Field(ge=1)] = 3
     background_rows: Annotated[int, Field(ge=10)] = 100
     evaluations: Annotated[int, Field(ge=100)] = Field(
         default=600,
-        description="Model evaluations an image for explainers that sample; exact ones ignore it.",
+        description="Model evaluations per image for sampling explainers; exact ones ignore it.",
     )
 
 
@@ -274,40 +274,40 @@ TestMethod = Literal[
 
 
 class VerdictConfig(Section):
-    """When a difference is worth acting on, and how often one may act in vain."""
+    """Thresholds of the verdict, and its false-alarm budgets."""
 
     false_retrains_a_year: Share = Field(
         default=0.05,
-        description="Chance of one or more false calls to retrain in a year without any shift.",
+        description="Probability of at least one false `retrain` in a year without any shift.",
     )
     false_watches_a_year: Annotated[float, Field(gt=0, le=365)] = Field(
-        default=4.0, description="Expected false calls to watch in a year without any shift."
+        default=4.0, description="Expected number of false `watch` in a year without any shift."
     )
     nights_a_year: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        default=365, description="Batches in a year; they share the two budgets."
+        default=365, description="Batches per year; they share the two false-alarm budgets."
     )
     min_effect: Share = Field(
         default=0.05,
-        description="Least effect size worth retraining for: a distance of cumulative "
+        description="Smallest effect size that justifies retraining: a distance of cumulative "
         "distributions, or a share of the accuracy lost.",
     )
     min_drop: Share = Field(
-        default=0.02, description="Least drop of accuracy worth retraining for, 0.02 = 2 points."
+        default=0.02, description="Smallest accuracy drop worth retraining for: 0.02 = 2 points."
     )
     min_rows: Annotated[int, Field(ge=10)] = Field(
-        default=50, description="Smaller batches are not judged."
+        default=50, description="Smaller batches get the verdict `insufficient_data`."
     )
 
 
 class DriftConfig(Section):
-    """When a batch counts as different from the held-out reference."""
+    """Settings of the drift tests of a batch against the held-out reference."""
 
     alpha: Share = Field(
-        default=0.05, description="False-alarm rate over all features of a batch together."
+        default=0.05, description="Family-wise false-alarm rate over all features of a batch."
     )
     correction: Literal["bonferroni", "benjamini-hochberg"] = "bonferroni"
     batch_rows: Annotated[int, Field(ge=50)] = Field(
-        default=1000, description="Images a simulated batch has."
+        default=1000, description="Images per simulated batch."
     )
     shifts: Annotated[tuple[ShiftName, ...], List, Field(min_length=1)] = (
         "gaussian_noise",
@@ -318,26 +318,26 @@ class DriftConfig(Section):
         "class_knockout",
     )
     repeats: Annotated[int, Field(ge=1)] = Field(
-        default=20, description="Batches drawn for every simulated shift and for no shift."
+        default=20, description="Batches drawn per simulated shift, and without shift."
     )
     shift_rows: Annotated[int, Field(ge=50)] = Field(
-        default=4000, description="Current images that every simulated shift changes and scores."
+        default=4000, description="Current images that each simulated shift is applied to."
     )
     tests: Annotated[tuple[TestMethod, ...], List] = Field(
         default=("ks-outputs", "ks-features", "chi2-classes", "domain-classifier"),
-        description="Tests that the monitor reports beside ks-default, which decides.",
+        description="Tests that the monitor reports in addition to ks-default, which decides.",
     )
     components: Annotated[int, Field(ge=2, le=784)] = Field(
         default=32, description="Columns of ks-pca and ks-projection."
     )
     domain_rows: Annotated[int, Field(ge=100)] = Field(
-        default=2000, description="Images of each side that the domain classifier gets at most."
+        default=2000, description="Most images per side for the domain classifier."
     )
     mmd_rows: Annotated[int, Field(ge=20, le=5000)] = Field(
-        default=500, description="Images of each side that MMD compares at most."
+        default=500, description="Most images per side for MMD."
     )
     permutations: Annotated[int, Field(ge=99)] = Field(
-        default=999, description="Permutations behind the p-value of MMD."
+        default=999, description="Permutations for the p-value of MMD."
     )
     verdict: VerdictConfig = VerdictConfig()
 
@@ -346,38 +346,38 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class GatesConfig(Section):
-    """What a model must show on the test images to become champion."""
+    """Requirements on the test images for a model to become champion."""
 
     min_accuracy: Fraction = 0.85
     min_accuracy_low: Fraction = Field(
-        default=0.84, description="Of the lower end of the accuracy's interval."
+        default=0.84, description="Minimum of the lower confidence bound of the accuracy."
     )
     min_class_recall: Fraction = Field(
-        default=0.5, description="Of the class that is recognised least."
+        default=0.5, description="Minimum recall of the worst class."
     )
     max_calibration_error: Fraction = 0.1
     max_ms_per_image: Annotated[float, Field(gt=0)] = Field(
-        default=6.0, description="On one processor core, in a batch of 1,000."
+        default=6.0, description="Measured on one core, in a batch of 1,000."
     )
     max_model_mb: Annotated[float, Field(gt=0)] = Field(
-        default=150.0, description="Of the model file, in 10**6 bytes."
+        default=150.0, description="Size of the model file, in 10**6 bytes."
     )
     alpha: Share = Field(
         default=0.05,
-        description="A model that gets fewer of the same images right than the champion is refused "
-        "when McNemar's p-value is below this.",
+        description="A model with fewer correct predictions than the champion on the same images "
+        "is rejected if McNemar's p-value is below this.",
     )
     allow_pickle: bool = Field(
         default=False,
-        description="Let a model become champion whose file can run any code when it is loaded.",
+        description="Allow a champion whose file can run arbitrary code when it is loaded.",
     )
     clean_git: bool = Field(
-        default=False, description="Ask for a commit, and no changes since in the checkout."
+        default=False, description="Require a commit without uncommitted changes."
     )
 
 
 class TrackingConfig(Section):
-    """MLflow."""
+    """MLflow tracking and registry."""
 
     uri: str | None = Field(
         default=None,
@@ -387,11 +387,11 @@ class TrackingConfig(Section):
     model_name: Annotated[str, Field(min_length=1, max_length=256)] = "fashion-mnist"
     spool: Annotated[str, Field(min_length=1)] = Field(
         default="mlruns/spool",
-        description="Where runs wait when the server is away; relative to the project.",
+        description="Directory for runs spooled while the server is down; relative to the project.",
     )
     max_seconds: Annotated[float, Field(gt=0)] = Field(
         default=600.0,
-        description="A server that takes longer for a run gets it later: "
+        description="Timeout for logging a run; then it is spooled for "
         "`python -m fmnist_lib.tracking sync`.",
     )
 
@@ -405,7 +405,7 @@ class TrackingConfig(Section):
     @field_validator("model_name")
     @classmethod
     def _check_model_name(cls, name: str) -> str:
-        # MLflow refuses the first three; the others end the name in `models:/` addresses and in
+        # MLflow rejects the first three; the others terminate the name in `models:/` URIs and in
         # queries.
         if name in {".", ".."} or set(name) & set("/:@'\""):
             raise ValueError(
@@ -418,7 +418,7 @@ class TrackingConfig(Section):
         # The settings are logged and packed into bundles, so they must not hold a secret.
         if self.uri is not None and "@" in urlsplit(self.uri).netloc:
             raise ValueError(
-                "uri must not hold a user name or password, give such an address in "
+                "uri must not hold a user name or password, set such an address in "
                 "MLFLOW_TRACKING_URI instead"
             )
         return self
@@ -429,22 +429,22 @@ class ReleaseConfig(Section):
 
     directory: Annotated[str, Field(min_length=1)] = "bundles"
     max_model_mb: Annotated[float, Field(gt=0)] = Field(
-        default=2000.0, description="Largest model file that is written, in 10**6 bytes."
+        default=2000.0, description="Maximum size of a model file, in 10**6 bytes."
     )
     max_data_mb: Annotated[float, Field(ge=0)] = Field(
         default=200.0,
-        description="Larger data are not put into the bundle: it then holds their fingerprint and "
-        "DVC's pointers to them.",
+        description="Larger data are not included in the bundle, only their fingerprint and DVC "
+        "pointers.",
     )
     allow_cloudpickle: bool = Field(
         default=False,
-        description="Keep a champion that skops cannot write with cloudpickle, which can run any "
-        "code when it is loaded. Off: such a run stops in publish, and says why.",
+        description="Save a model that skops cannot write with cloudpickle, which can run "
+        "arbitrary code when it is loaded. Off: such a run fails in publish.",
     )
 
 
 class Settings(Section):
-    """Everything a training run can be told."""
+    """Settings of a training run."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     data: DataConfig = DataConfig()
@@ -462,7 +462,7 @@ AnySettings = TypeVar("AnySettings", bound=Section)
 
 
 def parse_settings(text: str, source: str, model: type[AnySettings] = Settings) -> AnySettings:  # type: ignore[assignment]
-    """Read settings from TOML, or from JSON such as the ``config.json`` of a bundle.
+    """Return settings from TOML, or from JSON such as the ``config.json`` of a bundle.
 
     Parameters
     ----------
@@ -471,7 +471,7 @@ def parse_settings(text: str, source: str, model: type[AnySettings] = Settings) 
     source : str
         Name of the file, for messages.
     model : type, default=Settings
-        What the file is to hold.
+        Model of the file.
 
     Raises
     ------
@@ -483,14 +483,14 @@ def parse_settings(text: str, source: str, model: type[AnySettings] = Settings) 
 
 
 def source_of(text: str, arguments: Sequence[str], default: Path = DEFAULT_CONFIG) -> str:
-    """Name the file that a configuration text was read from, for messages.
+    """Return the name of the file that a configuration text was read from, for messages.
 
     Parameters
     ----------
     text : str
         Contents of the file.
     arguments : sequence of str
-        Command line; the file is one of its words, or else the default file.
+        Command line arguments; the file is one of them, or else the default file.
     default : Path
     """
     return named_file(text, [*arguments, str(default)]) or "configuration"
@@ -519,7 +519,7 @@ def read_settings(path: Path, model: type[AnySettings] = Settings) -> AnySetting
 
 
 def override(settings: Settings, **changes: Any) -> Settings:
-    """Return settings with command line parameters put in; None leaves a value as it is.
+    """Return settings with command line parameters applied; None leaves a value unchanged.
 
     Parameters
     ----------

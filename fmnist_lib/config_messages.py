@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in one readable line for every key."""
+"""Error messages for an invalid configuration, one line per key."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ if TYPE_CHECKING:
 
 
 def describe_problems(error: ValidationError, content: dict[str, Any]) -> list[str]:
-    """Return a line for every wrong key: its dotted name, what was expected, what was found.
+    """Return one line per wrong key: its dotted name, what was expected, what was found.
 
     Parameters
     ----------
     error : pydantic.ValidationError
     content : dict
-        What was validated.
+        The validated content.
     """
     return [_describe(problem, content) for problem in error.errors() if _is_cause(problem)]
 
 
 def _is_cause(problem: Any) -> bool:
-    """Whether an error stands for itself: a list whose entries are all wrong is no short list."""
+    """Return False for a list that is too short only because all its entries are wrong."""
     return problem["type"] != "too_short" or not problem["input"]
 
 
 def _describe(problem: Any, content: dict[str, Any]) -> str:
-    """One line for one pydantic error: key, expected, got."""
+    """Return the line for one pydantic error: key, expected, got."""
     key = _key(problem["loc"], content)
     kind, message = problem["type"], problem["msg"]
     if kind == "extra_forbidden":
-        return f"{key}: unknown key. Run `python -m fmnist_lib.config` for the keys there are."
+        return f"{key}: unknown key. Run `python -m fmnist_lib.config` for a list of keys."
     if kind in ("missing", "union_tag_not_found"):
         key += "" if kind == "missing" else ".engine"
         return f"{key}: expected a value, got nothing."
@@ -46,7 +46,7 @@ def _describe(problem: Any, content: dict[str, Any]) -> str:
 
 
 def _key(location: tuple[int | str, ...], content: Any) -> str:
-    """Dotted key as the user wrote it: pydantic's union tags are left out."""
+    """Return the dotted key as the user wrote it, without pydantic's union tags."""
     parts: list[str] = []
     value = content
     for part in location:

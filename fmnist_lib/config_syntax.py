@@ -1,4 +1,4 @@
-"""The two notations of a configuration: TOML, and the JSON of a bundle's ``config.json``."""
+"""Parse the two formats of a configuration: TOML, and the JSON of a bundle's ``config.json``."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from fmnist_lib.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Larger files on a command line are data, not configurations.
+#: Larger files on a command line are assumed to be data.
 _MAX_BYTES = 1_000_000
 
 
 def parse_text(text: str, source: str) -> dict[str, Any]:
-    """Return the content of a TOML or JSON text; JSON is what begins with a brace.
+    """Return the content of a TOML or JSON text; text that begins with a brace is JSON.
 
-    Of the output of ``python -m fmnist_lib.config`` without a file, the resolved settings count.
+    From the output of ``python -m fmnist_lib.config`` without a file, the resolved settings are
+    returned.
 
     Parameters
     ----------
@@ -31,9 +32,9 @@ def parse_text(text: str, source: str) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        The text is neither.
+        The text is neither TOML nor JSON.
     """
-    # Some editors on Windows put a byte order mark first.
+    # Some editors on Windows write a byte order mark.
     text = text.removeprefix("\ufeff")
     if not text.lstrip().startswith("{"):
         return _toml(text, source)
@@ -42,9 +43,9 @@ def parse_text(text: str, source: str) -> dict[str, Any]:
 
 
 def named_file(text: str, arguments: Sequence[str]) -> str | None:
-    """Return the word of a command line that names the file with this text."""
+    """Return the command line argument that names the file with this text."""
     for word in arguments:
-        # A word may be a whole configuration, too long for a name, or a file of other encoding.
+        # An argument may be a whole configuration, too long for a file name.
         with suppress(OSError, ValueError):
             path = Path(word).expanduser()
             small = path.is_file() and path.stat().st_size <= _MAX_BYTES
@@ -73,7 +74,7 @@ def _json(text: str, source: str) -> dict[str, Any]:
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a repeated key, as TOML does; otherwise the last would win silently."""
+    """Reject repeated keys, as TOML does; json would silently keep the last."""
     content = dict(pairs)
     if len(content) < len(pairs):
         names = [name for name, _ in pairs]

@@ -1,19 +1,19 @@
-"""The few kinds of error a user can meet.
+"""Exceptions with a message for the user.
 
-Every message says what was wrong, what was expected, what was found and what to do.
+Every message states what was wrong, what was expected, what was found and how to fix it.
 """
 
 
 class FmnistError(Exception):
-    """Base class of every error this project raises on purpose."""
+    """Base class of this project's exceptions."""
 
 
 class ConfigError(FmnistError):
-    """A configuration file or a command line parameter is not usable."""
+    """A configuration file or a command line parameter is invalid."""
 
 
 class DataError(FmnistError, ValueError):
-    """Data are missing, damaged or not what they claim to be."""
+    """Data are missing, damaged or of the wrong kind."""
 
 
 class SearchError(FmnistError):
@@ -21,8 +21,8 @@ class SearchError(FmnistError):
 
 
 class TrackingError(FmnistError):
-    """The MLflow server or its registry refused or could not be reached."""
+    """The MLflow server or its registry rejected a request or could not be reached."""
 
 
 class ModelError(FmnistError):
-    """A model cannot be written, or a model file is not one that may be loaded."""
+    """A model cannot be written, or a model file must not be loaded."""

@@ -15,44 +15,45 @@ DEFAULT_MONITOR_CONFIG = PROJECT_ROOT / "config" / "monitor.toml"
 
 
 class RetrainConfig(Section):
-    """How a retraining run is started, and what makes its model the new champion."""
+    """Settings of a retraining run, and of the test between challenger and champion."""
 
     config: Annotated[str, Field(min_length=1)] = Field(
         default="config/train.toml",
         description="Configuration of the training flow; relative to the project.",
     )
     minutes: Annotated[float, Field(gt=0, le=24 * 60)] | None = Field(
-        default=None, description="Wall time of the search; absent: as that configuration says."
+        default=None, description="Budget of the search, wall minutes; absent: from `config`."
     )
     holdout_share: Share = Field(
         default=0.5,
-        description="Share of the new labelled images that no model is fitted on: with the old "
-        "test images they decide between champion and challenger.",
+        description="Share of the new labelled images held out from fitting: with the old test "
+        "images they decide between champion and challenger.",
     )
     alpha: Share = Field(
         default=0.05,
-        description="The challenger must be better with a p-value of at most this (McNemar).",
+        description="The challenger is promoted if it is better with a McNemar p-value of at most "
+        "this.",
     )
 
 
 class MonitorSettings(Section):
-    """Everything the monitor can be told."""
+    """Settings of the monitor."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     batch: str | None = Field(
-        default=None, description="Where every new batch lies; absent: --batch names it."
+        default=None, description="Path of the new batch; absent: given by --batch."
     )
-    labels: str | None = Field(default=None, description="Where its labels lie, if they are known.")
+    labels: str | None = Field(default=None, description="Path of its labels, if known.")
     label_column: Literal["first", "last", "none"] | None = Field(
         default=None,
-        description="Where a batch without column names has its labels; absent: where the values "
-        "show it.",
+        description="Position of the labels in a batch without column names; absent: inferred "
+        "from the values.",
     )
     rows: Annotated[int, Field(ge=50)] = Field(
-        default=100_000, description="Of a larger batch a random sample of so many is assessed."
+        default=100_000, description="Size of the random sample taken from a larger batch."
     )
     history: Annotated[int, Field(ge=1, le=1000)] = Field(
-        default=60, description="Runs of the monitor on the card's chart, with this one."
+        default=60, description="Monitor runs on the card's chart, including this one."
     )
     signal: Annotated[str, Field(min_length=1)] = Field(
         default="signals/monitor.json",

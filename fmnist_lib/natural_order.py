@@ -1,15 +1,15 @@
-"""Natural order of names: numbers within them count as numbers."""
+"""Natural sort order of names: numbers within names are compared as numbers."""
 
 from __future__ import annotations
 
 import re
 
-# int() refuses longer runs of digits; splitting them means that no name raises.
+# int() rejects longer digit strings (4,300 by default); splitting them avoids the error.
 _DIGITS = re.compile(r"(\d{1,1000})")
 
 
 def natural_key(name: str) -> tuple[list[str | int], str]:
-    """Return a sort key by which ``9`` comes before ``10``, and ``a2`` before ``A10``.
+    """Return a sort key that puts ``9`` before ``10``, and ``a2`` before ``A10``.
 
     A sign is not part of a number: ``run-2`` comes before ``run-10``. Names that differ only in
     leading zeros or in case are ordered as text.

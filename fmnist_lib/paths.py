@@ -1,4 +1,4 @@
-"""Paths of the configuration and the command line, and the addresses that are made of paths."""
+"""Resolve paths of the configuration and the command line, and SQLite addresses."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from urllib.parse import unquote
 from fmnist_lib.errors import ConfigError
 from fmnist_lib.process import NO_HOME
 
-#: The second form names the driver. MLflow makes the directory of the first form's path, without
-#: decoding it, so that a percent escape would leave a directory of another name behind.
+#: The second form names the driver. For the first form MLflow creates the directory of the path
+#: without decoding it: a percent escape would create a directory of the wrong name.
 _SQLITE, _SQLITE_DRIVER = "sqlite:///", "sqlite+pysqlite:///"
 
 
 def resolve_path(path: str | Path, root: Path | None = None) -> Path:
-    """Return the absolute path that a user means.
+    """Return the absolute path of a user's input.
 
     ``~`` and ``~user`` are home directories. Environment variables are not expanded: the shell
     does that on the command line.
@@ -23,22 +23,22 @@ def resolve_path(path: str | Path, root: Path | None = None) -> Path:
     Parameters
     ----------
     path : str or Path
-        As the configuration or the command line has it.
+        As written in the configuration or on the command line.
     root : Path, optional
-        Where a relative path starts; default: the working directory.
+        Base of a relative path; default: the working directory.
 
     Raises
     ------
     ConfigError
-        There is no such home directory.
+        The home directory does not exist.
     """
     return (root or Path()).absolute() / _expand(path)
 
 
 def path_argument(text: str) -> Path:
-    """Return the path that an argument of a command names; a ``type`` for argparse.
+    """Return the path of a command line argument; a ``type`` for argparse.
 
-    A relative path stays one, so that messages name it as the user does.
+    A relative path stays relative, so that messages show it as the user wrote it.
     """
     try:
         return _expand(text)
@@ -47,7 +47,7 @@ def path_argument(text: str) -> Path:
 
 
 def _expand(path: str | Path) -> Path:
-    """Put the home directory in place of ``~``."""
+    """Replace ``~`` by the home directory."""
     try:
         expanded = Path(path).expanduser()
     except RuntimeError:
@@ -85,7 +85,7 @@ def resolve_address(address: str, root: Path | None = None) -> str:
     ----------
     address : str
     root : Path, optional
-        Where a relative SQLite file starts; default: the working directory.
+        Base of a relative SQLite file; default: the working directory.
     """
     database = sqlite_file(address)
     if database is None or "?" in address or database.name == ":memory:":

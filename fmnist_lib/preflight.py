@@ -1,4 +1,4 @@
-"""What can be known before a run is checked before it: nothing is computed in vain."""
+"""Checks before a run starts, so that it does not fail at its end."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 def check_before_start(
     settings: Settings | MonitorSettings, root: Path, environment_uri: str | None
 ) -> None:
-    """Check what a run will need at its end: the tracking store, and places to write to.
+    """Check what a run needs at its end: the tracking store and writable directories.
 
-    Writes nothing, and asks no server: one that is away now may be back when the run ends.
+    Writes nothing and contacts no server: one that is down now may be up when the run ends.
 
     Parameters
     ----------
     settings : Settings or MonitorSettings
     root : Path
-        The project, where relative paths of the settings start.
+        The project, base of relative paths in the settings.
     environment_uri : str or None
         Value of ``MLFLOW_TRACKING_URI``, read by the caller.
 
     Raises
     ------
     ConfigError
-        Something cannot work; the message names the key or the variable.
+        A check failed; the message names the key or the variable.
     """
     check_store(settings.tracking, root, environment_uri)
     for key, directory in _directories(settings):
@@ -46,7 +46,7 @@ def check_before_start(
 
 
 def check_exists(key: str, path: str | None) -> None:
-    """Refuse a path of the settings or the command line where nothing lies; None is no path."""
+    """Raise ConfigError if a path of the settings or the command line is missing; skip None."""
     if path is None or os.path.lexists(resolve_path(path)):
         return
     raise ConfigError(
@@ -56,21 +56,22 @@ def check_exists(key: str, path: str | None) -> None:
 
 
 def check_directory(key: str, directory: Path) -> None:
-    """Refuse a directory that cannot be written, or made."""
-    there = _existing(directory)
-    if not there.is_dir():
+    """Raise ConfigError unless a directory is writable or can be created."""
+    existing = _nearest_existing(directory)
+    if not existing.is_dir():
         raise ConfigError(
-            f"{key}: expected a directory, got {directory}, where {there} is a file. Name another."
+            f"{key}: expected a directory, got {directory}, where {existing} is a file. "
+            "Name another."
         )
-    if not os.access(there, os.W_OK | os.X_OK):
+    if not os.access(existing, os.W_OK | os.X_OK):
         raise ConfigError(
-            f"{key}: expected a directory that can be written, got {directory}, where {there} is "
+            f"{key}: expected a writable directory, got {directory}, where {existing} is "
             "read-only. Name another, or change its permissions."
         )
 
 
 def check_file(key: str, file: Path) -> None:
-    """Refuse a file that cannot be replaced."""
+    """Raise ConfigError unless a file can be written."""
     if file.is_dir():
         raise ConfigError(f"{key}: expected a file, got the directory {file}. Name a file in it.")
     check_directory(key, file.parent)
@@ -83,15 +84,15 @@ def _directories(settings: Settings | MonitorSettings) -> Iterator[tuple[str, st
         yield "search.cache", settings.search.cache
 
 
-def _existing(path: Path) -> Path:
-    """Return the path, or the nearest directory above it that is there."""
+def _nearest_existing(path: Path) -> Path:
+    """Return the path if it exists, else its nearest existing parent."""
     while not os.path.lexists(path):
         path = path.parent
     return path
 
 
 def _check_retraining(settings: MonitorSettings, root: Path, environment_uri: str | None) -> None:
-    """Check the configuration that a retraining run is started with."""
+    """Check the configuration of a retraining run."""
     path = resolve_path(settings.retrain.config, root)
     try:
         check_before_start(read_settings(path), root, environment_uri)

@@ -1,4 +1,4 @@
-"""The rules of the folder listing, checked on the imports themselves."""
+"""Import rules between folders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-#: What every folder of the library may use; they use nothing but each other.
+#: Modules that every folder of the library may import; they import only each other.
 BASE = {
     "config",
     "config_messages",
@@ -25,7 +25,7 @@ BASE = {
     "models",
     "persistence",
 }
-#: The modules that bring folders together.
+#: Modules that combine folders.
 COMPOSITION = {
     "lineage",
     "preflight",
@@ -62,7 +62,7 @@ def test_the_library_knows_nothing_of_metaflow_or_cards(path):
 @pytest.mark.parametrize("path", LIBRARY, ids=names)
 def test_a_folder_imports_no_neighbour(path):
     own = path.relative_to(ROOT / "fmnist_lib").parts[0].removesuffix(".py")
-    # The bundle's own script runs beside the packed source, as a user of all of it.
+    # The bundle's own script runs beside the packed source and may import all of it.
     if own in COMPOSITION or path.name == "reproduce.py":
         return
     used = {name.split(".")[1] for name in imports(path) if name.startswith("fmnist_lib.")}

@@ -69,7 +69,7 @@ def test_every_problem_is_named_at_once():
     assert all(line.startswith("my.toml: ") for line in lines)
 
 
-def test_settings_survive_the_journey_through_json():
+def test_settings_round_trip_through_json():
     settings = read_settings(DEFAULT_CONFIG)
     again = type(settings).model_validate(json.loads(settings.model_dump_json()))
     assert again == settings
@@ -151,7 +151,7 @@ def test_resolved_settings_are_read_back_from_json_exactly(path, indent, tmp_pat
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_what_the_command_prints_is_what_it_reads(path, tmp_path, capsys):
+def test_the_output_of_the_command_can_be_read_back(path, tmp_path, capsys):
     model, file = model_of(path), tmp_path / "printed.json"
     for arguments in ([str(path)], []):
         assert main(arguments, model, path) == 0

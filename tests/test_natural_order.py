@@ -24,7 +24,7 @@ def test_numbers_within_names_count_as_numbers(expected):
     assert sorted(expected, key=natural_key) == expected
 
 
-def test_names_that_differ_in_zeros_or_case_have_one_order_only():
+def test_names_that_differ_in_zeros_or_case_have_a_unique_order():
     names = ["001", "01", "1", "A", "a"]
     assert sorted(["a", "1", "A", "001", "01"], key=natural_key) == names
 

@@ -80,7 +80,7 @@ def test_an_unknown_home_directory_is_one_message(monkeypatch):
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """A home directory away from the working directory."""
+    """Set up a home directory outside the working directory."""
     home = tmp_path / "home"
     home.mkdir()
     (tmp_path / "work").mkdir()

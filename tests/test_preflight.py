@@ -1,4 +1,4 @@
-"""What cannot work is said before anything is computed."""
+"""Checks fail before anything is computed."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def monitor(root, text):
         ("mysql+nothing://host/db", "Install the driver"),
     ],
 )
-def test_an_address_that_cannot_work_is_refused_with_the_way_out(uri, problem, tmp_path):
+def test_an_unsupported_address_is_refused_with_a_fix(uri, problem, tmp_path):
     with pytest.raises(ConfigError, match=r"^MLFLOW_TRACKING_URI: expected the address") as refused:
         check(tmp_path, uri)
     assert problem in str(refused.value)
     assert "secret" not in str(refused.value)
-    # The other commands say the same.
+    # The other commands give the same message.
     with pytest.raises(TrackingError) as refused, mlflow_calls(uri):
         pass
     assert problem.removeprefix("got '").rstrip("'") in str(refused.value)
@@ -66,7 +66,7 @@ def test_an_address_that_cannot_work_is_refused_with_the_way_out(uri, problem, t
     "uri",
     [None, "", "http://away:5000", "HTTPS://u:p@host/path", "postgresql+psycopg2://away/db"],
 )
-def test_a_store_that_may_answer_later_is_no_reason_to_stop(uri, tmp_path):
+def test_an_unreachable_server_is_accepted(uri, tmp_path):
     check(tmp_path, uri)
     assert not list(tmp_path.iterdir())
 
@@ -76,7 +76,7 @@ def test_the_key_is_named_where_the_configuration_is_wrong(tmp_path):
         check(tmp_path, "http://good", '\n[tracking]\nuri = "file:///x"\n')
 
 
-def test_a_file_store_that_the_user_insists_on_is_left_to_mlflow(tmp_path, monkeypatch):
+def test_a_file_store_that_the_user_forces_is_accepted(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     check(tmp_path, "file:///data/mlruns")
 
@@ -119,7 +119,7 @@ def test_the_database_that_mlflow_made_is_taken(tmp_path):
     check(tmp_path)
 
 
-def test_what_is_no_database_is_refused(tmp_path):
+def test_a_file_that_is_not_a_database_is_refused(tmp_path):
     (tmp_path / "mlruns").write_text("a file")
     with pytest.raises(ConfigError, match="mlruns is a file"):
         check(tmp_path)
@@ -153,7 +153,7 @@ def test_a_directory_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
         check(tmp_path, "http://away")
 
 
-def test_the_monitor_is_told_about_its_signal_and_its_retraining(tmp_path):
+def test_the_monitors_signal_and_retraining_are_checked(tmp_path):
     monitor(tmp_path, "")
     (tmp_path / "signals").mkdir()
     with pytest.raises(ConfigError, match=r"^signal: expected a file, got the directory"):
@@ -166,7 +166,7 @@ def test_the_monitor_is_told_about_its_signal_and_its_retraining(tmp_path):
             check(tmp_path, None, f'retrain.config = "{config}"', MonitorSettings)
 
 
-def test_a_path_where_nothing_lies_is_refused(tmp_path):
+def test_a_missing_path_is_refused(tmp_path):
     check_exists("batch", None)
     check_exists("batch", str(tmp_path))
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""The library in processes whose environment lacks a screen, a user's name or a home directory."""
+"""The library in processes without a display, a user name or a home directory."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_backend_that_is_not_installed_does_not_stop_drawing(backend):
 
 
 @pytest.mark.parametrize("backend", ["svg", "TkAgg", "notebook", "module://installed.backend"])
-def test_a_backend_that_is_installed_stays(backend, tmp_path):
+def test_an_installed_backend_is_kept(backend, tmp_path):
     (tmp_path / "installed").mkdir()
     (tmp_path / "installed" / "__init__.py").touch()
     done = python(DRAW, backend, PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
@@ -74,7 +74,7 @@ def test_every_card_is_drawn_in_the_environment_of_a_notebook(tests):
     assert done.returncode == 0, done.stdout
 
 
-def test_a_user_without_a_name_is_called_by_the_number(monkeypatch):
+def test_a_user_without_a_name_is_named_by_uid(monkeypatch):
     import pwd
 
     from fmnist_lib import process
@@ -91,11 +91,10 @@ def test_a_user_without_a_name_is_called_by_the_number(monkeypatch):
     assert process.user_name() == "ada"
 
 
-def nobody(*words, directory, **variables):
-    """Run Python as a user that the system does not know, without HOME.
+def run_as_unknown_user(*words, directory, **variables):
+    """Run Python as a user id without passwd entry, without HOME.
 
-    In a user namespace of its own, so that the interpreter stays readable wherever it is
-    installed.
+    Uses a user namespace, so that the interpreter stays readable wherever it is installed.
     """
     prefix = ["unshare", "--user", "--map-user=54321", "--map-group=54321"]
     if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
@@ -120,12 +119,12 @@ def nobody(*words, directory, **variables):
     ],
 )
 def test_a_command_runs_for_a_user_that_the_system_does_not_know(words, tmp_path):
-    done = nobody(*words, directory=tmp_path)
+    done = run_as_unknown_user(*words, directory=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "~").exists()
 
 
-def test_the_trail_names_a_user_that_the_system_does_not_know_by_the_number(tmp_path):
+def test_the_audit_log_names_an_unknown_user_by_uid(tmp_path):
     code = "from fmnist_lib.tracking.__main__ import _parser; print(_parser().get_default('by'))"
-    assert nobody("-c", code, directory=tmp_path).stdout.strip() == "uid-54321"
+    assert run_as_unknown_user("-c", code, directory=tmp_path).stdout.strip() == "uid-54321"
