@@ -18,7 +18,7 @@ _SINGLE_ROW = 1e-2
 
 
 class Deskew(TransformerMixin, BaseEstimator):
-    """Shear every image so that its principal axis stands upright.
+    """Shear every image so that its principal axis is vertical.
 
     Each row is shifted sideways by slant * (row - centre), where the slant is the covariance of
     the ink's rows and columns over the variance of its rows, and the centre is the ink's mean
