@@ -1,4 +1,4 @@
-"""Deliver runs that wait for MLflow, promote a version, roll back, or show who was champion."""
+"""Deliver spooled runs to MLflow, promote a version, roll back, or show the audit log."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 def sync(options: argparse.Namespace, settings: Settings) -> int:
-    """Deliver every run that waits; one that fails does not keep the others."""
+    """Deliver every spooled run; a failure does not stop the others."""
     directory = resolve_path(settings.tracking.spool, options.root)
     places = waiting(directory)
     if not places:
-        _say(f"Nothing waits in {directory}.")
+        _print(f"No spooled runs in {directory}.")
         return 0
     failed = 0
     with only_one(directory):
@@ -38,32 +38,32 @@ def sync(options: argparse.Namespace, settings: Settings) -> int:
                 tracked = deliver(store, place)
             except TrackingError as error:
                 failed += 1
-                sys.stderr.write(f"{place.name} goes on waiting: {error}\n")
+                sys.stderr.write(f"{place.name} stays in the spool: {error}\n")
                 continue
             decision = f": {tracked.decision.reason}" if tracked.decision else ""
-            _say(f"{place.name} is {tracked.model_uri}, {tracked.alias}{decision}.")
+            _print(f"{place.name} is {tracked.model_uri}, {tracked.alias}{decision}.")
     return 1 if failed else 0
 
 
 def promote_version(options: argparse.Namespace, settings: Settings) -> int:
-    """Hold a version against the gates of the configuration."""
+    """Promote a version if it passes the gates of the configuration."""
     store, name = _store(options, settings), settings.tracking.model_name
     version = options.version or _challenger(store, name)
     measures = read_measures(store, name, version)
     decision = promote(store, name, version, measures, settings.gates, by=options.by)
     for gate in decision.gates:
         verdict = "passed" if gate.passed else "FAILED"
-        _say(f"{verdict}  {gate.name}: {gate.measured} ({gate.required}; {gate.explanation})")
+        _print(f"{verdict}  {gate.name}: {gate.measured} ({gate.required}; {gate.explanation})")
     verdict = "is the champion now" if decision.promoted else "did not become champion"
-    _say(f"Version {version} of {name} {verdict}.")
+    _print(f"Version {version} of {name} {verdict}.")
     return 0 if decision.promoted else 1
 
 
 def roll_back(options: argparse.Namespace, settings: Settings) -> int:
-    """Give the alias back to the champion before, or to a version."""
+    """Move the alias back to the previous champion, or to a version."""
     store, name = _store(options, settings), settings.tracking.model_name
     entry = rollback(store, name, options.to, by=options.by, reason=options.reason)
-    _say(f"Version {entry.version} of {name} is the champion again, in place of {entry.before}.")
+    _print(f"Version {entry.version} of {name} is the champion again, in place of {entry.before}.")
     return 0
 
 
@@ -73,12 +73,12 @@ def show_trail(options: argparse.Namespace, settings: Settings) -> int:
     with mlflow_calls(store.uri):
         found = entries(client(store.uri), settings.tracking.model_name)
     for entry in found:
-        _say(
+        _print(
             f"{entry.number:>4}  {entry.created}  version {entry.version:<4} {entry.outcome:<12} "
             f"by {entry.by or 'unknown'}, champion before: {entry.before or 'none'}. {entry.reason}"
         )
     if not found:
-        _say(f"Nobody has tried to become champion of {settings.tracking.model_name} yet.")
+        _print(f"No promotions of {settings.tracking.model_name} yet.")
     return 0
 
 
@@ -99,7 +99,7 @@ def _store(options: argparse.Namespace, settings: Settings) -> TrackingStore:
     return prepare_store(settings.tracking, options.root, os.environ.get("MLFLOW_TRACKING_URI"))
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
@@ -111,22 +111,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--root", type=path_argument, default=PROJECT_ROOT, help="directory that holds mlruns/"
     )
-    parser.add_argument("--by", default=user_name(), help="who asks, for the trail")
+    parser.add_argument("--by", default=user_name(), help="user, for the audit log")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    commands.add_parser("sync", help="deliver the runs that wait").set_defaults(run=sync)
+    commands.add_parser("sync", help="deliver spooled runs").set_defaults(run=sync)
     command = commands.add_parser("promote", help="make a version champion if it passes the gates")
     command.add_argument("version", nargs="?", help="default: the one with the alias challenger")
     command.set_defaults(run=promote_version)
-    command = commands.add_parser("rollback", help="go back to the champion before")
+    command = commands.add_parser("rollback", help="go back to the previous champion")
     command.add_argument("--to", metavar="VERSION", help="or to this version")
-    command.add_argument("--reason", default="", help="for the trail")
+    command.add_argument("--reason", default="", help="for the audit log")
     command.set_defaults(run=roll_back)
-    commands.add_parser("trail", help="who became champion, and why").set_defaults(run=show_trail)
+    commands.add_parser("trail", help="show the audit log").set_defaults(run=show_trail)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; what goes wrong is one message."""
+    """Run the command; report an error as one message."""
     options = _parser().parse_args(arguments)
     try:
         result: int = options.run(options, read_settings(options.config))

@@ -1,4 +1,4 @@
-"""Results as MLflow entities, logged in batches: one round trip, not one a value."""
+"""Results as MLflow entities, logged in batches: one round trip, not one per value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from fmnist_lib.data.version import DataVersion
 
-#: What one request may hold (https://mlflow.org/docs/latest/rest-api.html#log-batch).
+#: Limits of one request (https://mlflow.org/docs/latest/rest-api.html#log-batch).
 MAX_METRICS, MAX_PARAMS, MAX_VALUE = 1000, 100, 6000
 _DIGEST_LENGTH = 36
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9_\-. :/]")
@@ -70,13 +70,13 @@ def metrics(
 
 
 def candidate_metrics(row: Mapping[str, Any], timestamp: int | None = None) -> list[Any]:
-    """Every number of a leaderboard row."""
+    """Return every number of a leaderboard row as a metric."""
     numbers = {name: value for name, value in row.items() if isinstance(value, Real)}
     return metrics(numbers, timestamp=timestamp)
 
 
 def trial_curve(trials: pd.DataFrame, timestamp: int | None = None) -> list[Any]:
-    """Value of every trial that has one, and the best complete one so far, by trial number."""
+    """Return the value of every trial that has one, and the best complete one so far, by number."""
     curve: list[Any] = []
     best = math.nan
     for trial in trials.to_dict("records"):
@@ -89,7 +89,7 @@ def trial_curve(trials: pd.DataFrame, timestamp: int | None = None) -> list[Any]
 
 
 def datasets(version: DataVersion) -> list[Any]:
-    """Every split as an MLflow data set whose digest is its fingerprint."""
+    """Return every split as an MLflow data set whose digest is its fingerprint."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     source = json.dumps({"uri": version.location, "origin": version.origin})

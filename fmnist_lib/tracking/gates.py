@@ -1,4 +1,4 @@
-"""What a model must show before it may become champion."""
+"""Gates that a model must pass to become champion."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from fmnist_lib.config import GatesConfig
     from fmnist_lib.data.version import Origin
 
-#: Tags of a model version that hold what was measured, and right or wrong on every test image.
+#: Tags of a model version: measures, correctness on every test image, hash of the test images.
 MEASURES, CORRECT, TEST_SET = "measures", "test.correct", "test.sha256"
 
 
 @dataclass(frozen=True)
 class GateResult:
-    """One gate and whether a model passed it.
+    """Result of one gate.
 
     Attributes
     ----------
     name : str
-        As it is called in tags and messages: lower case, hyphens.
+        As in tags and messages: lower case, hyphens.
     passed : bool
     measured, required : str
-        As they are shown.
+        As text.
     explanation : str
-        What the gate is about, or why it was not passed.
+        What the gate checks, or why it failed.
     """
 
     name: str
@@ -49,7 +49,7 @@ class GateResult:
 
 @dataclass(frozen=True, eq=False)
 class Measures:
-    """What is known about a model when it asks to become champion.
+    """Measures of a model that the gates check.
 
     Attributes
     ----------
@@ -67,9 +67,9 @@ class Measures:
     test_set : str
         SHA-256 of the held-out images and labels.
     correct : ndarray of bool, shape (n_images,)
-        Whether each held-out image was recognised.
+        Whether each held-out image was classified correctly.
     unsafe : str or None
-        Why the model file can only be loaded by running its code; None when it is safe.
+        Why loading the model file requires running its code; None when it is safe.
     git_commit : str or None
         Ends in "-dirty" when files differed from the commit.
     """
@@ -87,7 +87,7 @@ class Measures:
     git_commit: str | None = None
 
     def as_tags(self) -> dict[str, str]:
-        """Return tags of a model version from which `from_tags` makes the measures again."""
+        """Return the measures as tags of a model version, for `from_tags`."""
         values = vars(self) | {"accuracy": vars(self.accuracy)}
         packed = zlib.compress(np.packbits(self.correct).tobytes())
         plain = {k: v for k, v in values.items() if k not in {"correct", "test_set"}}
@@ -122,22 +122,22 @@ class Measures:
             )
         except (KeyError, TypeError, ValueError, zlib.error) as error:
             raise TrackingError(
-                f"{model}: expected the measures that a training run leaves in its tags, got none "
-                f"that can be read ({type(error).__name__}: {error}). Train anew, or move the "
+                f"{model}: expected the measures that a training run writes to its tags, got none "
+                f"that can be read ({type(error).__name__}: {error}). Train again, or move the "
                 "alias yourself with `python -m fmnist_lib.tracking rollback --to VERSION`."
             ) from None
 
 
 @dataclass(frozen=True, eq=False)
 class Rival:
-    """Today's champion, as a challenger meets it.
+    """The current champion, as a challenger is compared with it.
 
     Attributes
     ----------
     version : str
     correct : ndarray of bool, shape (n_images,), or None
-        Whether it recognises each of the challenger's held-out images; None when it could not be
-        asked.
+        Whether it classifies each of the challenger's held-out images correctly; None when it
+        could not be evaluated.
     problem : str
         Why not.
     """
@@ -153,7 +153,7 @@ def check_gates(
     rival: Rival | None,
     extra: Iterable[GateResult] = (),
 ) -> tuple[GateResult, ...]:
-    """Hold a model's measures against every gate.
+    """Check a model's measures against every gate.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def check_gates(
     rival : Rival or None
         None when there is no champion yet.
     extra : iterable of GateResult
-        Gates that only the caller can judge.
+        Gates that only the caller can evaluate.
     """
     return (
         _real_data(measures),
@@ -175,10 +175,10 @@ def check_gates(
 
 
 def _bounds(measures: Measures, gates: GatesConfig) -> Iterator[GateResult]:
-    """Every gate that is a number and its bound."""
+    """Yield the results of the gates that compare a number with a bound."""
     accuracy = measures.accuracy
     n_images = f"{len(measures.correct):,} held-out images"
-    yield _at_least("accuracy", accuracy.value, gates.min_accuracy, f"share of {n_images} right")
+    yield _at_least("accuracy", accuracy.value, gates.min_accuracy, f"accuracy on {n_images}")
     yield _at_least(
         "accuracy-low",
         accuracy.low,
@@ -189,25 +189,25 @@ def _bounds(measures: Measures, gates: GatesConfig) -> Iterator[GateResult]:
         "every-class",
         measures.lowest_recall,
         gates.min_class_recall,
-        f"recall of {measures.lowest_class}, the class recognised least",
+        f"recall of {measures.lowest_class}, the lowest of all classes",
     )
     yield _at_most(
         "calibration",
         measures.calibration_error,
         gates.max_calibration_error,
-        "expected calibration error: how far confidence and accuracy lie apart",
+        "expected calibration error: mean gap between confidence and accuracy",
     )
     yield _at_most(
         "latency",
         measures.ms_per_image,
         gates.max_ms_per_image,
-        "ms an image, on one processor core in a batch of 1,000",
+        "ms per image, on one processor core in a batch of 1,000",
     )
     yield _at_most("size", measures.model_mb, gates.max_model_mb, "MB of the model file")
 
 
 def _at_least(name: str, value: float, bound: float, explanation: str) -> GateResult:
-    # Not `value < bound`: a value that is not a number must fail.
+    # Not `value < bound`: NaN must fail.
     return GateResult(name, value >= bound, f"{value:.4g}", f"at least {bound:g}", explanation)
 
 
@@ -217,26 +217,26 @@ def _at_most(name: str, value: float, bound: float, explanation: str) -> GateRes
 
 def _real_data(measures: Measures) -> GateResult:
     real = measures.origin != "synthetic"
-    why = "trained on images that somebody took" if real else "trained on SYNTHETIC images"
+    why = "trained on real images" if real else "trained on SYNTHETIC images"
     return GateResult("real-data", real, measures.origin, "official or custom", why)
 
 
 def _not_worse(measures: Measures, alpha: float, rival: Rival | None) -> GateResult:
-    """Compare with today's champion on the same images (McNemar, Psychometrika 1947)."""
-    passed, measured, explanation = _against(measures, alpha, rival)
-    required = f"no fewer right, or p at least {alpha:g}"
+    """Compare with the current champion on the same images (McNemar, Psychometrika 1947)."""
+    passed, measured, explanation = _compare(measures, alpha, rival)
+    required = f"no fewer correct, or p at least {alpha:g}"
     return GateResult("not-worse", passed, measured, required, explanation)
 
 
-def _against(measures: Measures, alpha: float, rival: Rival | None) -> tuple[bool, str, str]:
+def _compare(measures: Measures, alpha: float, rival: Rival | None) -> tuple[bool, str, str]:
     if rival is None:
-        return True, "no champion yet", "nobody to compare with"
+        return True, "no champion yet", "nothing to compare with"
     if rival.correct is None:
         return False, "not comparable", rival.problem
     test = mcnemar(measures.correct, rival.correct)
     explanation = (
-        f"{test.only_first:,} images only this one gets right, {test.only_second:,} only the "
-        f"champion, version {rival.version}"
+        f"{test.only_first:,} images correct only for this model, {test.only_second:,} only for "
+        f"the champion, version {rival.version}"
     )
     measured = f"{100 * test.difference:+.2f} points, p {test.p_value:.3g}"
     return test.difference >= 0 or test.p_value >= alpha, measured, explanation
@@ -256,4 +256,4 @@ def _loads_safely(measures: Measures, gates: GatesConfig) -> GateResult:
 def _clean_git(measures: Measures) -> GateResult:
     commit = measures.git_commit or "no commit"
     clean = measures.git_commit is not None and not commit.endswith("-dirty")
-    return GateResult("clean-git", clean, commit, "a commit", "the source can be had again")
+    return GateResult("clean-git", clean, commit, "a commit", "the source can be checked out again")

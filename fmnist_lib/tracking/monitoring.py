@@ -1,4 +1,4 @@
-"""What the monitor asks MLflow, and what it leaves there."""
+"""The monitor's queries to MLflow, and its log there."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ModelVersion:
 def version_behind_alias(
     config: TrackingConfig, root: Path, environment_uri: str | None, alias: str = CHAMPION
 ) -> ModelVersion | None:
-    """Look up which training run the alias stands for.
+    """Look up the version behind an alias and its training run.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Runs that are made once, however often the attempt is repeated."""
+"""Idempotent creation of runs."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-#: Tag that names a run; no two runs of an experiment may have the same.
+#: Tag with the idempotency key of a run, unique within an experiment.
 KEY = "delivery.key"
-#: Tag of a run that holds everything it should.
+#: Tag of a run that is completely logged.
 COMPLETE = "delivery.complete"
 
 
 def find_or_create(
     tracking: Any, experiment_id: str, key: str, *, tags: dict[str, str], **details: Any
 ) -> Any:
-    """Return the run of that key, and make it if there is none.
+    """Return the run with a key; create it if there is none.
 
     Parameters
     ----------
@@ -25,18 +25,18 @@ def find_or_create(
     tags : dict of str to str
         Of a new run.
     **details
-        Of `MlflowClient.create_run`.
+        Arguments of `MlflowClient.create_run`.
     """
     found = tracking.search_runs([experiment_id], f"tags.`{KEY}` = '{key}'")
     if found:
-        return min(found, key=_age)
+        return min(found, key=_sort_key)
     return tracking.create_run(experiment_id, tags=tags | {KEY: key}, **details)
 
 
 def delete_twins(tracking: Any, experiment_id: str, key: str, keep: Collection[str]) -> None:
-    """Delete what else there is of a run and its children.
+    """Delete duplicates of a run and of its children.
 
-    A server that makes a run, and dies before it says so, is asked again and makes another.
+    A retry creates one if the server crashed after it created the run and before it responded.
     """
     for run in tracking.search_runs([experiment_id], f"tags.`{KEY}` LIKE '{key}%'"):
         name = run.data.tags[KEY]
@@ -44,6 +44,6 @@ def delete_twins(tracking: Any, experiment_id: str, key: str, keep: Collection[s
             tracking.delete_run(run.info.run_id)
 
 
-def _age(run: Any) -> tuple[bool, int, str]:
-    """Complete ones first, then the oldest."""
+def _sort_key(run: Any) -> tuple[bool, int, str]:
+    """Sort complete runs first, then the oldest."""
     return not run.data.tags.get(COMPLETE), run.info.start_time, run.info.run_id

@@ -1,4 +1,4 @@
-"""Make a registered version the champion, through the gates and one at a time; and go back."""
+"""Promote a registered version to champion if it passes the gates, or roll back."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from fmnist_lib.tracking.gates import GateResult
     from fmnist_lib.tracking.store import TrackingStore
 
-    #: Takes the champion's version, gives whether it recognises each of the challenger's images.
+    #: From the champion's version to whether it classifies each challenger's image correctly.
     Compare = Callable[[str], NDArray[Any]]
 
-#: Tag of a version that says what its last attempt came to; those of the gates begin with GATE.
+#: Tag of a version with the result of its last promotion; those of the gates begin with GATE.
 PROMOTION, GATE = "promotion", "gate."
 
 
 @dataclass(frozen=True)
 class PromotionDecision:
-    """What became of a version that asked to be champion.
+    """Result of trying to promote a version.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class PromotionDecision:
     before, champion : str or None
         Version that was champion before, and that is now.
     entry : int
-        Number in the trail.
+        Number in the audit log.
     """
 
     name: str
@@ -81,8 +81,8 @@ def promote(
 ) -> PromotionDecision:
     """Make a version the champion if it passes every gate.
 
-    Promotions of a model take turns, so of two at once the second is compared with the champion
-    that the first may have become.
+    Promotions of a model run one at a time, so of two concurrent ones the second is compared with
+    the champion that the first may have become.
 
     Parameters
     ----------
@@ -92,24 +92,24 @@ def promote(
         Of the version.
     gates : GatesConfig
     compare : callable, optional
-        Asks the champion about the challenger's held-out images, when it was tested on others.
+        Evaluates the champion on the challenger's held-out images, when it was tested on others.
         Without it such a challenger is refused.
     extra : iterable of GateResult
-        Gates that only the caller can judge.
+        Gates that only the caller can evaluate.
     by : str
-        Who asks, for the trail.
+        User, for the audit log.
 
     Raises
     ------
     TrackingError
-        The store does not answer, or the turn did not come.
+        The store does not answer, or earlier promotions did not end in time.
     """
     extra = tuple(extra)
     with mlflow_calls(store.uri):
         registry = client(store.uri)
-        # Asking the champion may take a while, so it happens before the turn.
+        # Evaluating the champion may take a while, so it happens before the entry is open.
         rival = _rival(registry, name, measures, compare)
-        with turn(registry, name, version, "promote", by) as mine:
+        with turn(registry, name, version, "promote", by) as ticket:
             before = version_behind(registry, name, CHAMPION)
             if before != (rival and rival.version):
                 rival = _rival(registry, name, measures, compare)
@@ -122,23 +122,23 @@ def promote(
                 gates=results,
                 before=before,
                 champion=version if promoted else before,
-                entry=int(mine.number),
+                entry=int(ticket.number),
             )
-            mine.write(
+            ticket.write(
                 outcome="promoted" if promoted else "refused",
                 before=before or "",
                 reason=decision.reason,
-                gates=json.dumps({gate.name: _line(gate) for gate in results}),
+                gates=json.dumps({gate.name: _gate_text(gate) for gate in results}),
             )
             if promoted:
-                mine.require()
+                ticket.require()
                 registry.set_registered_model_alias(name, CHAMPION, version)
             _tag(registry, decision)
     return decision
 
 
 def is_decided(store: TrackingStore, name: str, version: str) -> bool:
-    """Whether the gates have been asked about a version."""
+    """Return whether the gates have been checked for a version."""
     with mlflow_calls(store.uri):
         return PROMOTION in client(store.uri).get_model_version(name, version).tags
 
@@ -146,43 +146,43 @@ def is_decided(store: TrackingStore, name: str, version: str) -> bool:
 def rollback(
     store: TrackingStore, name: str, to: str | None = None, *, by: str = "", reason: str = ""
 ) -> TrailEntry:
-    """Give the alias back to the champion before this one, or to any version.
+    """Move the alias back to the previous champion, or to any version.
 
     Parameters
     ----------
     store : TrackingStore
     name : str
     to : str, optional
-        Version; default: the champion before.
+        Version; default: the previous champion.
     by, reason : str
-        For the trail.
+        For the audit log.
 
     Raises
     ------
     TrackingError
-        There is no champion before, the version does not exist or was trained on synthetic
+        There is no previous champion, the version does not exist or was trained on synthetic
         images, or the store does not answer.
     """
     with mlflow_calls(store.uri):
         registry = client(store.uri)
         target = to or previous_champion(registry, name)
         _require_real(registry, name, target)
-        with turn(registry, name, target, "rollback", by) as mine:
+        with turn(registry, name, target, "rollback", by) as ticket:
             before = version_behind(registry, name, CHAMPION)
             if to is None and target != previous_champion(registry, name):
                 raise TrackingError(
                     f"{name}: another promotion came first. Look at "
                     "`python -m fmnist_lib.tracking trail`, then roll back again."
                 )
-            mine.write(outcome="rolled back", before=before or "", reason=reason)
-            mine.require()
+            ticket.write(outcome="rolled back", before=before or "", reason=reason)
+            ticket.require()
             registry.set_registered_model_alias(name, CHAMPION, target)
-        (entry,) = (one for one in entries(registry, name) if str(one.number) == mine.number)
+        (entry,) = (one for one in entries(registry, name) if str(one.number) == ticket.number)
     return entry
 
 
 def previous_champion(registry: Any, name: str) -> str:
-    """Version that was champion before the present one, by the trail.
+    """Return the version that was champion before the current one, by the audit log.
 
     Raises
     ------
@@ -194,14 +194,14 @@ def previous_champion(registry: Any, name: str) -> str:
     if len(history) > 1 and history[-1] == present:
         return history[-2]
     raise TrackingError(
-        f"{name}: expected a champion before version {present} in the trail, got "
+        f"{name}: expected a champion before version {present} in the audit log, got "
         f"{' then '.join(history) or 'none'}. Name one: "
         "`python -m fmnist_lib.tracking rollback --to VERSION`."
     )
 
 
 def champions(trail: Sequence[TrailEntry]) -> list[str]:
-    """Champions that one can go back through, the present one last.
+    """Return the champions that a rollback can go back to, and the current one last.
 
     Examples
     --------
@@ -223,7 +223,7 @@ def champions(trail: Sequence[TrailEntry]) -> list[str]:
 
 
 def _rival(registry: Any, name: str, measures: Measures, compare: Compare | None) -> Rival | None:
-    """Find out how today's champion does on the challenger's held-out images."""
+    """Evaluate the current champion on the challenger's held-out images."""
     version = version_behind(registry, name, CHAMPION)
     if version is None:
         return None
@@ -235,8 +235,8 @@ def _rival(registry: Any, name: str, measures: Measures, compare: Compare | None
         return Rival(version, None, problem)
     try:
         return Rival(version, compare(version))
-    except Exception as error:  # noqa: BLE001 - a champion that can't be asked is not beaten
-        problem = f"the champion, version {version}, could not be asked: {error}"
+    except Exception as error:  # noqa: BLE001 - a champion that can't be evaluated stays
+        problem = f"the champion, version {version}, could not be evaluated: {error}"
         return Rival(version, None, problem)
 
 
@@ -258,20 +258,20 @@ def _require_real(registry: Any, name: str, version: str) -> None:
 
 
 def _tag(registry: Any, decision: PromotionDecision) -> None:
-    """Leave on the version what every gate said."""
+    """Tag the version with the result of every gate."""
     failed = ", ".join(gate.name for gate in decision.failed)
-    tags = {f"{GATE}{gate.name}": _line(gate) for gate in decision.gates}
+    tags = {f"{GATE}{gate.name}": _gate_text(gate) for gate in decision.gates}
     tags[PROMOTION] = "promoted" if decision.promoted else f"refused: {failed}"
     for key, value in tags.items():
         registry.set_model_version_tag(decision.name, decision.version, key, value)
 
 
-def _line(gate: GateResult) -> str:
+def _gate_text(gate: GateResult) -> str:
     return f"{'passed' if gate.passed else 'FAILED'}: {gate.measured} ({gate.required})"
 
 
 def read_measures(store: TrackingStore, name: str, version: str) -> Measures:
-    """Measures of a version, from its tags.
+    """Return the measures of a version, from its tags.
 
     Raises
     ------

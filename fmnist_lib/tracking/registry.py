@@ -1,4 +1,4 @@
-"""Models by name: register a version, give it its alias, load one back."""
+"""Register a model version, set its alias, load a model by name."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def register(
     """Register a logged model as a new version and point an alias to it.
 
     The alias is "challenger", or "synthetic" for a model fitted on synthetic images. Only
-    `fmnist_lib.tracking.promotion` makes a champion. A run is registered once: asked again, its
-    version is returned.
+    `fmnist_lib.tracking.promotion` makes a champion. Idempotent: a run that is registered already
+    keeps its version.
 
     Parameters
     ----------
@@ -69,11 +69,11 @@ def register(
     Raises
     ------
     TrackingError
-        The registry refused.
+        The registry failed.
     """
     database = store.database
     alias = SYNTHETIC if origin == "synthetic" else CHALLENGER
-    # SQLite gives up on a second writer instead of waiting for the first.
+    # SQLite fails on a second concurrent writer instead of waiting for the first.
     lock = nullcontext() if database is None else database_lock(database)
     with mlflow_calls(store.uri), lock:
         registry = client(store.uri)
@@ -92,9 +92,9 @@ def register(
 
 
 def add_version(registry: Any, name: str, source: str, **details: Any) -> str:
-    """Create a version, and try again when others do so at the same moment.
+    """Create a version; retry when it collides with a concurrent one.
 
-    MLflow itself gives up after three collisions.
+    MLflow itself stops after three collisions.
     """
     from mlflow.exceptions import MlflowException
 

@@ -1,4 +1,4 @@
-"""A training run as MLflow sees it: one parent, one child a candidate, one model version."""
+"""A training run in MLflow: one parent run, one child run per candidate, one model version."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 
 
 class CandidateDetails(TypedDict):
-    """What the search found for one candidate.
+    """Search result of one candidate.
 
-    ``params`` are the best pipeline's hyper-parameters; ``trials`` has a row a trial with the
+    ``params`` are the best pipeline's hyper-parameters; ``trials`` has a row per trial with the
     columns number, state ("complete", "pruned" or "failed"), value (higher is better), seconds
     (since the search began) and one for each hyper-parameter; None for a search without trials.
     """
@@ -68,7 +68,7 @@ class RunIdentity:
         Address of the publishing task, as ``metaflow.Task`` takes it.
     user : str
     git_commit : str or None
-        Commit of the checkout, when it is one.
+        Commit of the checkout; None outside git.
     """
 
     flow: str
@@ -79,7 +79,7 @@ class RunIdentity:
 
     @property
     def tags(self) -> dict[str, str]:
-        """MLflow tags that lead back to the run."""
+        """MLflow tags that identify the Metaflow run."""
         tags = {
             "metaflow.flow": self.flow,
             "metaflow.run_id": self.run_id,
@@ -102,23 +102,23 @@ class TrainingRecord:
     settings : Settings
     data_version : DataVersion
     leaderboard : DataFrame
-        One row a candidate; ``status`` is "champion", "ok", "baseline" or "failed: why".
+        One row per candidate; ``status`` is "champion", "ok", "baseline" or "failed: why".
     candidates : mapping of str to CandidateDetails
         By candidate id; a failed candidate may be missing.
     test_metrics : mapping of str to float
     measures : Measures
-        Of the champion, for the gates.
+        Of the winner, for the gates.
     pictures : tuple of Picture
     extra_gates : sequence of GateResult
-        Gates that only the caller can judge.
+        Gates that only the caller can evaluate.
     system : mapping of str to float
-        How busy the machine was; see `fmnist_lib.tracking.source.system_metrics`.
+        Load of the machine; see `fmnist_lib.tracking.source.system_metrics`.
     files : mapping of str to bytes
         Further files of the run, by path.
     environment : mapping
         Python, machine and packages; see `fmnist_lib.tracking.source.environment`.
     created : int
-        Milliseconds since 1970, the time of every metric: logged again, they change nothing.
+        Milliseconds since 1970, the timestamp of every metric, which makes logging idempotent.
     """
 
     identity: RunIdentity
@@ -137,7 +137,7 @@ class TrainingRecord:
 
     @property
     def key(self) -> str:
-        """Name of the run that no other run has."""
+        """Unique name of the run."""
         return f"{self.identity.flow}/{self.identity.run_id}"
 
     @property
@@ -151,13 +151,13 @@ class TrainingRecord:
 
     @property
     def version_tags(self) -> dict[str, str]:
-        """Tags of the model version: whence it comes, and how good it is on which images."""
+        """Tags of the model version: its origin and its measures."""
         return self.tags | self.measures.as_tags()
 
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """Where MLflow keeps a training run.
+    """Location of a training run in MLflow.
 
     Attributes
     ----------
@@ -170,7 +170,7 @@ class TrackedRun:
     tracking_uri : str
         Address of the store, without credentials.
     decision : PromotionDecision or None
-        What the gates said; None when they had been asked before.
+        Result of the gates; None when an earlier call has checked them.
     """
 
     run_id: str
@@ -190,8 +190,8 @@ def log_training_run(
 ) -> TrackedRun:
     """Log a finished training run, register its model, and promote it if it passes the gates.
 
-    What an earlier call has logged before it failed is found again and completed, so that the
-    store holds every run once.
+    Idempotent: what an earlier call has logged before it failed is completed, so that the store
+    holds every run once.
 
     Parameters
     ----------
@@ -253,7 +253,7 @@ def _promote(
     version: RegisteredVersion,
     compare: Compare | None,
 ) -> PromotionDecision | None:
-    """Ask the gates, once for every version."""
+    """Check the gates, once per version."""
     if is_decided(store, version.name, version.version):
         return None
     return promote(

@@ -1,4 +1,4 @@
-"""Which source, packages and machine a run was made with."""
+"""Source, packages and machine of a run."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def environment() -> dict[str, Any]:
 
 
 def system_metrics() -> dict[str, float]:
-    """Return how busy the machine is and what this process and its children have used.
+    """Return the machine's load and the resources that this process and its children have used.
 
     The first three are named as MLflow names them, so that its page of system metrics shows them.
     """

@@ -1,4 +1,4 @@
-"""Runs that wait for a tracking store which was away when they ended."""
+"""Spool of runs whose tracking store was unavailable when they ended."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _RECORD, _MODEL, _PROBLEM = "record.pickle", "model", "problem.txt"
 
 
 def keep(directory: Path, record: TrainingRecord, model: SavedModel, problem: str) -> Path:
-    """Put a run where `deliver` finds it, whole or not at all.
+    """Spool a run for `deliver`, atomically.
 
     Parameters
     ----------
     directory : Path
-        Of everything that waits.
+        The spool.
     record : TrainingRecord
     model : SavedModel
         Its directory is copied.
     problem : str
-        Why the run has to wait.
+        Why the run could not be logged.
     """
     place = directory / record.key.replace("/", "-")
     unfinished = place.with_name(f".{place.name}.unfinished")
@@ -55,12 +55,12 @@ def waiting(directory: Path) -> list[Path]:
 
 @contextmanager
 def only_one(directory: Path) -> Iterator[None]:
-    """Make sure that nobody else is delivering.
+    """Lock the spool against concurrent deliveries.
 
     Raises
     ------
     TrackingError
-        Somebody is.
+        Another process is delivering.
     """
     from filelock import FileLock, Timeout
 
@@ -70,26 +70,26 @@ def only_one(directory: Path) -> Iterator[None]:
             yield
     except Timeout:
         raise TrackingError(
-            f"{directory}: expected to be alone, another process is delivering. Wait for it."
+            f"{directory}: expected no other delivery, another process is delivering. Wait for it."
         ) from None
 
 
 def deliver(store: TrackingStore, place: Path) -> TrackedRun:
-    """Log a run that waited, and remove it from the spool.
+    """Log a spooled run, and remove it from the spool.
 
-    Stopped at any moment, it can be called again: what the store has of the run is completed.
+    Idempotent: after an interruption, another call completes what the store has of the run.
 
     Raises
     ------
     TrackingError
-        What waits can't be read, or the store fails again; the run goes on waiting.
+        The spooled run can't be read, or the store fails again; the run stays in the spool.
     """
     try:
         record, model = pickle.loads((place / _RECORD).read_bytes())  # noqa: S301 (written by us)
     except Exception as error:  # noqa: BLE001 (whatever a damaged or foreign pickle raises)
         raise TrackingError(
-            f"{place}: expected a run that `keep` wrote with this version of the project, got: "
-            f"{error!r}. Check out the version it was made with, or delete the directory."
+            f"{place}: expected a run that this version of the project spooled, got: "
+            f"{error!r}. Check out the version that spooled it, or delete the directory."
         ) from None
     tracked = log_training_run(store, record, replace(model, directory=place / _MODEL))
     shutil.rmtree(place)

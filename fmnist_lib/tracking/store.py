@@ -1,4 +1,4 @@
-"""Where MLflow keeps its runs: a server, or a SQLite file that is made ready on first use."""
+"""MLflow's tracking store: a server, or a SQLite file that is migrated on first use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from fmnist_lib.config import TrackingConfig
 
-#: A second run waits this long while the first one migrates the database.
+#: Timeout for another run to migrate the database.
 LOCK_SECONDS = 180
 #: MLflow's own defaults (7 retries of 120 s) would hang a finished training run for minutes.
 #: What the user has set in the environment stays.
@@ -33,7 +33,7 @@ _ENVIRONMENT = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-#: For calls that only find out whether anybody answers.
+#: For calls that only check whether the server answers.
 FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 
 
@@ -86,7 +86,7 @@ def resolve_uri(config: TrackingConfig, root: Path, environment_uri: str | None 
 def prepare_store(
     config: TrackingConfig, root: Path, environment_uri: str | None = None
 ) -> TrackingStore:
-    """Make the tracking store usable: database migrated, experiment there.
+    """Migrate the database and create the experiment, where needed.
 
     Safe to call from several processes at once and cheap when there is nothing to do, so a flow
     can call it early, beside the search, and again before it publishes.
@@ -120,7 +120,7 @@ def prepare_store(
 
 @contextmanager
 def quiet_mlflow(**environment: str) -> Iterator[None]:
-    """Run MLflow without telemetry, chatter or long retries; what the user has set stays set."""
+    """Run MLflow without telemetry, log output or long retries; the user's settings stay."""
     wanted = {**_ENVIRONMENT, **environment}
     added = [name for name in wanted if name not in os.environ]
     os.environ.update({name: wanted[name] for name in added})
@@ -143,7 +143,7 @@ def quiet_mlflow(**environment: str) -> Iterator[None]:
 
 @contextmanager
 def mlflow_calls(uri: str, **environment: str) -> Iterator[None]:
-    """Run calls to a store quietly; whatever goes wrong with it becomes a TrackingError."""
+    """Run calls to a store quietly; raise its errors as TrackingError."""
     if problem := address_problem(uri):
         raise TrackingError(f"MLflow at {without_credentials(uri)}: {problem}.")
     with quiet_mlflow(**environment):
@@ -166,7 +166,7 @@ def mlflow_calls(uri: str, **environment: str) -> Iterator[None]:
 
 
 def _open_database(uri: str) -> None:
-    """Read a database once: MLflow would try for almost two minutes, without a message."""
+    """Fail fast if a database can't be read: MLflow retries silently for almost two minutes."""
     database = sqlite_file(uri)
     if database is None:
         if is_database(uri):
@@ -194,9 +194,9 @@ def client(uri: str) -> Any:
 
 
 class BoundedClient:
-    """An `MlflowClient` that gives up when all its calls together have taken too long.
+    """An `MlflowClient` with one deadline for all its calls together.
 
-    A slow server answers every request in time, and could still hold a run up for hours.
+    A slow server that meets the timeout of every request could still delay a run for hours.
     """
 
     def __init__(self, uri: str, seconds: float) -> None:
@@ -207,9 +207,9 @@ class BoundedClient:
     def __getattr__(self, name: str) -> Any:
         if time.monotonic() > self._deadline:
             raise TrackingError(
-                f"MLflow at {without_credentials(self._uri)}: expected it to take a run within "
-                f"{self._seconds:g} seconds, it is slower. Raise tracking.max_seconds, or look "
-                "after the server."
+                f"MLflow at {without_credentials(self._uri)}: expected it to log a run within "
+                f"{self._seconds:g} seconds, it is slower. Raise tracking.max_seconds, or check "
+                "the server."
             )
         return getattr(self._client, name)
 
@@ -243,9 +243,9 @@ def without_credentials(uri: str) -> str:
 
 
 def _migrate_once(database: Path) -> None:
-    """Build a new database beside its place and move it there whole.
+    """Create a missing database atomically: under a temporary name, then renamed.
 
-    A run that is killed during the migration leaves no half-made database behind.
+    A run that is killed during the migration leaves no partial database behind.
     """
     if database.exists():
         return
@@ -263,7 +263,7 @@ def _migrate_once(database: Path) -> None:
 
 
 def _experiment_id(uri: str, name: str, artifacts: str | None) -> str:
-    """Return the experiment's id, creating it if need be, even if another run does so now."""
+    """Return the experiment's id, creating it if need be; safe against concurrent runs."""
     from mlflow.exceptions import MlflowException
 
     tracking = client(uri)
@@ -284,7 +284,7 @@ def _experiment_id(uri: str, name: str, artifacts: str | None) -> str:
 
 
 def _message(uri: str, error: Exception) -> str:
-    """One message: what, expected, got, what to do."""
+    """Return one message: what, expected, got, how to fix it."""
     address = without_credentials(uri)
     reason = str(error).strip().partition("\n")[0] or type(error).__name__
     hint = "Check that the server is up and reachable, or set tracking.uri"
@@ -293,6 +293,6 @@ def _message(uri: str, error: Exception) -> str:
     elif sqlite_file(uri) is not None:
         hint = "Check that its directory can be written, or set tracking.uri"
     return (
-        f"MLflow at {address}: expected it to answer and to keep the run, got: "
+        f"MLflow at {address}: expected it to answer and to store the run, got: "
         f"{reason.replace(uri, address).rstrip('.')}. {hint}."
     )

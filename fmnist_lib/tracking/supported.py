@@ -1,4 +1,4 @@
-"""Which tracking stores and names MLflow takes, known without importing it."""
+"""Checks of the tracking store that need no import of MLflow."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _REVISION = re.compile(r"^(down_)?revision\s*=\s*[\"'](\w+)[\"']", re.MULTILINE)
 
 
 def check_store(config: TrackingConfig, root: Path, environment_uri: str | None) -> None:
-    """Refuse a store that could not keep a run at its end.
+    """Raise if a run could not be logged to the store at its end.
 
-    A server that does not answer is no reason: its runs are spooled.
+    A server that does not answer passes: its runs are spooled.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def check_store(config: TrackingConfig, root: Path, environment_uri: str | None)
     Raises
     ------
     ConfigError
-        The message names the key or the variable, and the way out.
+        The message names the key or the variable, and the fix.
     """
     key = "tracking.uri" if config.uri or not environment_uri else "MLFLOW_TRACKING_URI"
     uri = resolve_uri(config, root, environment_uri)
@@ -53,7 +53,7 @@ def check_store(config: TrackingConfig, root: Path, environment_uri: str | None)
 
 
 def _check_database(key: str, database: Path) -> None:
-    """Refuse a SQLite file that cannot be read or written, or is of another MLflow."""
+    """Raise if a SQLite file cannot be read or written, or is of another MLflow version."""
     problem = _database_problem(database)
     if problem:
         raise ConfigError(f"{key}: expected {database} to be a database of MLflow: {problem}.")

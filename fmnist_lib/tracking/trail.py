@@ -1,8 +1,8 @@
-"""Who became champion when and why: an append-only trail that also makes promotions take turns.
+"""Append-only audit log of promotions (who, when, why), which also runs them one at a time.
 
-The trail of a model is a registered model of its own, ``<name>-promotions``; each of its versions
-is an entry. MLflow counts versions up by one on every kind of store, so the numbers are tickets as
-well: an entry's turn comes when every entry before it is closed (Lamport, "A new solution of
+The log of a model is a registered model of its own, ``<name>-promotions``; each of its versions is
+an entry. MLflow numbers versions consecutively on every kind of store, so the numbers also serve
+as tickets: an entry is processed when every entry before it is closed (Lamport, "A new solution of
 Dijkstra's concurrent programming problem", CACM 1974).
 """
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 Outcome = Literal["open", "promoted", "refused", "rolled back", "failed", "abandoned"]
 _OPEN, _CLOSED, _ABANDONED = "open", "closed", "abandoned"
-#: An entry whose turn it is, and that stays open for so long, belongs to a process that died.
+#: The first open entry times out after this: its process has died.
 ABANDONED_SECONDS = 120.0
-#: How long one promotion waits for those before it.
+#: Timeout for all earlier promotions together.
 WAIT_SECONDS = 900.0
 _POLL_SECONDS = 0.2
 
@@ -45,14 +45,14 @@ class TrailEntry:
         UTC.
     action : {"promote", "rollback"}
     version : str
-        That was to become champion.
+        Proposed champion.
     before : str or None
-        Champion when its turn came.
+        Champion when the entry was processed.
     outcome : str
-        "open" while it waits or runs; "failed" and "abandoned" moved nothing or died.
+        "open" while waiting or running; "failed" raised an error; "abandoned" timed out.
     by, reason : str
     gates : dict of str to str
-        What every gate said.
+        Result of every gate.
     """
 
     number: int
@@ -67,59 +67,59 @@ class TrailEntry:
 
 
 class Turn:
-    """An entry while it is its turn."""
+    """The entry that is being processed."""
 
     def __init__(self, registry: Any, trail: str, number: str) -> None:
         self._registry, self._trail = registry, trail
         self.number = number
 
     def write(self, **tags: str) -> None:
-        """Add to the entry."""
+        """Set tags of the entry."""
         for key, value in tags.items():
             self._registry.set_model_version_tag(self._trail, self.number, key, value)
 
     def require(self) -> None:
-        """Raise if others have given this entry up, so that it must not move the alias."""
+        """Raise if another process has marked the entry abandoned: it must not move the alias."""
         entry = self._registry.get_model_version(self._trail, self.number)
         if entry.tags.get("state") != _OPEN:
             raise TrackingError(
-                f"promotion {self.number} of {self._trail}: expected to be done within "
-                f"{ABANDONED_SECONDS:.0f} seconds, others have given it up. Promote again with "
+                f"promotion {self.number} of {self._trail}: expected to finish within "
+                f"{ABANDONED_SECONDS:.0f} seconds, timed out. Promote again with "
                 "`python -m fmnist_lib.tracking promote VERSION`."
             )
 
 
 def trail_name(name: str) -> str:
-    """Name of the registered model whose versions are the entries."""
+    """Return the name of the registered model whose versions are the entries."""
     return f"{name}-promotions"
 
 
 def entries(registry: Any, name: str) -> list[TrailEntry]:
-    """Every attempt to move the alias of a model, in order."""
+    """Return every attempt to move the alias of a model, in order."""
     found = registry.search_model_versions(f"name = '{trail_name(name)}'")
     return sorted((_entry(version) for version in found), key=lambda entry: entry.number)
 
 
 @contextmanager
 def turn(registry: Any, name: str, version: str, action: str, by: str) -> Iterator[Turn]:
-    """Add an entry, wait for its turn, and close it afterwards, whatever happens.
+    """Add an entry, wait until every earlier one is closed, and close it on exit.
 
     Raises
     ------
     TrackingError
-        The turn did not come in time.
+        The earlier entries were not closed in time.
     """
     trail = trail_name(name)
     tags = {"action": action, "version": version, "by": by, "state": _OPEN}
-    mine = Turn(registry, trail, _add(registry, trail, f"models:/{name}/{version}", tags))
+    ticket = Turn(registry, trail, _add(registry, trail, f"models:/{name}/{version}", tags))
     try:
-        _wait(registry, trail, int(mine.number))
-        yield mine
+        _wait(registry, trail, int(ticket.number))
+        yield ticket
     except BaseException as error:
         with contextlib.suppress(Exception):
-            mine.write(outcome="failed", reason=str(error)[:500], state=_CLOSED)
+            ticket.write(outcome="failed", reason=str(error)[:500], state=_CLOSED)
         raise
-    mine.write(state=_CLOSED)
+    ticket.write(state=_CLOSED)
 
 
 def _add(registry: Any, trail: str, source: str, tags: dict[str, str]) -> str:
@@ -131,7 +131,7 @@ def _add(registry: Any, trail: str, source: str, tags: dict[str, str]) -> str:
 
 
 def _wait(registry: Any, trail: str, number: int) -> None:
-    """Wait until every earlier entry is closed; give up those whose process has died."""
+    """Wait until every earlier entry is closed; mark those that time out as abandoned."""
     started = changed = time.monotonic()
     head = -1
     while (first := _first_open(registry, trail)) < number:
@@ -139,12 +139,12 @@ def _wait(registry: Any, trail: str, number: int) -> None:
         if first != head:
             head, changed = first, now
         elif now - changed > ABANDONED_SECONDS:
-            for key, value in (("reason", "no sign of life"), ("state", _ABANDONED)):
+            for key, value in (("reason", "timed out"), ("state", _ABANDONED)):
                 registry.set_model_version_tag(trail, str(first), key, value)
         if now - started > WAIT_SECONDS:
             raise TrackingError(
-                f"{trail}: expected the turn of promotion {number} within {WAIT_SECONDS:.0f} "
-                f"seconds, {first} is still open. Look at it with "
+                f"{trail}: expected the promotions before {number} to end within "
+                f"{WAIT_SECONDS:.0f} seconds, {first} is still open. Look at it with "
                 "`python -m fmnist_lib.tracking trail`, then promote again."
             )
         time.sleep(_POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 (no secret)
@@ -173,7 +173,7 @@ def _entry(version: Any) -> TrailEntry:
 
 
 def _gates(tag: str) -> dict[str, str]:
-    """Gates of an entry; none for a tag that this project did not write."""
+    """Parse the gates of an entry; empty for a tag that this project did not write."""
     try:
         gates = json.loads(tag)
     except ValueError:

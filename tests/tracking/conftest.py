@@ -158,12 +158,12 @@ def fresh_database(tmp_path_factory, elsewhere):
 
 @pytest.fixture(scope="session")
 def contents():
-    """Give everything that may not differ between two deliveries of a run."""
+    """Return a function that reads everything that two deliveries of a run must have in common."""
     return _contents
 
 
 def _contents(uri, experiment):
-    """Everything the store holds of every run, as far as it may not differ between deliveries."""
+    """Return what the store holds of every run and two deliveries must have in common."""
     tracking = client(uri)
     experiment_id = tracking.get_experiment_by_name(experiment).experiment_id
     found = {}

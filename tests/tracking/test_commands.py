@@ -22,9 +22,7 @@ def command(store, tmp_path, capsys, monkeypatch):
     return run
 
 
-def test_a_champion_is_promoted_rolled_back_and_all_of_it_in_the_trail(
-    command, store, make_record, saved_model
-):
+def test_promotions_and_rollbacks_are_in_the_audit_log(command, store, make_record, saved_model):
     for number, accuracy in enumerate((0.88, 0.9), start=1):
         record = make_record(run_id=str(number), accuracy=accuracy)
         log_training_run(store, record, saved_model)
@@ -43,7 +41,7 @@ def test_a_champion_is_promoted_rolled_back_and_all_of_it_in_the_trail(
     outcomes = ["promoted", "promoted", "rolled back", "promoted", "refused"]
     assert [line.split("  version ")[1][5:17].strip() for line in output.splitlines()] == outcomes
     assert "by me, champion before: 2. complaints" in output
-    assert command("sync")[1].startswith("Nothing waits in ")
+    assert command("sync")[1].startswith("No spooled runs in ")
 
 
 @pytest.mark.parametrize(
@@ -55,12 +53,12 @@ def test_a_champion_is_promoted_rolled_back_and_all_of_it_in_the_trail(
         (["rollback", "--to", "7"], "which does not exist"),
     ],
 )
-def test_what_goes_wrong_is_one_message(command, words, message):
+def test_an_error_is_one_message(command, words, message):
     status, output, errors = command(*words)
     assert (status, output) == (1, "")
     assert message in errors
     assert errors.count("\n") == 1
 
 
-def test_before_the_first_promotion_the_trail_is_empty(command):
-    assert command("trail")[1].startswith("Nobody has tried")
+def test_before_the_first_promotion_the_audit_log_is_empty(command):
+    assert command("trail")[1].startswith("No promotions of fashion-mnist yet")

@@ -11,7 +11,7 @@ class Recorder:
         self.batches.append((run_id, len(metrics), len(params), len(tags)))
 
 
-def test_numbers_that_are_not_finite_and_names_mlflow_refuses_are_dealt_with():
+def test_non_finite_numbers_are_left_out_and_forbidden_characters_replaced():
     logged = metrics({"a b[0]": 1, "missing": None, "nan": float("nan"), "inf": float("inf")})
     assert [(metric.key, metric.value) for metric in logged] == [("a b_0_", 1.0)]
 

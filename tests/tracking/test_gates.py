@@ -39,7 +39,7 @@ def test_a_good_model_passes_every_gate(make_measures):
         ({"git_commit": None}, ["clean-git"]),
     ],
 )
-def test_what_is_wrong_with_a_model_is_named(make_measures, change, gates):
+def test_the_failed_gates_are_named(make_measures, change, gates):
     assert failed(make_measures(**(CLEAN | change))) == gates
 
 
@@ -63,7 +63,7 @@ def test_only_a_significantly_worse_model_is_refused(make_measures, n_lost, n_wo
     assert failed(measures, Rival("3", theirs)) == (["not-worse"] if worse else [])
 
 
-def test_a_champion_that_could_not_be_asked_is_not_beaten(make_measures):
+def test_a_champion_that_could_not_be_evaluated_is_not_replaced(make_measures):
     results = check_gates(make_measures(**CLEAN), GATES, Rival("3", None, "other images"))
     (gate,) = (one for one in results if not one.passed)
     assert (gate.name, gate.explanation) == ("not-worse", "other images")
@@ -75,11 +75,11 @@ def test_measures_survive_as_tags(make_measures):
     again = Measures.from_tags(json.loads(json.dumps(tags)), "m 1")
     np.testing.assert_array_equal(again.correct, measures.correct)
     assert again.as_tags() == tags
-    # MLflow takes 100,000 characters a tag.
+    # MLflow takes 100,000 characters per tag.
     assert max(map(len, tags.values())) < 2000
 
 
 @pytest.mark.parametrize("damage", [{"test.correct": "zz"}, {"measures": "{}"}, {"measures": "x"}])
 def test_damaged_tags_are_one_message(make_measures, damage):
-    with pytest.raises(TrackingError, match=r"m 1: expected the measures .* Train anew"):
+    with pytest.raises(TrackingError, match=r"m 1: expected the measures .* Train again"):
         Measures.from_tags(make_measures().as_tags() | damage, "m 1")

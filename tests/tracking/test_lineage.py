@@ -47,7 +47,7 @@ def test_a_run_says_what_changed_since_the_champion(
     assert tags == ["0a1b.dir", "9f8e.dir"]
 
 
-def test_a_store_that_is_away_costs_only_the_comparison(make_record, tmp_path, caplog):
+def test_a_store_that_is_unavailable_costs_only_the_comparison(make_record, tmp_path, caplog):
     version = make_record().data_version
     dataset = Dataset(*[Split(np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8))] * 3)
     config = TrackingConfig(uri="http://127.0.0.1:9")

@@ -55,7 +55,7 @@ def postgresql():
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def test_of_twenty_promotions_at_once_one_is_champion_and_all_are_in_the_trail(
+def test_of_twenty_concurrent_promotions_one_is_champion_and_all_are_in_the_audit_log(
     postgresql, make_measures, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", "40")
@@ -85,7 +85,7 @@ def test_of_twenty_promotions_at_once_one_is_champion_and_all_are_in_the_trail(
     assert {entry.version for entry in trail} == {version for version, _ in jobs}
     assert {entry.outcome for entry in trail} <= {"promoted", "refused"}
     assert all(len(entry.gates) == 9 for entry in trail)
-    # Each was held against the champion of its turn, so the champions only get better.
+    # Each was compared with the champion at that time, so the champions only get better.
     present, accuracy = None, 0.0
     measured = {version: measures.accuracy.value for version, measures in jobs}
     for entry in trail:

@@ -28,7 +28,7 @@ images = np.load(sys.argv[2])
 np.save(sys.argv[3], champion.predict_proba(images))
 """
 
-#: What a consumer does who has MLflow and the model, and not this project.
+#: A consumer with MLflow and the model, but without this project.
 PLAIN_MLFLOW = """
 import sys
 import mlflow

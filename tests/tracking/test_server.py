@@ -71,7 +71,7 @@ def server(fresh_database, tmp_path):
 def test_a_server_killed_at_random_moments_gets_every_run_once_and_whole(
     server, make_record, saved_model, contents, tmp_path, monkeypatch, capsys
 ):
-    # A promotion that the kill has cut off keeps the next ones waiting for so long.
+    # A promotion that the kill has interrupted blocks the next ones for this long.
     monkeypatch.setattr(trail, "ABANDONED_SECONDS", 3.0)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")

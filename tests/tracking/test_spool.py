@@ -15,7 +15,7 @@ from fmnist_lib.tracking.store import client
 from fmnist_lib.tracking.trail import entries
 
 
-def test_a_run_that_waited_is_delivered_once_and_gone(
+def test_a_spooled_run_is_delivered_once_and_removed(
     store, make_record, saved_model, contents, tmp_path
 ):
     record = make_record()
@@ -78,7 +78,7 @@ def test_what_was_logged_before_the_failure_is_completed(
     assert registry.get_model_version_by_alias("fashion-mnist", "champion").version == 1
 
 
-def test_a_twin_from_a_lost_answer_is_deleted(store, make_record, saved_model):
+def test_a_duplicate_from_a_lost_response_is_deleted(store, make_record, saved_model):
     record, tracking = make_record(), client(store.uri)
     for key in (record.key, f"{record.key}/fast", f"{record.key}9"):
         for _ in range(2):
@@ -89,7 +89,7 @@ def test_a_twin_from_a_lost_answer_is_deleted(store, make_record, saved_model):
     assert keys == sorted([record.key, *others, f"{record.key}9", f"{record.key}9"])
 
 
-def test_a_slow_server_is_given_up(store, make_record, saved_model):
+def test_a_slow_server_times_out(store, make_record, saved_model):
     record = make_record()
     tracking = record.settings.tracking.model_copy(update={"max_seconds": 1e-6})
     settings = record.settings.model_copy(update={"tracking": tracking})
@@ -98,7 +98,7 @@ def test_a_slow_server_is_given_up(store, make_record, saved_model):
         log_training_run(store, hurried, saved_model)
 
 
-def test_two_deliveries_at_once_are_refused(tmp_path):
+def test_concurrent_deliveries_are_refused(tmp_path):
     (tmp_path / "spool").mkdir()
     with (
         FileLock(tmp_path / "spool" / ".lock"),
@@ -108,7 +108,7 @@ def test_two_deliveries_at_once_are_refused(tmp_path):
         pass
 
 
-def test_what_cannot_be_read_is_one_message_and_the_others_are_delivered(
+def test_an_unreadable_run_is_one_message_and_the_others_are_delivered(
     store, make_record, saved_model, tmp_path, capsys, monkeypatch
 ):
     spool = tmp_path / "mlruns" / "spool"
@@ -119,7 +119,7 @@ def test_what_cannot_be_read_is_one_message_and_the_others_are_delivered(
     assert main(["--root", str(tmp_path), "sync"]) == 1
     out, err = capsys.readouterr()
     assert "FashionMnistTrain-2 is models:/fashion-mnist/1, champion: passed all" in out
-    assert err.startswith("FashionMnistTrain-1 goes on waiting: ")
+    assert err.startswith("FashionMnistTrain-1 stays in the spool: ")
     assert "Traceback" not in err
     assert waiting(spool) == [damaged]
 
@@ -128,12 +128,14 @@ def test_what_cannot_be_read_is_one_message_and_the_others_are_delivered(
 def test_a_damaged_record_of_a_run_is_one_message_and_stays(content, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "record.pickle").write_bytes(content)
-    with pytest.raises(TrackingError, match="expected a run that `keep` wrote"):
+    with pytest.raises(
+        TrackingError, match="expected a run that this version of the project spooled"
+    ):
         deliver(None, tmp_path / "run")
     assert (tmp_path / "run" / "record.pickle").read_bytes() == content
 
 
-def test_a_tag_of_the_trail_that_others_wrote_hides_no_entry(store, tmp_path):
+def test_a_foreign_tag_in_the_audit_log_hides_no_entry(store, tmp_path):
     registry = client(store.uri)
     registry.create_registered_model("m-promotions")
     for gates in ("no JSON", "[1]", '{"accuracy": "passed"}'):

@@ -76,7 +76,7 @@ def test_a_server_that_is_not_there_is_reported_within_seconds(tmp_path):
     assert f"http://127.0.0.1:{port}" in str(caught.value)
 
 
-def test_a_server_that_never_answers_is_given_up_within_seconds(tmp_path):
+def test_a_server_that_never_answers_times_out_within_seconds(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         start = time.monotonic()
         with pytest.raises(TrackingError, match="expected it to answer"):
