@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; 0 when the bundle is what was packed."""
+    """Run the command line; return 0 when the bundle is unchanged."""
     parser = argparse.ArgumentParser(prog="python -m fmnist_lib.release", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    check = commands.add_parser("verify", help="name everything that was changed")
+    check = commands.add_parser("verify", help="list everything that was changed")
     check.add_argument(
         "bundle", type=path_argument, help="zip file, or the directory it was unpacked to"
     )
-    check.add_argument("--sha256", help="of the zip file, as the run's summary and MLflow have it")
+    check.add_argument("--sha256", help="of the zip file, from the run's summary")
     out = commands.add_parser("unpack", help="check it, then unpack it into a new directory")
     out.add_argument("bundle", type=path_argument)
     out.add_argument("directory", type=path_argument)
@@ -46,7 +46,7 @@ def _verify(bundle: Path, sha256: str | None) -> int:
         )
     problems = verify(bundle)
     if not problems and sha256 and sha256_of(bundle) != sha256.strip().lower():
-        problems = [f"{bundle.name}: another bundle than the one with the SHA-256 {sha256}"]
+        problems = [f"{bundle.name}: expected the SHA-256 {sha256}, got another"]
     for problem in problems:
         sys.stdout.write(f"{problem}\n")
     if not problems:

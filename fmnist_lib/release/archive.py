@@ -1,7 +1,7 @@
-"""A bundle's zip file: sealed, checked to the last byte, and unpacked with care.
+"""Seal, verify and safely unpack a bundle's zip file.
 
-Every file's SHA-256 stands in the manifest. Whatever a zip file has besides (headers, directory,
-dates) is covered by the seal: a comment at the very end with the SHA-256 of all bytes before it.
+The manifest holds the SHA-256 of every file. The rest of the zip file (headers, directory, dates)
+is covered by the seal: a comment at the very end with the SHA-256 of all bytes before it.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ _END = 22
 _CHUNK = 1 << 20
 _STRUCTURE = "the zip file's own structure (header, directory or seal): changed"
 _BROKEN = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile)
-#: Letters that every file system and every shell takes.
+#: Characters that every file system and every shell accepts.
 _SAFE = re.compile(r"[A-Za-z0-9._+@=-]+(/[A-Za-z0-9._+@=-]+)*")
 
 
 class BundleError(FmnistError):
-    """A bundle is not what was packed, or not safe to unpack."""
+    """A bundle was changed, or is not safe to unpack."""
 
 
 def seal(path: Path) -> None:
     """Append the SHA-256 of a zip file that has no comment yet."""
     with path.open("r+b") as file:
-        # The length of the comment is part of what is sealed.
+        # The seal covers the length of the comment.
         file.seek(-2, 2)
         file.write(struct.pack("<H", _SEAL_LENGTH))
         file.seek(0)
@@ -53,7 +53,7 @@ def seal(path: Path) -> None:
 
 
 def verify(path: Path) -> list[str]:
-    """Name everything in a bundle, packed or unpacked, that is not as it was written.
+    """List everything in a bundle, packed or unpacked, that was changed.
 
     Parameters
     ----------
@@ -63,8 +63,8 @@ def verify(path: Path) -> list[str]:
     Returns
     -------
     list of str
-        Empty when every byte is the one that was packed. Beside an unpacked bundle's files others
-        may lie (see `fmnist_lib.release.reproduce.other_files`), but no modules among them.
+        Empty when every byte is unchanged. An unpacked bundle may also contain other files (see
+        `fmnist_lib.release.reproduce.other_files`), but no added modules beside packed files.
     """
     if path.is_dir():
         return different_files(path)
@@ -85,21 +85,21 @@ def sha256_of(path: Path) -> str:
 
 
 def is_sealed(path: Path) -> bool:
-    """Whether the seal fits every byte before it."""
+    """Return whether the seal matches all bytes before it."""
     size = path.stat().st_size - _SEAL_LENGTH
     if size < _END:
         return False
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while size and (piece := file.read(min(_CHUNK, size))):
-            digest.update(piece)
-            size -= len(piece)
+        while size and (chunk := file.read(min(_CHUNK, size))):
+            digest.update(chunk)
+            size -= len(chunk)
         found = file.read()
     return found == _PREFIX + digest.hexdigest().encode()
 
 
 def unpack(path: Path, directory: Path, prefix: str = "") -> None:
-    """Unpack a bundle into a new directory, or nothing of it.
+    """Unpack a bundle into a new directory; on failure nothing remains.
 
     Parameters
     ----------
@@ -113,8 +113,8 @@ def unpack(path: Path, directory: Path, prefix: str = "") -> None:
     Raises
     ------
     BundleError
-        The bundle was changed; a name is absolute, leads outside, or is no plain file's; it is too
-        large; or the directory is in use.
+        The bundle was changed; a name is absolute, leads outside, or is not a regular file's; it
+        is too large; or the directory is in use.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise BundleError(
@@ -137,7 +137,7 @@ def unpack(path: Path, directory: Path, prefix: str = "") -> None:
 
 
 def _extract_all(archive: zipfile.ZipFile, directory: Path, prefix: str) -> None:
-    """Write the members; trouble with the output is not reported as a damaged bundle."""
+    """Write the members; a failure to write is not reported as a damaged bundle."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for member in archive.infolist():
@@ -151,7 +151,7 @@ def _extract_all(archive: zipfile.ZipFile, directory: Path, prefix: str) -> None
 
 
 def _unsafe(path: Path) -> list[str]:
-    """Name what must not be unpacked, whoever sealed it."""
+    """List what must not be unpacked, even from an intact bundle."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -164,10 +164,10 @@ def _unsafe(path: Path) -> list[str]:
     except _BROKEN as error:
         return [f"{_STRUCTURE} ({error})"]
     names = [member.filename for member in members]
-    problems = [f"{name!r}: no safe name" for name in names if not _is_safe(name)]
-    problems += [f"{m.filename}: no plain file" for m in members if not _is_plain(m)]
+    problems = [f"{name!r}: unsafe name" for name in names if not _is_safe(name)]
+    problems += [f"{m.filename}: not a regular file" for m in members if not _is_regular(m)]
     problems += [
-        f"{name}: there twice" for name in sorted({n for n in names if names.count(n) > 1})
+        f"{name}: duplicate name" for name in sorted({n for n in names if names.count(n) > 1})
     ]
     size = sum(member.file_size for member in members)
     if size > MAX_BYTES or len(members) > MAX_FILES:
@@ -182,17 +182,17 @@ def _is_safe(name: str) -> bool:
     return bool(_SAFE.fullmatch(name)) and not {".", ".."} & set(parts)
 
 
-def _is_plain(member: zipfile.ZipInfo) -> bool:
+def _is_regular(member: zipfile.ZipInfo) -> bool:
     kind = stat.S_IFMT(member.external_attr >> 16)
     return kind in {0, stat.S_IFREG} and not member.is_dir()
 
 
 def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    # "x": never through a link or over a file that is there.
+    # "x": never through a link or over an existing file.
     with archive.open(member) as source, target.open("xb") as output:
-        for piece in _checked_pieces(source, member.filename):
-            output.write(piece)
+        for chunk in _checked_chunks(source, member.filename):
+            output.write(chunk)
 
 
 def _different_members(path: Path) -> list[str]:
@@ -201,7 +201,7 @@ def _different_members(path: Path) -> list[str]:
         members = {member.filename: member for member in archive.infolist()}
         problems = _manifest_members(archive, members)
         for name, member in members.items():
-            if not _header_fits(raw, member):
+            if not _header_matches(raw, member):
                 problems.append(f"{name}: its header in the zip file changed")
     return list(dict.fromkeys(problems))
 
@@ -237,35 +237,35 @@ def _sha256(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> str | None:
     digest = hashlib.sha256()
     try:
         with archive.open(member) as source:
-            for piece in _pieces(source):
-                digest.update(piece)
+            for chunk in _chunks(source):
+                digest.update(chunk)
     except (*_BROKEN, zlib.error):
         return None
     return digest.hexdigest()
 
 
-def _pieces(source: IO[bytes]) -> Iterator[bytes]:
-    while piece := source.read(_CHUNK):
-        yield piece
+def _chunks(source: IO[bytes]) -> Iterator[bytes]:
+    while chunk := source.read(_CHUNK):
+        yield chunk
 
 
-def _checked_pieces(source: IO[bytes], name: str) -> Iterator[bytes]:
-    """Yield a member's content; an error of the disk it is read from is reported as one."""
+def _checked_chunks(source: IO[bytes], name: str) -> Iterator[bytes]:
+    """Yield a member's content; report a failure to read as such, not as one to write."""
     while True:
         try:
-            piece = source.read(_CHUNK)
+            chunk = source.read(_CHUNK)
         except OSError as error:
             raise BundleError(
                 f"{name}: expected to read it from the bundle, got: {error.strerror or error}. "
                 "Check the disk."
             ) from error
-        if not piece:
+        if not chunk:
             return
-        yield piece
+        yield chunk
 
 
-def _header_fits(raw: IO[bytes], member: zipfile.ZipInfo) -> bool:
-    """Whether the header before a member's content is the one its directory entry tells of."""
+def _header_matches(raw: IO[bytes], member: zipfile.ZipInfo) -> bool:
+    """Return whether the header before a member's content matches its directory entry."""
     raw.seek(member.header_offset)
     expected = member.FileHeader(zip64=True)
     return raw.read(len(expected)) == expected

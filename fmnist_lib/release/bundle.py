@@ -1,4 +1,4 @@
-"""One zip file that holds a whole run and can check itself."""
+"""Write one zip file with a whole run and its checksums."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from fmnist_lib.data.version import DataVersion
 
 REPRODUCE = Path(__file__).with_name("reproduce.py")
-#: A forest shrinks to a sixth in a second; higher levels save little more for several times that.
+#: Compresses a forest to a sixth in a second; higher levels take several times longer for little.
 _LEVEL = 1
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "pandas", "skops", "cloudpickle", "metaflow")
 _CHUNK = 1 << 20
 _POINTER = """The images are larger than release.max_data_mb and not in this bundle.
 
-Their fingerprint is {}. Where DVC keeps them, `dvc pull` in a checkout fetches them by the pointers
+Their fingerprint is {}. If DVC tracks them, `dvc pull` in a checkout fetches them by the pointers
 beside this file. Then: python reproduce.py --data-dir DIRECTORY
 """
 
@@ -49,7 +49,7 @@ class ReleaseError(FmnistError):
 
 @dataclass(frozen=True, eq=False)
 class BundleContents:
-    """What a bundle is made of.
+    """Content of a bundle.
 
     Attributes
     ----------
@@ -57,18 +57,18 @@ class BundleContents:
         "train", "validation" and "test"; uint8 arrays of shapes (n, 28, 28) and (n,).
     data_version : DataVersion
     model_directory : Path
-        The champion, as `fmnist_lib.persistence.stored_model.save_model` wrote it.
+        The winner, as `fmnist_lib.persistence.stored_model.save_model` wrote it.
     settings : Settings
         Resolved.
     leaderboard : DataFrame
     metrics : mapping of str to float
         On the test images.
     test_probabilities : ndarray of shape (n_test, 10)
-        The champion's, in the order of the test images; kept as float32.
+        The winner's, in the order of the test images; stored as float32.
     source_root : Path
         Checkout whose source is packed.
     identity : mapping of str to str
-        Run ids and the like, as they should stand in the manifest.
+        Run ids and similar entries of the manifest.
     documents : mapping of str to str
         Pages by file name: summary, model card, datasheet, cards.
     """
@@ -106,7 +106,7 @@ class BundleInfo:
 
 
 def bundle_path(config: ReleaseConfig, root: Path, name: str) -> Path:
-    """Return where the bundle of a run goes; a relative directory is one of the checkout's."""
+    """Return the path of a run's bundle; a relative directory starts at the checkout."""
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or "bundle"
     return resolve_path(config.directory, root) / f"{safe}.zip"
 
@@ -114,7 +114,7 @@ def bundle_path(config: ReleaseConfig, root: Path, name: str) -> Path:
 def write_bundle(path: Path, contents: BundleContents) -> BundleInfo:
     """Write a run's data, model, source, settings, results and ``reproduce.py`` to one zip file.
 
-    The same contents always give the same bytes; the file appears whole or not at all.
+    Deterministic: the same contents give the same bytes. The file is written atomically.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def write_bundle(path: Path, contents: BundleContents) -> BundleInfo:
 
 
 def _write(path: Path, contents: BundleContents) -> tuple[str, ...]:
-    """Write every entry in the order of names, then the manifest with their checksums, and its."""
+    """Write the entries by name, then the manifest with their checksums, then its checksum."""
     digests: dict[str, str] = {}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
         for name, source in sorted(_entries(contents), key=lambda entry: entry[0]):
@@ -156,7 +156,7 @@ def _write(path: Path, contents: BundleContents) -> tuple[str, ...]:
 
 
 def _entries(contents: BundleContents) -> Iterator[tuple[str, bytes | Path]]:
-    """Yield every file's name and what it holds."""
+    """Yield every file's name and content."""
     yield from _data(contents)
     for name, page in contents.documents.items():
         yield name, page.encode()
@@ -174,7 +174,7 @@ def _entries(contents: BundleContents) -> Iterator[tuple[str, bytes | Path]]:
 
 
 def _data(contents: BundleContents) -> Iterator[tuple[str, bytes | Path]]:
-    """Yield the splits, or what leads to them when they are larger than a bundle should be."""
+    """Yield the splits, or pointers to them when they exceed `release.max_data_mb`."""
     size = sum(images.nbytes + labels.nbytes for images, labels in contents.splits.values())
     if size <= contents.settings.release.max_data_mb * 1e6:
         for split, (images, labels) in contents.splits.items():
@@ -214,21 +214,21 @@ def _versions() -> dict[str, str]:
 
 
 def _add(archive: zipfile.ZipFile, name: str, source: bytes | Path) -> str:
-    """Add one file, a piece at a time; return its SHA-256."""
+    """Add one file in chunks; return its SHA-256."""
     digest = hashlib.sha256()
     with (
         _opened(source) as reader,
-        # Opened by name, a member is dated 1980: the same contents, the same bytes on any day.
+        # Opened by name, a member is dated 1980, so that the bytes do not depend on the date.
         archive.open(name, "w", force_zip64=True) as writer,
     ):
-        while piece := reader.read(_CHUNK):
-            digest.update(piece)
-            writer.write(piece)
+        while chunk := reader.read(_CHUNK):
+            digest.update(chunk)
+            writer.write(chunk)
     return digest.hexdigest()
 
 
 def _opened(source: bytes | Path) -> IO[bytes]:
-    """Open what is to be packed; that it cannot be read is no fault of the bundle's place."""
+    """Open a file to pack; an unreadable one is not reported as a failure to write the bundle."""
     if isinstance(source, bytes):
         return io.BytesIO(source)
     try:

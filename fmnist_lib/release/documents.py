@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class DocumentFacts:
-    """What the two documents say.
+    """Content of the model card and the datasheet.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class DocumentFacts:
     labels : mapping of str to ndarray
         Labels of every split.
     twins : sequence
-        Copies among the images, as the audit counted them; may be empty.
+        Duplicates and near-duplicates, as the audit counted them; may be empty.
     """
 
     run: RunSummary
@@ -43,7 +43,7 @@ class DocumentFacts:
 
 
 def render_documents(facts: DocumentFacts) -> dict[str, str]:
-    """Render both as self-contained HTML pages, by file name.
+    """Render both documents as self-contained HTML pages, by file name.
 
     References
     ----------

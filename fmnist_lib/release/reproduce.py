@@ -1,4 +1,4 @@
-"""Check this bundle, evaluate its champion again and compare with the stored predictions.
+"""Check this bundle, evaluate its model again and compare with the stored predictions.
 
 Run it in an environment made from the bundle's own lock:
 
@@ -6,10 +6,10 @@ Run it in an environment made from the bundle's own lock:
     python reproduce.py
     python reproduce.py --retrain
 
-It exits with 0 when every file is the one that was packed and the champion predicts what it
-predicted then, and with 1 and the reason otherwise. With --retrain it also fits the champion's
-pipeline again, on the bundle's training and validation images, and says how much that differs.
-Only a bundle from someone you trust should be run: it runs its own source.
+It exits with 0 when every file is unchanged and the model's predictions are the same, and with 1
+and the reason otherwise. With --retrain it also fits the model's pipeline again, on the bundle's
+training and validation images, and prints how much the result differs.
+Run only a bundle from a source you trust: it runs its own source code.
 """
 
 import sys
@@ -22,13 +22,13 @@ if __name__ == "__main__":
     _BUNDLE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "")  # noqa: PTH118, PTH120
     _ENVIRONMENT = os.path.join(os.path.realpath(sys.prefix), "")  # noqa: PTH118
 
-    def _is_elsewhere(entry: str) -> bool:
-        """Whether an entry of the path is outside the bundle, or in the environment made in it."""
+    def _is_importable(entry: str) -> bool:
+        """Return whether a path entry is outside the bundle or in an environment within it."""
         place = os.path.join(os.path.realpath(entry or os.curdir), "")  # noqa: PTH118
         in_environment = place.startswith(_ENVIRONMENT) and place != _BUNDLE
         return in_environment or not place.startswith(_BUNDLE)
 
-    sys.path[:] = [entry for entry in sys.path if _is_elsewhere(entry)]
+    sys.path[:] = [entry for entry in sys.path if _is_importable(entry)]
 
 import argparse
 import hashlib
@@ -44,25 +44,25 @@ HERE = Path(__file__).resolve().parent
 MANIFEST, SEAL = "manifest.json", "manifest.sha256"
 #: On another processor, or with other threads, BLAS rounds the last bits of float32 differently.
 ROUNDING = 1e-4
-#: A decision tree may take another turn at such a bit; this share of the images may do so.
+#: Share of images that may differ by more: a decision tree may branch differently on such a bit.
 TURNED_SHARE = 0.005
 #: Most entries that a message lists.
 _LISTED = 5
 
 
 def different_files(directory: Path) -> list[str]:
-    """Name every packed file that is changed or missing, and every module put where one is.
+    """List every packed file that is changed or missing, and every module added beside one.
 
-    Other files do no harm, such as notes or an environment: see `other_files`.
+    Other files, such as notes or an environment, are allowed: see `other_files`.
     """
-    content = [_bytes(directory / name) for name in (MANIFEST, SEAL)]
+    content = [_read_or_none(directory / name) for name in (MANIFEST, SEAL)]
     problems = manifest_problems(*content)
     if problems or content[0] is None:
         return problems
     files = json.loads(content[0])["files"]
     for name in sorted(files):
-        state = _state(directory, name, files[name])
-        problems += [f"{name}: {state}"] if state else []
+        problem = _file_problem(directory, name, files[name])
+        problems += [f"{name}: {problem}"] if problem else []
     return problems + [
         f"{name}: not part of the bundle, and Python could import it: move it elsewhere"
         for name in _importable(directory, files)
@@ -70,7 +70,7 @@ def different_files(directory: Path) -> list[str]:
 
 
 def other_files(directory: Path) -> list[str]:
-    """Name what lies in an unpacked bundle and was not packed, whole directories by their name.
+    """List the files in an unpacked bundle that were not packed, whole directories by name.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def _walk(directory: Path) -> Iterator[Path]:
 
 
 def _importable(directory: Path, files: dict[str, str]) -> list[str]:
-    """Name every module and package that was not packed and lies among what was."""
+    """List every module and package that was added beside the packed files."""
     packed_in = {parent for name in files for parent in Path(name).parents}
     found = [path for place in packed_in for path in _listed(directory / place)]
     extra = {path.relative_to(directory): path for path in found}
@@ -123,20 +123,20 @@ def _listed(directory: Path) -> list[Path]:
 
 
 def _is_module(path: Path) -> bool:
-    """Whether Python could import a file: the endings are those of every version and system."""
+    """Return whether Python could import a file, by the endings of every version and system."""
     stem, _, ending = path.name.partition(".")
     extension = ending in ("py", "pyc") or ending.endswith(("so", "pyd"))
     return stem.isidentifier() and extension and not path.is_dir()
 
 
 def _is_package(path: Path) -> bool:
-    """Whether a directory has an ``__init__``; without one it takes no other module's place."""
+    """Return whether a directory has an ``__init__``; without one it shadows no other module."""
     names = [child for child in _listed(path) if child.name.startswith("__init__.")]
     return path.name.isidentifier() and any(_is_module(child) for child in names)
 
 
 def manifest_problems(manifest: bytes | None, seal: bytes | None) -> list[str]:
-    """Say whether the manifest is the one whose SHA-256 stands beside it."""
+    """Return what is wrong with the manifest or its SHA-256; empty when they match."""
     missing = [
         f"{name}: missing or damaged"
         for name, content in ((MANIFEST, manifest), (SEAL, seal))
@@ -149,15 +149,15 @@ def manifest_problems(manifest: bytes | None, seal: bytes | None) -> list[str]:
     return []
 
 
-def _bytes(path: Path) -> bytes | None:
+def _read_or_none(path: Path) -> bytes | None:
     try:
         return path.read_bytes() if path.is_file() else None
     except OSError:
         return None
 
 
-def _state(directory: Path, name: str, sha256: str) -> str:
-    """Say what is wrong with a packed file; empty when it is as it was packed."""
+def _file_problem(directory: Path, name: str, sha256: str) -> str:
+    """Return what is wrong with a packed file; empty when it is unchanged."""
     path = directory / name
     steps = [path, *path.parents][: len(Path(name).parts)]
     if any(step.is_symlink() for step in steps):
@@ -173,7 +173,7 @@ def _state(directory: Path, name: str, sha256: str) -> str:
 
 
 def copy_source(directory: Path, target: Path) -> Path:
-    """Copy the packed source, and nothing that lies beside it, to where it is imported from."""
+    """Copy only the packed source to the directory that it is imported from."""
     files = json.loads((directory / MANIFEST).read_bytes())["files"]
     for name in files:
         if name.startswith("source/"):
@@ -187,7 +187,7 @@ def load_champion(directory: Path, source: Path) -> Any:
     sys.path.insert(0, str(source))
     from fmnist_lib.persistence.stored_model import load_model
 
-    # Whoever runs this file already trusts the bundle.
+    # A user who runs this file already trusts the bundle.
     return load_model(directory / "model", allow_cloudpickle=True, max_mb=float("inf")).pipeline
 
 
@@ -229,7 +229,7 @@ def load_data(directory: Path, data_dir: str | None) -> dict[str, tuple[Any, Any
 
 
 def compare(champion: Any, directory: Path, test: tuple[Any, Any]) -> tuple[bool, str]:
-    """Predict the test images again; say how accurate that is and whether it is the same."""
+    """Predict the test images again; return whether they match, and accuracy and differences."""
     import numpy as np
 
     images, labels = test
@@ -241,8 +241,8 @@ def compare(champion: Any, directory: Path, test: tuple[Any, Any]) -> tuple[bool
     accuracy = float((found.argmax(axis=1) == labels).mean())
     before = float((expected_labels == labels).mean())
     difference = np.abs(found - expected).max(axis=1)
-    n_turned = int((difference > ROUNDING).sum())
-    same = n_turned <= TURNED_SHARE * len(labels) and abs(accuracy - before) <= TURNED_SHARE / 5
+    n_different = int((difference > ROUNDING).sum())
+    same = n_different <= TURNED_SHARE * len(labels) and abs(accuracy - before) <= TURNED_SHARE / 5
     text = (
         f"accuracy {accuracy:.4f} on {len(labels)} test images, {before:.4f} when it was packed; "
         f"{int((found.argmax(axis=1) != expected_labels).sum())} labels differ, probabilities "
@@ -252,7 +252,7 @@ def compare(champion: Any, directory: Path, test: tuple[Any, Any]) -> tuple[bool
 
 
 def retrain(champion: Any, data: dict[str, tuple[Any, Any]]) -> str:
-    """Fit the champion's pipeline again from the images; say how much it differs."""
+    """Fit the model's pipeline again from the images; return how much it differs."""
     import numpy as np
     from sklearn.base import clone
 
@@ -266,12 +266,12 @@ def retrain(champion: Any, data: dict[str, tuple[Any, Any]]) -> str:
     return (
         f"fitted again on {len(labels)} images: accuracy {(again == test_labels).mean():.4f}, "
         f"{(before == test_labels).mean():.4f} before; {int((again != before).sum())} of "
-        f"{len(test_labels)} labels differ, {gained} for the better, {lost} for the worse"
+        f"{len(test_labels)} labels differ, {gained} newly correct, {lost} newly wrong"
     )
 
 
 def main() -> int:
-    """Run the checks in order; the first that fails ends it."""
+    """Run the checks in order; stop at the first that fails."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -285,7 +285,7 @@ def main() -> int:
         return 1
     if others := other_files(HERE):
         sys.stdout.write(f"not packed, and not used: {', '.join(others)}\n")
-    # The champion predicted with one thread per library, and others may round differently.
+    # The stored predictions were made with one thread per library; others may round differently.
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     with tempfile.TemporaryDirectory(prefix="bundle-source-") as name:

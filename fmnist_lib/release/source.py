@@ -1,4 +1,4 @@
-"""Which files of a checkout are source, and so belong into a bundle."""
+"""Source files of a checkout, which are packed into a bundle."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: Named one by one, so that data, caches, results and secrets lying about are never packed.
+#: An allow-list, so that data, caches, results and secrets are never packed.
 DIRECTORIES = ("cards", "config", "flows", "fmnist_lib", "requirements")
 FILES = ("LICENSE", "Makefile", "README.md", "pyproject.toml", "uv.lock")
 SUFFIXES = (".py", ".toml", ".txt", ".html", ".css", ".md", ".lock", ".typed")

@@ -1,4 +1,4 @@
-"""One printed page about a run: the number, what it is worth, and how to get it again."""
+"""One-page summary of a run: test accuracy, its interval, and how to reproduce it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TEMPLATES = Path(__file__).parent
 
 
 class ConfusedPair(Protocol):
-    """A class taken for another; `evaluation.ConfusedPair` has it."""
+    """Interface of `evaluation.ConfusedPair`: one class predicted as another."""
 
     @property
     def actual(self) -> int:
@@ -39,7 +39,7 @@ class ConfusedPair(Protocol):
 
     @property
     def count(self) -> int:
-        """Images of the class ``actual`` called ``predicted``."""
+        """Images of the class ``actual`` predicted as ``predicted``."""
 
     @property
     def share(self) -> float:
@@ -47,7 +47,7 @@ class ConfusedPair(Protocol):
 
 
 class Tracked(Protocol):
-    """Where MLflow keeps a run; `tracking.TrackedRun` has it."""
+    """Interface of `tracking.TrackedRun`: location of a run in MLflow."""
 
     @property
     def run_id(self) -> str:
@@ -72,14 +72,14 @@ class Tracked(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class RunSummary:
-    """What the one-page summary and the summary card say.
+    """Content of the one-page summary and the summary card.
 
     Attributes
     ----------
     flow, run_id, user : str
         The Metaflow run.
     created : str
-        When, as it should be printed.
+        Date and time, as printed.
     seed : int
     data_version : DataVersion
     leaderboard : DataFrame
@@ -125,7 +125,7 @@ class RunSummary:
 
     @property
     def champion(self) -> dict[str, Any]:
-        """The champion's row."""
+        """The winner's row."""
         return next(row for row in self.rows if row["status"] == "champion")
 
     @property
@@ -141,24 +141,24 @@ class RunSummary:
 
     @property
     def n_images(self) -> str:
-        """How many images the accuracy was measured on."""
+        """Number of images the accuracy was measured on."""
         return f"{self.metrics['n_images']:,.0f} test images"
 
     @property
     def warning(self) -> str | None:
-        """What a reader must know about the data before the number; None for the official ones."""
+        """Warning to show before the accuracy; None for the official data."""
         origin, data = self.data_version.origin, self.data_version.description
         if origin == "official":
             return None
-        worth = {
+        consequence = {
             "custom": "The accuracy cannot be compared with published ones.",
             "synthetic": "The accuracy says nothing about Fashion-MNIST.",
         }
-        return f"{data[0].upper()}{data[1:]}. {worth[origin]}"
+        return f"{data[0].upper()}{data[1:]}. {consequence[origin]}"
 
     @property
     def mistakes(self) -> list[tuple[str, str, str]]:
-        """Actual class, what it was taken for, and how often."""
+        """Actual class, predicted class, and share of the actual class."""
         return [
             (CLASS_NAMES[pair.actual], CLASS_NAMES[pair.predicted], percent(pair.share))
             for pair in self.confused_pairs[:MAX_MISTAKES]
@@ -171,7 +171,7 @@ class RunSummary:
 
     @property
     def identity(self) -> list[tuple[str, str]]:
-        """What names this run, its data, its model and its bundle."""
+        """Identifiers of the run, its data, its model and its bundle."""
         facts = [
             ("Metaflow run", f"{self.flow}/{self.run_id}"),
             ("Data", f"{self.data_version.description}"),
@@ -182,7 +182,7 @@ class RunSummary:
             facts.append(("Model version", f"{name} {version}, alias {self.tracked.alias}"))
             facts.append(("MLflow run", self.tracked.run_id))
         else:
-            facts.append(("MLflow", f"not logged: {self.tracking_problem or 'not asked for'}"))
+            facts.append(("MLflow", f"not logged: {self.tracking_problem or 'not requested'}"))
         if self.bundle is not None:
             size = f"{self.bundle.size_bytes / 1e6:.0f} MB"
             facts.append(("Bundle", f"{self.bundle.path.name}, {size}"))
@@ -193,7 +193,7 @@ class RunSummary:
 
     @property
     def commands(self) -> list[tuple[str, str]]:
-        """What to type, and what it does."""
+        """Commands and their effects."""
         commands = []
         if self.bundle is not None:
             path = self.bundle.path

@@ -103,7 +103,7 @@ def contents(splits, leaderboard, data_version, tmp_path_factory):
 def confusion():
     figure = new_figure(7.5, 6.5)
     figure.subplots().imshow([[1, 0], [0, 1]])
-    return picture(figure, "confusion", "What is taken for what", "The colour is the share.")
+    return picture(figure, "confusion", "Confusion matrix", "The colour is the share.")
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def test_any_flipped_bit_of_the_zip_is_found_and_named(bundle, tmp_path):
     regions = list(zip(sorted(places.values()), ends, strict=True))
     rng = np.random.default_rng(7)
     wanted = [(int(rng.integers(start, end)), owner[start]) for start, end in regions[:-1]]
-    # The seal, the end record and the directory belong to no file.
+    # The seal, the end record and the directory are part of no file.
     wanted += [(len(content) - int(back), None) for back in rng.integers(1, 3000, 25)]
     for position, name in wanted:
         changed = bytearray(content)
@@ -97,17 +97,17 @@ def test_names_that_lead_elsewhere_are_refused_though_sealed(name, tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(zipfile.ZipInfo(name), "content")
     seal(path)
-    with pytest.raises(BundleError, match="no safe name"):
+    with pytest.raises(BundleError, match="unsafe name"):
         unpack(path, tmp_path / "out" / "deep")
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["hostile.zip"]
 
 
-def test_links_twins_and_bombs_are_refused_though_sealed(tmp_path, monkeypatch):
+def test_links_duplicates_and_bombs_are_refused_though_sealed(tmp_path, monkeypatch):
     link = zipfile.ZipInfo("link")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     for name, members in {
-        "no plain file": [(link, "/etc/passwd")],
-        "there twice": [("a", "1"), ("a", "2")],
+        "not a regular file": [(link, "/etc/passwd")],
+        "duplicate name": [("a", "1"), ("a", "2")],
         "bytes in 1 files": [("bomb", b"0" * 2000)],
     }.items():
         monkeypatch.setattr("fmnist_lib.release.archive.MAX_BYTES", 1000)

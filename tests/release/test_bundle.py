@@ -29,7 +29,7 @@ def unpacked(bundle, tmp_path):
 
 
 def _reproduce(directory, *options):
-    """Run it as a stranger would: elsewhere, without this checkout on the path."""
+    """Run it as another user would: in another directory, without this checkout on the path."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     return subprocess.run(
         [sys.executable, "-P", str(directory / "reproduce.py"), *options],

@@ -66,7 +66,7 @@ def test_the_headings_are_those_of_the_papers(facts):
 
 def test_the_figures_are_the_runs(facts):
     pages = render_documents(facts)
-    for text in ("91.31 %", "12.3 MB", "9" * 64, "0.770 to 0.830", "c" * 64, "Shirt for"):
+    for text in ("91.31 %", "12.3 MB", "9" * 64, "0.770 to 0.830", "c" * 64, "Shirt predicted as"):
         assert text in pages["model-card.html"]
     for text in ("SHA-256 of train", "a" * 64, '<td class="n">34</td>'):
         assert text in pages["datasheet.html"]

@@ -1,4 +1,4 @@
-"""What lies in an unpacked bundle besides what was packed: harmless, or a module."""
+"""Files in an unpacked bundle that were not packed: allowed, or a module."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_links_in_place_of_packed_files_are_named(unpacked, pristine, tmp_path):
 
 
 def test_a_stale_compiled_module_is_not_used(unpacked):
-    """Compiled for a source of the same size and date, Python takes it for that source's."""
+    """Python loads bytecode that was compiled from a source of the same size and date."""
     import importlib.util
     import py_compile
 
