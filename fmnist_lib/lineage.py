@@ -1,6 +1,6 @@
-"""What changed between the champion's data and those of a new run.
+"""Compare a new run's data with the champion's.
 
-Data and tracking come together here; neither knows the other.
+This module combines `data` and `tracking`, which do not import each other.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def changes_since_champion(
     root: Path,
     environment_uri: str | None = None,
 ) -> DataChanges | None:
-    """Compare a run's data with those of today's champion.
+    """Compare a run's data with those of the current champion.
 
-    Trouble with MLflow is a warning.
+    An error of MLflow is logged as a warning.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def changes_since_champion(
     Returns
     -------
     DataChanges or None
-        None when there is no champion, its data are the same, or it did not leave what they were.
+        None when there is no champion, its data are the same, or its run has no record of them.
     """
     try:
         found = file_of_champion(config, root, environment_uri, ROWS, version.fingerprint)

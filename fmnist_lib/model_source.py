@@ -1,4 +1,4 @@
-"""A model by its address: a bundle, a directory, or a name in MLflow's registry."""
+"""Load a model by its address: a bundle, a directory, or a name in MLflow's registry."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _REGISTERED = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<vers
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Add the options that say which model to load, and what it may be."""
+    """Add the options for which model to load, and its limits."""
     parser.add_argument("--model", required=True, help=HELP)
     parser.add_argument(
         "--allow-cloudpickle",
@@ -97,7 +97,7 @@ def _registered(address: str, checks: dict[str, Any]) -> LoadedModel:
             )
         except MlflowException as error:
             raise TrackingError(
-                f"{address}: expected it in MLflow at {_shown(uri)}, got: {error.message} "
+                f"{address}: expected it in MLflow at {_public(uri)}, got: {error.message} "
                 "Check MLFLOW_TRACKING_URI, or train one: `python flows/train.py run`."
             ) from None
         # Not by `models:/` address: MLflow would look that up in its global store.
@@ -108,7 +108,7 @@ def _registered(address: str, checks: dict[str, Any]) -> LoadedModel:
         return load_model(Path(local), **checks, sha256=found.tags.get(MODEL_SHA256))
 
 
-def _shown(uri: str) -> str:
+def _public(uri: str) -> str:
     from fmnist_lib.tracking.store import without_credentials
 
     return without_credentials(uri)

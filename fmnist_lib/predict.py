@@ -32,8 +32,8 @@ ROWS = 4096
 #: Column with the names of the images.
 FILE = "file"
 _PART = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.part")
-#: What a shell reports for a process that a signal ended, less the signal's number.
-_BY_SIGNAL = 128
+#: Exit code of a process that a signal ended, minus the signal's number.
+_SIGNAL_EXIT_BASE = 128
 
 
 class Writer(Protocol):
@@ -50,7 +50,7 @@ def predict_file(
     on_progress: Callable[[int], Any] = lambda _: None,
     label_column: LabelColumn | None = None,
 ) -> int:
-    """Predict every image of a file, in bounded memory; the output appears whole or not at all.
+    """Predict every image of a file, in bounded memory; the output is written atomically.
 
     Images with names (a folder, a table with a column of file names) have these in the column
     ``file``, the first of the output.
@@ -63,7 +63,7 @@ def predict_file(
     target : Path
         ``.csv`` or ``.parquet``; an older file of that name is replaced at the end.
     on_progress : callable
-        Called with the number of images of every piece.
+        Called with the number of images of every chunk.
     label_column : {"first", "last", "none"}, optional
         Where a table without column names has labels, which are not predicted from.
 
@@ -95,7 +95,7 @@ def _table(model: LoadedModel, batch: LabelledImages) -> pd.DataFrame:
 
 @contextmanager
 def _unfinished(target: Path) -> Iterator[Path]:
-    """Give a hidden file beside the target that takes its place at the end."""
+    """Yield a hidden file beside the target, which replaces the target at the end."""
     if target.suffix.lower() not in _WRITERS:
         raise DataError(
             f"{target.name}: expected an output ending in {' or '.join(_WRITERS)}, got "
@@ -104,20 +104,20 @@ def _unfinished(target: Path) -> Iterator[Path]:
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     with _writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target)
+        _delete_stale_parts(target)
     try:
         yield part
         with _writing(target):
             part.replace(target)
     finally:
-        # It is gone when it has taken the target's place.
+        # After a success it has replaced the target and no longer exists.
         with suppress(OSError):
             part.unlink()
 
 
 @contextmanager
 def _writing(target: Path) -> Iterator[None]:
-    """Report trouble with the output as such; reading and predicting stay outside."""
+    """Raise write errors as DataError; reading and predicting happen outside this context."""
     try:
         yield
     except OSError as error:
@@ -127,8 +127,8 @@ def _writing(target: Path) -> Iterator[None]:
         ) from error
 
 
-def _sweep(target: Path) -> None:
-    """Delete what a killed process left of the same output."""
+def _delete_stale_parts(target: Path) -> None:
+    """Delete the partial files that killed processes left of the same output."""
     import psutil
 
     for path in target.parent.glob(f".{target.name}.*.part"):
@@ -142,7 +142,7 @@ def _csv(path: Path) -> Iterator[Writer]:
     with path.open("w", encoding="utf-8", newline="") as file:
 
         def write(table: pd.DataFrame) -> None:
-            # Nine digits tell every float32 from its neighbours.
+            # Nine significant digits identify every float32.
             table.to_csv(file, index=False, header=file.tell() == 0, float_format="%.9g")
 
         yield write
@@ -172,7 +172,7 @@ _WRITERS = {".csv": _csv, ".parquet": _parquet}
 
 @contextmanager
 def _writer(part: Path, target: Path) -> Iterator[Writer]:
-    """Give the function that writes tables, and close the file at the end."""
+    """Yield the function that writes tables, and close the file at the end."""
     with ExitStack() as stack:
         with _writing(target):
             write = stack.enter_context(_WRITERS[target.suffix.lower()](part))
@@ -188,13 +188,13 @@ def _writer(part: Path, target: Path) -> Iterator[Writer]:
             with suppress(OSError):
                 stack.__exit__(type(error), error, error.__traceback__)
             raise
-        # What is still in a buffer is written here.
+        # Closing writes the remaining buffer.
         with _writing(target):
             stack.close()
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; 0 when the output is written."""
+    """Run the command line; return 0 when the output is written."""
     parser = argparse.ArgumentParser(prog="python -m fmnist_lib.predict", description=__doc__)
     model_source.add_arguments(parser)
     parser.add_argument("--in", dest="source", required=True, type=path_argument, help=FORMATS)
@@ -202,7 +202,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--label-column",
         choices=LABEL_COLUMNS,
-        help="labels of a table without column names (default: where its values show them)",
+        help="labels of a table without column names (default: detected from the values)",
     )
     options = parser.parse_args(arguments)
     try:
@@ -220,16 +220,16 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     except KeyboardInterrupt:
-        return _BY_SIGNAL + signal.SIGINT
+        return _SIGNAL_EXIT_BASE + signal.SIGINT
     sys.stdout.write(f"{total} predictions in {options.out}\n")
     return 0
 
 
-def _leave(number: int, _: Any) -> None:
-    raise SystemExit(_BY_SIGNAL + number)
+def _exit_on_signal(number: int, _: Any) -> None:
+    raise SystemExit(_SIGNAL_EXIT_BASE + number)
 
 
 if __name__ == "__main__":
-    # Ended by a scheduler, it leaves as little behind as when it fails.
-    signal.signal(signal.SIGTERM, _leave)
+    # SIGTERM from a scheduler cleans up as an error does.
+    signal.signal(signal.SIGTERM, _exit_on_signal)
     raise SystemExit(main())

@@ -1,6 +1,6 @@
 """Publish a finished training run: bundle, tracking, registry, one-page summary.
 
-The one place where `release` and `tracking` come together; neither knows the other.
+The only module that combines `release` and `tracking`, which do not import each other.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Test images that a saved copy of the champion is checked on.
+#: Test images that a saved copy of the winner is checked on.
 _CHECKED_IMAGES = 200
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingOutcome:
-    """Everything a training run came to.
+    """Results of a training run.
 
     Attributes
     ----------
@@ -76,11 +76,11 @@ class TrainingOutcome:
         One of them named "confusion".
     drift_verdict : str
     contest : Contest or None
-        Of a retraining run: with the champion it is to replace.
+        For a retraining run: comparison with the champion it is to replace.
     audit : DataAudit or None
         For the datasheet.
     cards : mapping of str to str
-        Pages of the cards so far, by step or candidate.
+        HTML pages of the cards so far, by step or candidate.
     """
 
     settings: Settings
@@ -100,18 +100,18 @@ class TrainingOutcome:
 
 @dataclass(frozen=True, eq=False)
 class Published:
-    """Where a training run can be found.
+    """Locations of a published training run.
 
     Attributes
     ----------
     bundle : BundleInfo
     tracked : TrackedRun or None
-        None when MLflow could not be used; the summary then says why.
+        None when MLflow could not be used; the summary then gives the reason.
     summary : RunSummary
     summary_html : str
         Also written beside the bundle.
     promoted : bool
-        Whether the model is the champion now; without MLflow, whether it might be.
+        Whether the model is the champion now; without MLflow, whether it could be.
     """
 
     bundle: BundleInfo
@@ -129,7 +129,7 @@ def publish(
 ) -> Published:
     """Write the bundle and the summary, and log the run in MLflow.
 
-    Trouble with MLflow is a warning: a training run is never lost to it.
+    An error of MLflow is logged as a warning and never fails a training run.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def publish(
 
 
 def _save_model(outcome: TrainingOutcome, directory: Path) -> SavedModel:
-    """Write the champion with what held-out images look like to it."""
+    """Write the winner with its held-out reference."""
     train, test, release = outcome.dataset.train, outcome.dataset.test, outcome.settings.release
     model = save_model(
         outcome.champion,
@@ -175,7 +175,7 @@ def _save_model(outcome: TrainingOutcome, directory: Path) -> SavedModel:
         max_mb=release.max_model_mb,
     )
     if model.fallback_reason:
-        logger.warning("The champion is kept with cloudpickle: %s.", model.fallback_reason)
+        logger.warning("The model is saved with cloudpickle: %s.", model.fallback_reason)
     return model
 
 
@@ -201,7 +201,7 @@ def _bundle(
 def _documents(
     outcome: TrainingOutcome, identity: RunIdentity, model: SavedModel
 ) -> dict[str, str]:
-    """Pages about the run; what is known only after the bundle is written is not in them."""
+    """Return the pages about the run, without what is known only after the bundle is written."""
     summary = replace(
         _summary(outcome, identity, None, None, "written before the run was tracked"), created=""
     )
@@ -223,7 +223,7 @@ def _track(
     root: Path,
     environment_uri: str | None,
 ) -> tuple[TrackedRun | None, str | None]:
-    """Log the run; what MLflow says when it cannot."""
+    """Log the run; return the error message if that fails."""
     record = TrainingRecord(
         identity=identity,
         settings=outcome.settings,
@@ -250,27 +250,27 @@ def _track(
         return None, str(error)
     try:
         store = prepare_store(outcome.settings.tracking, root, environment_uri)
-        return log_training_run(store, record, packed, _ask_champion(outcome, store)), None
-    except Exception as error:  # noqa: BLE001 - whatever MLflow does, the run is not lost to it
-        problem = _let_wait(
+        return log_training_run(store, record, packed, _champion_evaluator(outcome, store)), None
+    except Exception as error:  # noqa: BLE001 - no error of MLflow may lose the run
+        problem = _spool_run(
             resolve_path(outcome.settings.tracking.spool, root), record, packed, error
         )
         logger.warning("The run is not in MLflow. %s", problem)
         return None, problem
 
 
-def _let_wait(directory: Path, record: TrainingRecord, model: SavedModel, error: Exception) -> str:
-    """Keep the run for later; say where, and what went wrong."""
+def _spool_run(directory: Path, record: TrainingRecord, model: SavedModel, error: Exception) -> str:
+    """Spool the run; return the command that delivers it, and the error."""
     try:
         place = keep(directory, record, model, str(error))
-    except OSError as trouble:
-        return f"{error} It could not be kept for later either: {trouble}."
-    # What to do comes first: the summary has room for a line.
+    except OSError as spool_error:
+        return f"{error} It could not be spooled either: {spool_error}."
+    # The command comes first: the summary truncates the message to one line.
     return f"`python -m fmnist_lib.tracking sync` delivers it from {place} later. {error}"
 
 
 def _measures(outcome: TrainingOutcome, identity: RunIdentity, model: SavedModel) -> Measures:
-    """What the gates ask about the champion."""
+    """Return the winner's measures for the gates."""
     test, evaluation = outcome.dataset.test, outcome.evaluation
     worst = evaluation.per_class.sort_values("recall", na_position="first").iloc[0]
     return Measures(
@@ -289,7 +289,7 @@ def _measures(outcome: TrainingOutcome, identity: RunIdentity, model: SavedModel
 
 
 def _contest_gate(contest: Contest | None) -> tuple[GateResult, ...]:
-    """A model that was trained to replace the champion has to beat it, not just to match it."""
+    """Return the gate of a retraining run: the model must beat the champion, not just match it."""
     if contest is None:
         return ()
     return (
@@ -297,14 +297,14 @@ def _contest_gate(contest: Contest | None) -> tuple[GateResult, ...]:
             "beats-champion",
             passed=contest.better,
             measured=f"{100 * contest.comparison.difference:+.2f} points",
-            required="more right than the champion",
+            required="more correct than the champion",
             explanation=contest.reason,
         ),
     )
 
 
-def _ask_champion(outcome: TrainingOutcome, store: TrackingStore) -> Compare:
-    """Have today's champion answer this run's test images."""
+def _champion_evaluator(outcome: TrainingOutcome, store: TrackingStore) -> Compare:
+    """Return a function that evaluates a champion on this run's test images."""
     test, name = outcome.dataset.test, outcome.settings.tracking.model_name
 
     def compare(version: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Answer requests over HTTP: python -m fmnist_lib.serve --model M --port 5001."""
+"""Serve predictions over HTTP: python -m fmnist_lib.serve --model M --port 5001."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fmnist_lib.serving.app import MAX_REQUEST_MB, make_app
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the server until it is ended."""
+    """Run the server until it is stopped."""
     parser = argparse.ArgumentParser(prog="python -m fmnist_lib.serve", description=__doc__)
     model_source.add_arguments(parser)
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s, this machine")

@@ -79,7 +79,7 @@ def test_every_kind_of_input_and_output_gives_the_answers_in_order(
     np.testing.assert_array_equal(table["unlike_training"], expected["unlike_training"])
 
 
-def test_many_pieces_are_one_table(model, test_images, tmp_path):
+def test_many_chunks_are_one_table(model, test_images, tmp_path):
     np.save(tmp_path / "many.npy", np.tile(test_images, (5, 1, 1)))
     for name in ("out.csv", "out.parquet"):
         arguments = ["--in", str(tmp_path / "many.npy"), "--out", str(tmp_path / name)]
@@ -136,7 +136,7 @@ def test_predictions_of_pictures_carry_their_names_in_natural_order(
 
 @pytest.mark.parametrize("fault", ["dangling link", "folder", "damaged", "sub-folders"])
 @pytest.mark.parametrize("out", ["out.csv", "out.parquet"])
-def test_trouble_with_reading_is_not_reported_as_trouble_with_writing(
+def test_a_failure_to_read_is_not_reported_as_a_failure_to_write(
     fault, out, model, test_images, tmp_path, capsys
 ):
     from PIL import Image
@@ -165,7 +165,7 @@ def test_trouble_with_reading_is_not_reported_as_trouble_with_writing(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
 @pytest.mark.parametrize("out", ["out.csv", "out.parquet"])
-def test_a_full_disk_is_reported_as_trouble_with_the_output(
+def test_a_full_disk_is_reported_as_a_failure_to_write(
     out, model, test_images, tmp_path, capsys, monkeypatch
 ):
     np.save(tmp_path / "images.npy", test_images)
@@ -202,7 +202,7 @@ def test_a_model_that_is_not_there_is_one_message(name, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_killed_half_way_it_leaves_no_half_file_and_starts_again(
+def test_a_killed_run_leaves_no_partial_output_and_can_be_repeated(
     number, model, test_images, tmp_path
 ):
     images = np.lib.format.open_memmap(tmp_path / "many.npy", "w+", np.uint8, (400_000, 28, 28))

@@ -74,7 +74,7 @@ def outcome(train_images, train_labels, test_images, test_labels, tmp_path_facto
     )
 
 
-def test_a_run_is_published_even_when_mlflow_is_away(outcome):
+def test_a_run_is_published_even_when_mlflow_is_unavailable(outcome):
     published = publish(outcome, IDENTITY, PROJECT_ROOT, "http://127.0.0.1:9")
     assert published.tracked is None
     (waits,) = waiting(Path(outcome.settings.tracking.spool))

@@ -1,8 +1,8 @@
-"""The scoring server of MLflow with what an open port needs: bounds on what is sent.
+"""MLflow's scoring server with limits on requests, as an open port needs.
 
 `mlflow models serve` starts the same server without them. It reads a request of any size, answers
-one without a content type with status 500, takes one spelling of each content type and the first
-line of every CSV for names, and has no way to add to that; so this module does.
+one without a content type with status 500, accepts one spelling of each content type, treats the
+first line of every CSV as a header, and has no extension point; hence this module.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 #: Largest request; a thousand images take 3 MB as JSON.
 MAX_REQUEST_MB = 16.0
-#: A request too large is read to its end, so that the client sees the answer; up to this factor.
-_DRAINED = 10
+#: A request that is too large is read up to this factor, so that the client gets the response.
+_DRAIN_FACTOR = 10
 _REPLACED = {b"content-type", b"content-length", b"transfer-encoding", b"content-encoding"}
 
 
@@ -57,7 +57,7 @@ def make_app(model: LoadedModel, max_request_mb: float = MAX_REQUEST_MB) -> Any:
 
 
 class RequestLimits:
-    """Middleware that answers what is too large or of another kind itself.
+    """Middleware that rejects requests that are too large or of another content type.
 
     Parameters
     ----------
@@ -70,21 +70,21 @@ class RequestLimits:
         self._max_bytes = max_bytes
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Pass a request on, whole, or answer it."""
+        """Forward a complete request, or reject it."""
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
         body, length = await self._read(receive)
         if body is None:
             limit = self._max_bytes / 1e6
-            await _refuse(send, 413, f"expected at most {limit:g} MB, got {length / 1e6:.0f} MB")
+            await _reject(send, 413, f"expected at most {limit:g} MB, got {length / 1e6:.0f} MB")
             return
         try:
             scope, body = _normalised(scope, body)
         except ContentTypeError as error:
-            await _refuse(send, 415, str(error))
+            await _reject(send, 415, str(error))
         except DataError as error:
-            await _refuse(send, 400, str(error).rstrip("."))
+            await _reject(send, 400, str(error).rstrip("."))
         else:
             await self._app(scope, _replay(body, receive), send)
 
@@ -92,7 +92,7 @@ class RequestLimits:
         """Return the body, or None when it is too large, and how much was sent."""
         parts: list[bytes] = []
         length, more = 0, True
-        while more and length <= _DRAINED * self._max_bytes:
+        while more and length <= _DRAIN_FACTOR * self._max_bytes:
             message = await receive()
             part = message.get("body", b"")
             length += len(part)
@@ -105,7 +105,7 @@ class RequestLimits:
 
 
 def _normalised(scope: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
-    """Return a request as MLflow's server takes it."""
+    """Return a request in the form that MLflow's server accepts."""
     media_type = content_type(scope["headers"])
     body = with_names(body) if media_type == CSV else body
     headers = [(name, value) for name, value in scope["headers"] if name not in _REPLACED]
@@ -119,13 +119,13 @@ def _normalised(scope: dict[str, Any], body: bytes) -> tuple[dict[str, Any], byt
 def _replay(body: bytes, receive: Receive) -> Receive:
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def again() -> Message:
+    async def receive_again() -> Message:
         return messages.pop() if messages else await receive()
 
-    return again
+    return receive_again
 
 
-async def _refuse(send: Send, status: int, reason: str) -> None:
+async def _reject(send: Send, status: int, reason: str) -> None:
     content = json.dumps({"error_code": "BAD_REQUEST", "message": f"request: {reason}."}).encode()
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": headers})

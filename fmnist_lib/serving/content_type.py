@@ -1,4 +1,4 @@
-"""Content types as clients write them, as the one spelling that MLflow's server takes."""
+"""Normalise content types to the spelling that MLflow's server accepts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EXPECTED = f"expected the header Content-Type: {', '.join(SUPPORTED[:-1])} or {
 
 
 class ContentTypeError(ValueError):
-    """A request is of a kind that the server does not take."""
+    """A request has a content type or encoding that the server does not accept."""
 
 
 def content_type(headers: Sequence[tuple[bytes, bytes]]) -> str:
@@ -32,17 +32,18 @@ def content_type(headers: Sequence[tuple[bytes, bytes]]) -> str:
     Raises
     ------
     ContentTypeError
-        There is none, there are several, it is another one, or the body is not UTF-8 or packed.
+        There is none, there are several, it is another one, or the body is not UTF-8 or is
+        compressed.
 
     Examples
     --------
     >>> content_type([(b"content-type", b'Application/JSON; charset="UTF-8";')])
     'application/json'
     """
-    packed = _values(headers, b"content-encoding") - {"identity"}
-    if packed:
+    encodings = _values(headers, b"content-encoding") - {"identity"}
+    if encodings:
         raise ContentTypeError(
-            f"expected a body that is not packed, got Content-Encoding: {', '.join(packed)}"
+            f"expected an uncompressed body, got Content-Encoding: {', '.join(encodings)}"
         )
     found = {_media_type(value) for value in _values(headers, b"content-type")}
     if len(found) > 1:
@@ -63,7 +64,7 @@ def _media_type(value: str) -> str:
     if media_type.strip() not in SUPPORTED:
         raise ContentTypeError(f"{_EXPECTED}, got {value}")
     message = Message()
-    # Blanks around "=" are not allowed by the standard, and are written all the same.
+    # Some clients put blanks around "=", though the standard does not allow them.
     message["content-type"] = f"text/plain; {'='.join(p.strip() for p in parameters.split('='))}"
     charset = str(message.get_param("charset", "")).strip() or "utf-8"
     if not _is_utf8(charset):

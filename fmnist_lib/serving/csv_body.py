@@ -1,4 +1,4 @@
-"""CSV bodies, with or without a line of names."""
+"""CSV bodies, with or without a header line."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _NUMBERS = ",".join(str(number) for number in range(N_PIXELS))
 
 
 def with_names(body: bytes) -> bytes:
-    """Return a CSV body that begins with the names of its columns.
+    """Return a CSV body that begins with a header line.
 
-    MLflow takes the first line for names, whatever it holds. Without names the columns are the
-    pixels in their order.
+    MLflow treats the first line as the header, whatever it holds. Without a header the columns are
+    the pixels in their order.
 
     Parameters
     ----------
@@ -25,29 +25,29 @@ def with_names(body: bytes) -> bytes:
     Raises
     ------
     DataError
-        There are no names and not 784 columns: which would be the label is not known.
+        There is no header and not 784 columns: the label column would be ambiguous.
     """
     body = body.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
-    line = body[: min(_ends(body))].decode("utf-8", errors="replace")
+    line = body[: min(_line_ends(body))].decode("utf-8", errors="replace")
     cells = next(csv.reader([line]), [])
     if not cells or _are_names(cells):
         return body
     if len(cells) != N_PIXELS:
         raise DataError(
-            f"CSV: expected a line of names, or {N_PIXELS} columns of pixels, got {len(cells)} "
+            f"CSV: expected a header line, or {N_PIXELS} columns of pixels, got {len(cells)} "
             "columns without names. Name the columns pixel1 to pixel784 and, if there are labels, "
             "label."
         )
     return f"{_NUMBERS}\n".encode() + body
 
 
-def _ends(body: bytes) -> list[int]:
+def _line_ends(body: bytes) -> list[int]:
     found = [body.find(b"\n"), body.find(b"\r")]
     return [place for place in found if place >= 0] or [len(body)]
 
 
 def _are_names(cells: list[str]) -> bool:
-    """Whether a line holds names: texts, or the numbers by which pandas names columns."""
+    """Return whether a line is a header: text, or the numbers by which pandas names columns."""
     named = [cell for cell in cells if not is_index(cell)]
     return is_numbered(named, N_PIXELS) or any(not _is_number(cell) for cell in cells)
 

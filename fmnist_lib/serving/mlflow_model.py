@@ -1,4 +1,4 @@
-"""A stored model as an MLflow model, readable without this checkout."""
+"""Write a stored model as an MLflow model, readable without this checkout."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).resolve().parents[1]
 LOADER = "fmnist_lib.serving.pyfunc"
-_NEEDED = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "threadpoolctl")
+_REQUIRED = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy", "threadpoolctl")
 #: Distributions of the packages that steps of a pipeline may come from.
 _OPTIONAL = ("lightgbm", "tpot", "xgboost")
 
@@ -28,14 +28,14 @@ _OPTIONAL = ("lightgbm", "tpot", "xgboost")
 def write_mlflow_model(
     model: SavedModel, pipeline: Any, images: NDArray[np.uint8], directory: Path
 ) -> SavedModel:
-    """Write an MLflow model directory; nothing is asked of any server.
+    """Write an MLflow model directory, without contacting a server.
 
     Parameters
     ----------
     model : SavedModel
         As `fmnist_lib.persistence.stored_model.save_model` wrote it.
     pipeline : estimator
-        The same, to see which libraries it needs.
+        The same model, to find the libraries it needs.
     images : ndarray of uint8, shape (n, 28, 28)
         The first two become the input example.
     directory : Path
@@ -83,11 +83,11 @@ def write_mlflow_model(
 
 
 def signature() -> Any:
-    """Return the signature: any images in, a table out.
+    """Return the signature: any input, a table as output.
 
-    No input is declared. MLflow would take the names of a frame's columns away, convert fractions,
-    text and NaN before the model sees them, and can name only one shape of a tensor. So
-    `pyfunc.request_images` checks what is sent.
+    No input is declared. MLflow would drop the column names of a frame, convert fractions, text
+    and NaN before the model gets them, and can declare only one shape of a tensor. So
+    `pyfunc.request_images` checks the input.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
@@ -103,8 +103,8 @@ def signature() -> Any:
 
 
 def _requirements(pipeline: Any, model_format: str) -> list[str]:
-    """Pins of what loading and predicting imports, in the versions the champion was fitted with."""
-    names = [*_NEEDED, model_format, *sorted(_packages(pipeline) & set(_OPTIONAL))]
+    """Return the packages that loading and predicting import, pinned to the installed versions."""
+    names = [*_REQUIRED, model_format, *sorted(_packages(pipeline) & set(_OPTIONAL))]
     pins = []
     for name in names:
         try:
@@ -115,7 +115,7 @@ def _requirements(pipeline: Any, model_format: str) -> list[str]:
 
 
 def _packages(pipeline: Any) -> set[str]:
-    """Packages of a pipeline's steps, those of a vote and of nested pipelines as well."""
+    """Return the packages of a pipeline's steps, also within ensembles and nested pipelines."""
     found = {type(pipeline).__module__.partition(".")[0]}
     for steps in ("steps", "estimators", "transformer_list"):
         for _, step, *_ in getattr(pipeline, steps, None) or ():

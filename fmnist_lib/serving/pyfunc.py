@@ -1,4 +1,4 @@
-"""The model as MLflow's servers load it: no pickle, strict about what is sent.
+"""The model as MLflow's servers load it: no pickle, strict input checks.
 
 MLflow calls `_load_pyfunc`; `mlflow_model.write_mlflow_model` writes this module's name into the
 model's description.
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from fmnist_lib.persistence.stored_model import LoadedModel
 
-#: Images of one request, at most: some seconds of work.
+#: Most images per request: a few seconds of work.
 MAX_IMAGES = 5000
 
 
 class ServedModel:
-    """A model that answers requests.
+    """A model behind a scoring server.
 
     Parameters
     ----------
@@ -56,12 +56,12 @@ class ServedModel:
             table = predictions(self.model, images)
         except FmnistError as error:
             raise MlflowException(str(error), error_code=INTERNAL_ERROR) from None
-        # Plain text: a category's name, not its code, belongs in an answer.
+        # As text: a response holds the category's name, not its code.
         return table.astype({"class": "int64", "label": "object"})
 
 
 def request_images(model_input: Any) -> np.ndarray:
-    """Return what was sent as uint8 images of shape (n, 28, 28).
+    """Return the images of a request as uint8 of shape (n, 28, 28).
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def _numbers(array: np.ndarray) -> np.ndarray:
         numbers = np.array(array.tolist())
     except (ValueError, OverflowError) as error:
         raise DataError(f"images: expected rows of equal length, got: {error}.") from None
-    # A list of ones and of a text becomes an array of texts, which `as_images` refuses.
+    # A list of numbers and text becomes an array of text, which `as_images` rejects.
     return numbers
 
 

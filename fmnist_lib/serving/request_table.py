@@ -1,4 +1,4 @@
-"""What a request holds, as an array or as a frame with named columns."""
+"""Convert a request to an array or to a frame with named columns."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _is_records(value: Any) -> bool:
 def _from_records(rows: list[dict[str, Any]]) -> pd.DataFrame:
     import pandas as pd
 
-    # MLflow turns every number of a record into an array of no dimension.
+    # MLflow turns every number of a record into a 0-d array.
     return pd.DataFrame(
         [{name: np.asarray(cell).tolist() for name, cell in row.items()} for row in rows]
     )
@@ -60,17 +60,17 @@ def _from_columns(columns: dict[str, Any]) -> pd.DataFrame:
     import pandas as pd
 
     arrays = {name: np.atleast_1d(values) for name, values in columns.items()}
-    # A column of images is a list of arrays for pandas.
+    # pandas takes a column of images as a list of arrays.
     return pd.DataFrame(
         {name: list(values) if values.ndim > 1 else values for name, values in arrays.items()}
     )
 
 
 def _images_of(frame: pd.DataFrame) -> np.ndarray | pd.DataFrame:
-    """Return the cells of the one column that holds whole images, or the frame as it is."""
+    """Return the cells of the one column that holds whole images, or the frame unchanged."""
     names = [str(name) for name in frame.columns]
-    beside = (label_column_of(names), id_column(names))
-    kept = [i for i, name in enumerate(names) if name not in beside and not is_index(name)]
+    non_pixels = (label_column_of(names), id_column(names))
+    kept = [i for i, name in enumerate(names) if name not in non_pixels and not is_index(name)]
     cells = list(frame.iloc[:, kept[0]]) if len(kept) == 1 else []
     if not cells or not all(isinstance(cell, list | np.ndarray) for cell in cells):
         return frame
@@ -80,5 +80,5 @@ def _images_of(frame: pd.DataFrame) -> np.ndarray | pd.DataFrame:
 
 
 def _nested(cell: Any) -> Any:
-    """Lists of lists, where Parquet keeps arrays in arrays."""
+    """Return nested lists for nested arrays, as Parquet returns them."""
     return [_nested(part) for part in cell] if isinstance(cell, list | np.ndarray) else cell

@@ -1,4 +1,4 @@
-"""A stored model, and the servers that answer with it on a port of this machine."""
+"""A stored model, and the servers that serve it on a local port."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ REFUSED = {
 
 
 def _post(address, body, headers):
-    """Send headers exactly as they are, which requests would tidy."""
+    """Send headers verbatim, which requests would normalise."""
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
     connection.putrequest("POST", "/invocations")
     for name, value in [("Content-Length", str(len(body))), *headers]:
@@ -85,7 +85,7 @@ def test_a_header_sent_twice_counts_once_if_it_says_the_same(server):
     assert _post(server, IMAGE, [("Content-Type", ""), *twice])[0] == 200
 
 
-def test_a_packed_body_is_415(server):
+def test_a_compressed_body_is_415(server):
     headers = [("Content-Type", "application/json"), ("Content-Encoding", "gzip")]
     status, text = _post(server, IMAGE, headers)
     assert (status, "got Content-Encoding: gzip" in text) == (415, True)

@@ -1,4 +1,4 @@
-"""The servers as a client meets them: over HTTP, on a port of this machine."""
+"""The servers as a client uses them: over HTTP, on a local port."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_thousand_answers_over_http_are_those_in_process(
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_what_is_malformed_gets_a_4xx(server, name):
+def test_a_malformed_request_gets_a_4xx(server, name):
     body = MALFORMED[name]
     answer = requests.post(f"{server}/invocations", data=body, headers=JSON, timeout=60)
     assert 400 <= answer.status_code < 500, answer.text[:500]
@@ -101,7 +101,7 @@ def test_more_images_than_one_request_may_hold_get_a_4xx(server):
 
 
 @pytest.mark.slow
-def test_mlflow_models_serve_gives_the_same_answers_and_lives_on(
+def test_mlflow_models_serve_gives_the_same_answers_and_keeps_running(
     mlflow_server, model_directory, test_images, rng
 ):
     for name, body in MALFORMED.items():

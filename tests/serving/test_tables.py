@@ -1,4 +1,4 @@
-"""Columns with names get the answers of the images they are, in whatever order they come."""
+"""Tables with named columns get the predictions of the same images, in any column order."""
 
 from __future__ import annotations
 
