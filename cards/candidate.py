@@ -1,4 +1,4 @@
-"""The card of one candidate, live while it searches."""
+"""The card of one candidate, updated while it searches."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STATE_COLOURS = {
 
 
 class LiveCard:
-    """Components that follow a running search.
+    """Components that show the progress of a running search.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class LiveCard:
         ]
 
     def update(self, progress: Progress) -> None:
-        """Show how far the search has come."""
+        """Show the progress of the search."""
         self._show_time(progress.seconds, progress.limit)
         self._trials = progress.trials
         self._show_phase(progress.phase)
@@ -64,13 +64,13 @@ class LiveCard:
         self._text.update(f"**{text(phase)}** - {self._trials} pipelines tried")
 
     def _show_time(self, seconds: float, limit: float) -> None:
-        """As a percentage: a leader's limit moves."""
+        """Show the time as a percentage: the limit of the leading candidate can change."""
         share = min(100 * seconds / max(limit, 1e-9), 100)
         self._bar.update(round(share), f"{seconds:.0f} of {limit:.0f} s")
 
 
 def result_card(result: CandidateResult) -> list[MetaflowCardComponent]:
-    """What the candidate came to, below its live part."""
+    """Build the result section, which follows the live components."""
     if result.failed:
         return [Markdown(f"## Failed\n\n{paragraphs(result.error)}\n\nThe run goes on without it.")]
     return [
@@ -97,7 +97,7 @@ def _facts(result: CandidateResult) -> list[tuple[str, str]]:
         ("validation log loss", f"{result.validation_log_loss:.4f}"),
         ("search", f"{result.search_seconds:.0f} s"),
         (f"refit on {result.fit_rows:,} training images", f"{result.fit_seconds:.1f} s"),
-        ("prediction", f"{result.predict_ms_per_image:.3f} ms an image"),
+        ("prediction", f"{result.predict_ms_per_image:.3f} ms per image"),
         ("model", f"{result.model_mb:.1f} MB"),
     ]
 
@@ -107,21 +107,21 @@ def _trial_fact(accuracy: float) -> tuple[str, str]:
 
 
 def _importances(result: CandidateResult) -> list[MetaflowCardComponent]:
-    """Which parameters made the difference between trials."""
+    """Build the section on the importance of hyper-parameters."""
     if not result.importances:
         return []
     shares = [(name, percent(share)) for name, share in result.importances.items()]
     return [
         Markdown(
-            "### What made the difference\n\nShare of the variance of the trials' accuracy that a "
-            "parameter explains (fANOVA)."
+            "### Hyper-parameter importance\n\nShare of the variance of the trials' accuracy that "
+            "a parameter explains (fANOVA)."
         ),
         table(["parameter", "share"], shares[:8]),
     ]
 
 
 def _front(result: CandidateResult) -> list[MetaflowCardComponent]:
-    """Pipelines that no other beats in both accuracy and simplicity."""
+    """Build the section on the Pareto front of accuracy and complexity."""
     if result.front is None or result.front.empty:
         return []
     front = result.front.sort_values("value", ascending=False)
@@ -136,7 +136,7 @@ def _front(result: CandidateResult) -> list[MetaflowCardComponent]:
 
 
 def _trials(result: CandidateResult) -> list[MetaflowCardComponent]:
-    """Every pipeline tried: counts, chart, reasons of failures."""
+    """Build the section on the pipelines tried: counts, chart, reasons of failures."""
     if result.trials is None or result.trials.empty:
         return []
     trials = result.trials
@@ -147,7 +147,7 @@ def _trials(result: CandidateResult) -> list[MetaflowCardComponent]:
     ]
     reasons = trials.loc[trials["state"] != "complete", "reason"].dropna().value_counts()
     if len(reasons):
-        components.append(table(["why not completed", "pipelines"], reasons.head(8).items()))
+        components.append(table(["reason not completed", "pipelines"], reasons.head(8).items()))
     return components
 
 

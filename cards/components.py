@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def header(title: str, version: DataVersion) -> list[MetaflowCardComponent]:
-    """Title of a card, and a warning whenever the data are not the official ones."""
+    """Build a card's title, and a warning if the data are not the official ones."""
     components = [Markdown(f"# {text(title)}")]
     if not version.is_official:
         components.append(
@@ -30,7 +30,7 @@ def header(title: str, version: DataVersion) -> list[MetaflowCardComponent]:
 
 
 def pictures(items: Iterable[Picture]) -> list[MetaflowCardComponent]:
-    """Each picture under its title, with its caption as the label."""
+    """Build each picture under its title, with its caption as the label."""
     components: list[MetaflowCardComponent] = []
     for item in items:
         components += [Markdown(f"### {text(item.title)}"), Image(item.png, label=item.caption)]
@@ -38,7 +38,7 @@ def pictures(items: Iterable[Picture]) -> list[MetaflowCardComponent]:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> MetaflowCardComponent:
-    """A table of plain text cells; cards show their characters as they are."""
+    """Build a table of plain text cells, which cards show verbatim."""
     return Table([[str(cell) for cell in row] for row in rows], headers=list(headers))
 
 

@@ -1,8 +1,8 @@
-"""Text from outside inside Markdown: shown as it is, never as Markdown or HTML.
+"""Escape untrusted text in Markdown: it is shown verbatim, never as Markdown or HTML.
 
-Metaflow's cards render HTML in Markdown, scripts included, show entities such as ``&lt;`` as they
-are, and drop a character with a backslash before it. What stays as it is, is inline code. Table
-cells and labels of pictures are plain text already, and must not be escaped.
+Metaflow's cards render HTML in Markdown, scripts included, show entities such as ``&lt;``
+verbatim, and drop a character with a backslash before it. Only inline code is shown verbatim.
+Table cells and labels of pictures are plain text already, and must not be escaped.
 """
 
 from __future__ import annotations
@@ -24,10 +24,9 @@ def code(value: object) -> str:
 
 
 def text(value: object) -> str:
-    """Return a sentence as Markdown that shows its characters.
+    """Return a sentence as Markdown that shows its characters verbatim.
 
-    Passages in backticks stay inline code; so does, word by word, what Markdown would read as
-    markup.
+    Passages in backticks stay inline code; words that Markdown would read as markup become it.
     """
     passages = _one_line(value).split("`")
     if len(passages) % 2 == 0 or not all(passages[1::2]):
@@ -37,7 +36,7 @@ def text(value: object) -> str:
         for position, passage in enumerate(passages)
         if passage
     ]
-    # Two backticks in a row would open other code than one.
+    # Two adjacent backticks would open a different code span.
     return "".join(pieces).replace("``", "` `")
 
 

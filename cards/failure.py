@@ -1,4 +1,4 @@
-"""What a failing step leaves behind: a card that says why, and one message on the console."""
+"""Report a failing step: a card with the reason, and one message on the console."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cards.escape import code, paragraphs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: A little more than Metaflow's limit for refreshes of one card.
+#: Slightly more than Metaflow's rate limit for refreshes of one card.
 REFRESH_SECONDS = 5.2
 #: Options of Metaflow that say where a run is kept.
 _STORES = ("--datastore", "--metadata")
@@ -52,9 +52,9 @@ class FailureCard(UserStepDecorator):
 
         card = current.card[self._card_id]
         card.extend(failure(step_name, exception, resume_command(sys.argv, current.run_id)))
-        # A failed step renders no card at its end. The first refresh renders in the background,
-        # in a process that would find the task's configuration gone; the second, once the rate
-        # limit allows it, waits for it.
+        # A failed step renders no card at its end. The first refresh renders in a background
+        # process, which would find the task's configuration deleted; the second, once the rate
+        # limit allows it, waits for that process.
         card.refresh(force=True)
         time.sleep(REFRESH_SECONDS)
         card.refresh(force=True)
@@ -64,7 +64,7 @@ class FailureCard(UserStepDecorator):
 
 
 def failure(step_name: str, error: BaseException, command: str) -> list[Any]:
-    """Say what failed, why, and how to go on."""
+    """Build the section: what failed, why, and how to resume."""
     return [
         Markdown(f"# The step {code(step_name)} failed"),
         Markdown(f"**{type(error).__name__}**: {paragraphs(error)}"),
@@ -102,5 +102,5 @@ def resume_command(arguments: Sequence[str], run_id: str) -> str:
 def _message_only(error: Exception) -> MetaflowException:
     """Wrap an error in the kind that Metaflow prints without a traceback."""
     wrapped = MetaflowException(f"{type(error).__name__}: {error}")
-    wrapped.headline = "The step cannot go on"
+    wrapped.headline = "The step failed"
     return wrapped

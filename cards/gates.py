@@ -1,4 +1,4 @@
-"""The section that says whether a model became champion, and what every gate asked."""
+"""The section on a model's promotion and the result of every gate."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def gates_section(decision: PromotionDecision | None) -> list[MetaflowCardCompon
     Parameters
     ----------
     decision : PromotionDecision or None
-        None when MLflow could not be asked.
+        None when MLflow was not available.
     """
     if decision is None:
-        return [Markdown("## Promotion\n\nNot decided: the registry could not be asked.")]
+        return [Markdown("## Promotion\n\nNot decided: the registry was not available.")]
     return [
         Markdown(f"## Promotion\n\n{_verdict(decision)}"),
         table(
-            ["gate", "", "measured", "required", "what it is about"],
+            ["gate", "", "measured", "required", "what it checks"],
             (
                 (
                     gate.name,

@@ -1,4 +1,4 @@
-"""The card of the step `select`: who won, by how much, and how good the champion is."""
+"""The card of the step `select`: the winner, its margin, and its test accuracy."""
 
 from __future__ import annotations
 
@@ -40,39 +40,39 @@ def leaderboard_card(
     leaderboard : DataFrame
         As `fmnist_lib.evaluation.leaderboard.leaderboard` gives it.
     evaluation : Evaluation
-        The champion on the test images.
+        The winner on the test images.
     figures : iterable of Picture
     version : DataVersion
     corrected : Estimate
-        Validation accuracy without the luck of choosing the best of several.
+        Validation accuracy corrected for the selection of the best candidate.
     spent : Spent
         Time and images of search and refit.
     """
-    champion = leaderboard.loc[leaderboard["status"] == "champion"].iloc[0]
+    winner = leaderboard.loc[leaderboard["status"] == "champion"].iloc[0]
     return [
-        *header(f"Champion: {champion['candidate']}", version),
-        Markdown(f"{text(champion['description'])}. {_spent(spent)}"),
+        *header(f"Winner: {winner['candidate']}", version),
+        Markdown(f"{text(winner['description'])}. {_spent(spent)}"),
         Markdown(
-            f"## {percent(evaluation.accuracy.value, 2)} of the test images right\n\n"
+            f"## Test accuracy {percent(evaluation.accuracy.value, 2)}\n\n"
             f"{evaluation.accuracy.confidence:.0%} interval "
             f"{percent(evaluation.accuracy.low, 2)} to {percent(evaluation.accuracy.high, 2)}. "
-            f"No candidate was measured on the {evaluation.n_images:,} test images; the champion "
-            "was, once, after it was chosen."
+            f"Only the winner was evaluated on the {evaluation.n_images:,} test images: once, "
+            "after it was selected."
         ),
-        table(["", "champion on the test images"], _facts(evaluation)),
+        table(["", "winner on the test images"], _facts(evaluation)),
         Markdown(
-            "## Leaderboard\n\nOrdered by accuracy on the validation images, which no search has "
-            "seen. The best of several is a little too good: without the luck of the choice "
-            f"(bootstrap) it comes to {percent(corrected.value, 2)}. *Trial* is the trial that "
-            "the search chose, on held-out training images: fitted on fewer, but often the "
-            "luckiest of many. *p* is McNemar's test against the champion. A star marks those "
-            "that no other beats in accuracy, speed and size together."
+            "## Leaderboard\n\nOrdered by accuracy on the validation images, which no search used. "
+            "The best of several is optimistic: corrected for the selection (bootstrap) it is "
+            f"{percent(corrected.value, 2)}. *Trial* is the trial that the search selected, on "
+            "held-out training images: fitted on fewer, but often optimistic, as the best of "
+            "many. *p* is McNemar's test against the winner. A star marks the Pareto front of "
+            "accuracy, speed and size."
         ),
         table(_HEADERS, (_row(row) for _, row in leaderboard.iterrows())),
         Markdown(
-            "### What they cost\n\n*Rows* are the training images of the fit that was validated: "
-            "all, or as many as the time allowed. *ms* is the prediction of an image on one "
-            "processor core, in a batch of 1,000."
+            "### Cost\n\n*Rows* are the training images of the fit that was validated: "
+            "all, or as many as the time allowed. *ms* is the prediction time per image on "
+            "one processor core, in a batch of 1,000."
         ),
         table(_COSTS, (_costs(row) for _, row in leaderboard.iterrows() if not _has_failed(row))),
         table(
@@ -80,7 +80,7 @@ def leaderboard_card(
             ((row["candidate"], _description(row)) for _, row in leaderboard.iterrows()),
         ),
         *pictures(figures),
-        Markdown("## Class by class"),
+        Markdown("## Metrics per class"),
         table(
             ["class", "images", "precision", "recall", "interval", "F1"],
             (_class_row(row) for _, row in evaluation.per_class.iterrows()),
@@ -104,7 +104,7 @@ def _spent(spent: Spent) -> str:
     images = "all" if spent.rows == spent.most_rows else f"{spent.rows:,} of"
     return (
         f"Search and refit took {spent.seconds:.0f} of {spent.total_seconds:.0f} seconds; the "
-        f"champion was fitted on {images} {spent.most_rows:,} training and validation images."
+        f"winner was fitted on {images} {spent.most_rows:,} training and validation images."
     )
 
 
@@ -152,14 +152,14 @@ def _has_failed(row: Any) -> bool:
 
 
 def _p_value(value: float | None) -> str:
-    """Format a p-value; nothing for the champion itself."""
+    """Format a p-value; empty for the winner itself."""
     if value is None or math.isnan(value):
         return ""
     return f"{value:.4f}" if value >= SMALLEST_P_VALUE else "< 0.0001"
 
 
 def _description(row: Any) -> str:
-    """The pipeline, or the reason of a failure."""
+    """Return the pipeline, or the reason of a failure."""
     if _has_failed(row):
         return str(row["status"])
     return str(row["description"])

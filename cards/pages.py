@@ -1,4 +1,4 @@
-"""The cards of a run as pages, for those who have no datastore."""
+"""The cards of a run as HTML pages, for readers without the datastore."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ logger = logging.getLogger(__name__)
 def card_pages(pathspec: str, without: str) -> dict[str, str]:
     """Return the pages of a run's cards so far, by step, and by number within a foreach.
 
-    A card that cannot be read is left out with a warning: no run fails for it.
+    A card that cannot be read is left out with a warning and never fails the run.
 
     Parameters
     ----------
     pathspec : str
         ``Flow/run``.
     without : str
-        The step that asks: its card is not there yet.
+        The calling step, whose card does not exist yet.
     """
     from metaflow import Run
 
@@ -48,7 +48,7 @@ def _pages(name: str, task: Any) -> dict[str, str]:
 
 
 def _cards(task: Any) -> Iterable[Any]:
-    """Cards of a task; none for a step without one."""
+    """Return the cards of a task; empty for a step without one."""
     from metaflow.cards import get_cards
     from metaflow.plugins.cards.exception import CardNotPresentException
 

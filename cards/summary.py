@@ -1,4 +1,4 @@
-"""The card of the step `publish`: the number, the candidates, and where everything is."""
+"""The card of the step `publish`: test accuracy, candidates, and locations of the results."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ def summary_card(
     Parameters
     ----------
     summary : RunSummary
-        The same as the printed page shows.
+        The same as on the printed page.
     decision : PromotionDecision, optional
-        None when MLflow could not be asked.
+        None when MLflow was not available.
     """
-    champion = summary.champion
+    winner = summary.champion
     return [
-        *header(f"{summary.headline} of the test images right", summary.data_version),
+        *header(f"Test accuracy {summary.headline}", summary.data_version),
         Markdown(
             f"{summary.interval}, {summary.n_images}. "
-            "They were used once, after the champion was chosen."
+            "They were used once, after the winner was selected."
         ),
-        Markdown(f"**{text(champion['candidate'])}**: {text(champion['description'])}."),
+        Markdown(f"**{text(winner['candidate'])}**: {text(winner['description'])}."),
         *_tracking_warning(summary),
-        Markdown("## Candidates\n\nOn validation images that no search has seen."),
+        Markdown("## Candidates\n\nOn validation images that no search used."),
         table(_HEADERS, ([row[key] for key in _COLUMNS] for row in summary.rows)),
         *gates_section(decision),
-        Markdown("## What the champion confuses most"),
+        Markdown("## Most frequent errors of the winner"),
         table(
-            ["class", "taken for", "share of the class"],
+            ["class", "predicted as", "share of the class"],
             summary.mistakes or [("none", "none", "0 %")],
         ),
         Markdown(f"## Drift\n\n{text(summary.drift_sentence)}"),
-        Markdown("## Where everything is"),
+        Markdown("## Locations"),
         table(["", ""], summary.identity),
-        Markdown("## Where next"),
+        Markdown("## Next steps"),
         Markdown("\n".join(_commands(summary))),
     ]
 
@@ -59,7 +59,7 @@ _HEADERS = ["candidate", "status", "validation accuracy", "interval", "pipeline"
 
 
 def _tracking_warning(summary: RunSummary) -> list[MetaflowCardComponent]:
-    """Say loudly that MLflow does not know this run."""
+    """Warn if the run is not in MLflow."""
     if summary.tracking_problem is None:
         return []
     return [Markdown(f"> **Not in MLflow.** {text(summary.tracking_problem)}")]

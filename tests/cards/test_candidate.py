@@ -42,7 +42,7 @@ def test_the_live_card_follows_the_search():
     live.update(Progress("searching", 12.0, trials=3, best=0.8))
     live.update(Progress("refitting", 120.0, trials=5, best=0.9, limit=160.0))
     text = rendered(live.components)
-    assert "120 of 160 s" in text  # it leads, and has more time than at first
+    assert "120 of 160 s" in text  # the leading candidate has more time than at first
     assert "refitting" in text
     assert "5 pipelines tried" in text
     assert "0.8" in text

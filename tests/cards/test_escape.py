@@ -1,4 +1,4 @@
-"""Text from outside on real card pages, in a real browser."""
+"""Untrusted text on real card pages, in a real browser."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def browse(tmp_path_factory):
-    """Give what a browser shows of a card."""
+    """Return a function from a card to what a browser shows of it."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
         pytest.skip("no Chromium on this machine")
@@ -125,7 +125,7 @@ def browse(tmp_path_factory):
 
 
 def visible(value):
-    """How a value is shown: on one line, its backticks by a character that cards keep."""
+    """Return a value as shown: on one line, backticks replaced by a similar character."""
     return " ".join(value.replace("`", "\N{MODIFIER LETTER GRAVE ACCENT}").split())
 
 

@@ -31,4 +31,4 @@ def test_a_promotion_names_whom_it_replaces():
 
 def test_without_a_registry_nothing_is_decided():
     (component,) = gates_section(None)
-    assert "could not be asked" in component.render()["source"]
+    assert "was not available" in component.render()["source"]

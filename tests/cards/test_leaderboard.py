@@ -25,7 +25,7 @@ def entry(identifier, right, **values):
     )
 
 
-def test_the_card_leads_with_the_champion_and_lists_every_failure(test_images, test_labels):
+def test_the_card_starts_with_the_winner_and_lists_every_failure(test_images, test_labels):
     table = leaderboard(
         [
             entry("second", 850),
@@ -43,10 +43,10 @@ def test_the_card_leads_with_the_champion_and_lists_every_failure(test_images, t
     corrected = wilson(890, 1000)
     components = leaderboard_card(table, evaluation, pictures, version, corrected, spent=spent)
     text = [str(component.render()) for component in components]
-    assert "Champion: winner" in text[0]
+    assert "Winner: winner" in text[0]
     assert f"{100 * evaluation.accuracy.value:.2f} %" in "".join(text)
     assert "failed: timed out after 5 s" in "".join(text)
-    assert "it comes to 89.00 %" in "".join(text)
+    assert "it is 89.00 %" in "".join(text)
     assert "took 171 of 180 seconds" in "".join(text)
     assert "fitted on 41,000 of 60,000" in "".join(text)
     assert "winner *" in "".join(text)

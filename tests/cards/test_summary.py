@@ -67,17 +67,17 @@ def make_summary(tmp_path):
 
 
 def _text(components):
-    """Everything the components will show, as the card's JSON holds it."""
+    """Return everything the components show, as in the card's JSON."""
     rendered = [component.render() for component in components]
     assert all(part["type"] != "error" for part in rendered)
     return "\n".join(str(part) for part in rendered)
 
 
-def test_the_card_leads_with_the_number_and_its_interval(make_summary):
+def test_the_card_starts_with_the_accuracy_and_its_interval(make_summary):
     components = summary_card(make_summary())
     assert all(isinstance(component, Markdown | Table) for component in components)
     first, second = (component.render()["source"].strip() for component in components[:2])
-    assert first == "# 91.31 % of the test images right"
+    assert first == "# Test accuracy 91.31 %"
     assert second.startswith("95 % interval 90.74 to 91.85 %, 10,000 test images.")
 
 

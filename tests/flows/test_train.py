@@ -54,7 +54,7 @@ SEEN = {
     "select": "Leaderboard",
     "explain": "What the champion looks at",
     "drift": "What would be noticed?",
-    "publish": "Where everything is",
+    "publish": "Locations",
 }
 
 
