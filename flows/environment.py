@@ -11,20 +11,20 @@ from fmnist_lib.process import can_write_home, user_name
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: Where libraries keep caches and settings, which is the home directory unless these are set.
+#: Variables for the caches and settings of libraries; the default is the home directory.
 _HOMES = ("MPLCONFIGDIR", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
 
 
 def prepare_environment(project: Path) -> None:
     """Set what Metaflow, Matplotlib, Numba and BLAS read when they are imported.
 
-    To be called before any of them is. What the user has set stays, but for Matplotlib's backend:
-    no step needs a screen, and the one of a notebook may not be installed here.
+    Call it before any of them is imported. The user's settings stay, except Matplotlib's backend:
+    no step needs a display, and a notebook's backend may not be installed here.
 
     Parameters
     ----------
     project : Path
-        Checkout, whose ``.cache`` takes the place of a home directory that can't be written.
+        Checkout, whose ``.cache`` replaces a home directory that can't be written.
     """
     os.environ["MPLBACKEND"] = "Agg"
     defaults = _threads() | _user() | _caches(project)
@@ -32,10 +32,10 @@ def prepare_environment(project: Path) -> None:
 
 
 def _threads() -> dict[str, str]:
-    """One task per core, one thread per task.
+    """Return the settings for one task per core and one thread per task.
 
-    Metaflow would start sixteen tasks at once, and two tasks of two threads each on two cores take
-    many times as long as two of one.
+    Metaflow would start sixteen tasks at once. Oversubscription is slow: two tasks of two threads
+    each on two cores take many times as long as two of one.
     """
     workers = {f"METAFLOW_{command}_MAX_WORKERS" for command in ("RUN", "RESUME")}
     libraries = {f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL")}
@@ -43,10 +43,10 @@ def _threads() -> dict[str, str]:
 
 
 def _user() -> dict[str, str]:
-    """Name a user for Metaflow, which stops with "Unknown user" without one, and at root.
+    """Return a user name for Metaflow, which stops with "Unknown user" without one or for root.
 
-    USERNAME is the last place that Metaflow looks at before USER, so METAFLOW_USER in the
-    environment or in Metaflow's own configuration still decides.
+    USERNAME is the last variable that Metaflow reads before USER, so METAFLOW_USER in the
+    environment or in Metaflow's own configuration still takes precedence.
     """
     names = (os.environ.get(key) for key in ("SUDO_USER", "USERNAME", "USER"))
     if any(name and name != "root" for name in names):
@@ -56,7 +56,7 @@ def _user() -> dict[str, str]:
 
 
 def _caches(project: Path) -> dict[str, str]:
-    """Directories that stand in for a home directory that can't be written."""
+    """Return directories that replace a home directory that can't be written."""
     if can_write_home() or all(os.environ.get(key) for key in _HOMES):
         return {}
     place = project / ".cache" / "home"

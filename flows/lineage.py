@@ -1,4 +1,4 @@
-"""Which runs belong together, as the Client API gives them."""
+"""Find related runs through the Client API: champion, monitor, retraining."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def find_champion(
     """Find the training run whose champion is in use.
 
     In order: the run asked for, the one behind the alias ``champion`` in MLflow, the latest that
-    was promoted, the latest that ended well and was no challenger. Never one on synthetic images
-    unless it is asked for.
+    was promoted, the latest that succeeded and was no challenger. Never one on synthetic images
+    unless it is named.
 
     Raises
     ------
@@ -49,14 +49,14 @@ def find_champion(
         run_id = wanted.removeprefix(f"{TRAINING}/")
         if _facts(run_id) is None:
             raise DataError(
-                f"--run: expected a training run that ended well, got '{wanted}'. Name another, or "
+                f"--run: expected a training run that succeeded, got '{wanted}'. Name another, or "
                 "leave it out for the champion."
             )
         return Champion(f"{TRAINING}/{run_id}", None, "named by --run")
     champion = _behind_alias(tracking, root, environment_uri) or _latest()
     if champion is None:
         raise DataError(
-            "no champion yet: expected a training run on Fashion-MNIST that ended well, found "
+            "no champion yet: expected a training run on Fashion-MNIST that succeeded, found "
             "none. Start one: python flows/train.py run"
         )
     return champion
@@ -69,20 +69,20 @@ def champion_of(champion: Champion, artifact: str) -> Any:
 
 
 def earlier_signals(limit: int) -> tuple[list[Signal], int]:
-    """Return what earlier runs of the monitor signalled, the oldest first.
+    """Return the signals of earlier runs of the monitor, the oldest first.
 
     A run whose signal can't be read is left out with a warning, and counted: the history is
-    evidence, no precondition.
+    optional.
 
     Parameters
     ----------
     limit : int
-        Of the most recent ones.
+        Most signals to return, of the most recent runs.
 
     Returns
     -------
     tuple of list of Signal and int
-        The signals, and the number of runs on the way that could not be read.
+        The signals, and the number of runs that could not be read.
     """
     namespace(None)
     signals: list[Signal] = []
@@ -103,19 +103,19 @@ def earlier_signals(limit: int) -> tuple[list[Signal], int]:
 
 
 def find_challenge(monitor_run: str | None, trigger: Any) -> Challenge | None:
-    """Return the monitor's call that a training run answers, if it answers one.
+    """Return the monitor's request for retraining that a training run serves, if any.
 
     Parameters
     ----------
     monitor_run : str or None
         Named on the command line.
     trigger : metaflow.events.Trigger or None
-        What started a deployed run.
+        The event that started a deployed run.
 
     Raises
     ------
     DataError
-        There is no such run of the monitor, or it came to no verdict.
+        There is no such run of the monitor, or it has no verdict.
     """
     namespace(None)
     triggered_by = trigger.run if trigger else None
@@ -127,7 +127,7 @@ def find_challenge(monitor_run: str | None, trigger: Any) -> Challenge | None:
         signal, champion, settings = data.signal, data.champion_run, data.resolved_config
     except (KeyError, AttributeError, MetaflowException):
         raise DataError(
-            f"{pathspec}: expected a run of the monitor that came to a verdict, found none. "
+            f"{pathspec}: expected a run of the monitor with a verdict, found none. "
             "Start one: python flows/monitor.py run --batch FILE"
         ) from None
     obstacle = _obstacle(data, champion)
@@ -146,9 +146,9 @@ def find_challenge(monitor_run: str | None, trigger: Any) -> Challenge | None:
 def retrain(
     challenge: Challenge, root: Path, config: RetrainConfig
 ) -> tuple[Retraining, Contest | None]:
-    """Start the training flow on old and new images, and say what became of it.
+    """Start the training flow on old and new images, and return its outcome.
 
-    Nothing is started for a challenge that is not needed.
+    A no-op for a challenge that is not needed.
     """
     from metaflow import Runner
 
@@ -173,7 +173,7 @@ def retrain(
 
 
 def challenge_data(challenge: Challenge, seed: int) -> RetrainingData:
-    """Return the champion's images and the monitor's new ones, divided anew."""
+    """Return the champion's images and the monitor's new ones, split again."""
     from fmnist_lib.retraining import combine
 
     new = Run(challenge.monitor_run)["assess"].task["labelled_batch"].data
@@ -182,7 +182,7 @@ def challenge_data(challenge: Challenge, seed: int) -> RetrainingData:
 
 
 def compete(challenge: Challenge, test: Split, answers: np.ndarray, n_new: int) -> Contest:
-    """Compare a challenger's answers to its test images with the champion's."""
+    """Compare a challenger's predictions on its test images with the champion's."""
     from fmnist_lib.retraining import contest
 
     champion = champion_of(challenge.champion, "champion")
@@ -190,10 +190,10 @@ def compete(challenge: Challenge, test: Split, answers: np.ndarray, n_new: int) 
 
 
 def training_tags(flow: Any) -> list[str]:
-    """Return the tags of a training run, as far as its artifacts are there.
+    """Return the tags of a training run, from the artifacts that exist.
 
-    Tags are for people who list runs. No decision is taken from them: a resumed run has none until
-    its last step, and anybody can change them.
+    Tags are for people who list runs. The code never reads them: a resumed run has none until its
+    last step, and any user can change them.
     """
     version, challenge = getattr(flow, "data_version", None), getattr(flow, "challenge", None)
     mlflow_run = getattr(flow, "mlflow_run_id", None)
@@ -212,9 +212,9 @@ def monitor_tags(flow: Any) -> list[str]:
 
 
 def _last_signal(run: Run) -> Signal | None:
-    """Signal of the last step that left one readable; only it knows of a retraining.
+    """Return the signal of the last step with a readable one; only that includes a retraining.
 
-    None for a run that left none; the error of the first step otherwise.
+    None for a run without a signal; otherwise the error of the first step is raised.
     """
     problem = None
     for step in ("end", "assess"):
@@ -231,7 +231,7 @@ def _last_signal(run: Run) -> Signal | None:
 
 
 def _signal(run: Run, step: str) -> Signal | None:
-    """Signal as a step left it; None when the run did not get so far."""
+    """Return the signal of a step; None when the run did not reach it."""
     try:
         task = run[step].task
         artifact = task["signal"] if task else None
@@ -247,7 +247,7 @@ def _signal(run: Run, step: str) -> Signal | None:
 
 
 def _obstacle(data: Any, champion: Champion) -> str:
-    """Why a verdict is no reason to train; empty when it is."""
+    """Return why a verdict is no reason to train; empty when it is."""
     if not data.signal.retrain:
         return f"the monitor says {data.signal.verdict}"
     if data.labelled_batch is None:
@@ -265,7 +265,7 @@ def _behind_alias(
     try:
         version = version_behind_alias(tracking, root, environment_uri)
     except TrackingError as error:
-        logger.warning("The champion is looked for among the runs. %s", error)
+        logger.warning("The champion is searched among the runs. %s", error)
         return None
     if version is None or version.flow != TRAINING or version.run_id is None:
         return None
@@ -273,7 +273,7 @@ def _behind_alias(
     if facts is None or facts.origin == "synthetic":
         logger.warning(
             "%s has the alias champion, but its run %s/%s is not usable here (absent, unfinished "
-            "or on synthetic images). The champion is looked for among the runs.",
+            "or on synthetic images). The champion is searched among the runs.",
             version.uri,
             TRAINING,
             version.run_id,
@@ -283,7 +283,7 @@ def _behind_alias(
 
 
 def _latest() -> Champion | None:
-    """The latest run that was promoted; if none was, the latest that ended well."""
+    """Return the latest run that was promoted; if none was, the latest that succeeded."""
     latest = None
     for run in _readable(_runs(TRAINING)):
         facts = _facts(run.id)
@@ -292,13 +292,13 @@ def _latest() -> Champion | None:
         if facts.promoted:
             return Champion(facts.run, None, "latest training run that was promoted")
         if latest is None and not facts.is_challenger:
-            latest = Champion(facts.run, None, "latest training run that ended well")
+            latest = Champion(facts.run, None, "latest training run that succeeded")
     return latest
 
 
 @dataclass(frozen=True)
 class _Facts:
-    """What a training run's artifacts say about it."""
+    """Facts about a training run, from its artifacts."""
 
     run: str
     origin: str
@@ -307,12 +307,12 @@ class _Facts:
 
 
 def _facts(run_id: str) -> _Facts | None:
-    """Read the facts of a run that ended well and kept its model and the reference, else None."""
+    """Return the facts of a run that succeeded and has its model and the reference, else None."""
     try:
         run = Run(f"{TRAINING}/{run_id}")
         if not run.successful:
             return None
-        kept = {artifact.id for artifact in run["select"].task}
+        artifacts = {artifact.id for artifact in run["select"].task}
         data = run["end"].task.data
         facts = _Facts(
             run=run.pathspec,
@@ -323,11 +323,11 @@ def _facts(run_id: str) -> _Facts | None:
     except Exception as error:  # noqa: BLE001 (old or damaged artifacts may raise anything)
         logger.info("%s/%s is no champion: %s", TRAINING, run_id, error)
         return None
-    return facts if {"champion", "reference"} <= kept else None
+    return facts if {"champion", "reference"} <= artifacts else None
 
 
 def _runs(flow: str) -> Iterator[Run]:
-    """Runs of a flow, the newest first; none when it never ran here."""
+    """Yield the runs of a flow, the newest first; none when it never ran here."""
     try:
         yield from Flow(flow)
     except MetaflowException:

@@ -1,4 +1,4 @@
-"""Look at a new batch with the eyes of the champion, and say what to do.
+"""Compare a new batch with the champion's reference, and give a verdict.
 
 python flows/monitor.py run --batch FILE
 python flows/monitor.py run --batch FILE --labels FILE --retrain
@@ -51,7 +51,7 @@ def parse_config(text: str) -> dict:
 @schedule(daily=True)
 @package_sources(["../fmnist_lib", "../cards"], suffixes=[".py", ".html", ".css", ".json", ".csv"])
 class FashionMnistMonitor(FlowSpec):
-    """A new batch against the champion: drift, accuracy, a verdict, and a signal to act on."""
+    """Monitor the champion on a new batch: drift, accuracy, verdict, and a signal file."""
 
     config = Config(
         "config",
@@ -70,7 +70,7 @@ class FashionMnistMonitor(FlowSpec):
         help="first, last or none: the labels of a table without column names",
     )
     may_retrain = Parameter(
-        "retrain", is_flag=True, default=False, help="Train anew when the verdict is to"
+        "retrain", is_flag=True, default=False, help="Retrain when the verdict is retrain"
     )
     training_run = Parameter(
         "run", type=str, default=None, help="Training run to take the champion from"
@@ -100,7 +100,7 @@ class FashionMnistMonitor(FlowSpec):
     @card(type="blank", id="monitor")
     @step
     def assess(self):
-        """Compare the batch with the champion's held-out reference, and give the signal."""
+        """Compare the batch with the champion's held-out reference, and write the signal."""
         from cards.monitor import monitor_card
         from fmnist_lib.monitoring import assess, signal_of, track
         from lineage import champion_of, earlier_signals
@@ -156,7 +156,7 @@ class FashionMnistMonitor(FlowSpec):
 
     @step
     def end(self):
-        """Say what to do."""
+        """Print the verdict and the signal."""
         self.tag_run()
         print(f"Verdict: {self.signal.verdict}. {self.signal.reason}.")
         if self.signal.retraining:
@@ -202,7 +202,7 @@ class FashionMnistMonitor(FlowSpec):
         )
 
     def tag_run(self):
-        """Tag the run for those who list runs; `resume` takes over artifacts, but no tags."""
+        """Tag the run for users who list runs; `resume` keeps artifacts, but no tags."""
         from lineage import monitor_tags
 
         current.run.add_tags(monitor_tags(self))
@@ -215,7 +215,7 @@ class FashionMnistMonitor(FlowSpec):
         write_signal(resolve_path(self.settings.signal, PROJECT_ROOT), self.signal)
 
     def identity(self):
-        """Return who and what this run is."""
+        """Return the identity of this run."""
         from fmnist_lib.tracking.runs import RunIdentity
         from fmnist_lib.tracking.source import git_commit
 

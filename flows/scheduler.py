@@ -1,4 +1,4 @@
-"""The process that schedules a run: it ends what it started, and says how to resume."""
+"""Signal handling of the process that schedules a run, and the command that resumes it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 #: Seconds for Metaflow to end its tasks and to flush their logs; it takes 5 to kill them itself.
 CLEANUP_SECONDS = 10
-#: What a shell reports for a process that a signal ended, less the signal's number.
-_BY_SIGNAL = 128
+#: Exit code of a process that a signal ended, minus the signal's number.
+_SIGNAL_EXIT_BASE = 128
 _COMMANDS = ("run", "resume", "step")
 
 
@@ -47,16 +47,16 @@ def command_line(arguments: Sequence[str] | None = None) -> Iterator[None]:
     try:
         yield
     except SystemExit as end:
-        status = _BY_SIGNAL + received[0] if received else end.code
+        status = _SIGNAL_EXIT_BASE + received[0] if received else end.code
         if command != "step" and status:
             _kill(_descendants())
-            _say_how_to_resume(arguments)
+            _print_resume_command(arguments)
         raise SystemExit(status) from None
 
 
 def _handle_signals(received: list[int], *, is_task: bool) -> None:
     def stop_task(number: int, _: Any) -> None:
-        raise SystemExit(_BY_SIGNAL + number)
+        raise SystemExit(_SIGNAL_EXIT_BASE + number)
 
     def stop_run(number: int, _: Any) -> None:
         if received:
@@ -66,16 +66,16 @@ def _handle_signals(received: list[int], *, is_task: bool) -> None:
         signal.alarm(CLEANUP_SECONDS)
         raise KeyboardInterrupt
 
-    def give_up(*_: Any) -> None:
+    def kill_run(*_: Any) -> None:
         _kill(_descendants())
-        os._exit(_BY_SIGNAL + received[0])
+        os._exit(_SIGNAL_EXIT_BASE + received[0])
 
     for number in (signal.SIGTERM, signal.SIGHUP, *([] if is_task else [signal.SIGINT])):
-        # `nohup` and a shell's `&` have signals ignored on purpose.
+        # `nohup` and a shell's `&` ignore signals on purpose.
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, stop_task if is_task else stop_run)
     if not is_task:
-        signal.signal(signal.SIGALRM, give_up)
+        signal.signal(signal.SIGALRM, kill_run)
 
 
 def _descendants() -> list[psutil.Process]:
@@ -101,8 +101,8 @@ def _kill(processes: list[psutil.Process]) -> None:
     psutil.wait_procs(processes, timeout=1)
 
 
-def _say_how_to_resume(arguments: Sequence[str]) -> None:
-    """Print the command, if the run got as far as having an id."""
+def _print_resume_command(arguments: Sequence[str]) -> None:
+    """Print the command, if the run already has an id."""
     run_id = getattr(current, "run_id", None)
     if run_id:
         print(f"To continue, once the cause is fixed: {resume_command(arguments, run_id)}")

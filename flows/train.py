@@ -4,8 +4,8 @@ python flows/train.py run
 python flows/train.py --config config config/quick.toml run
 python flows/train.py resume
 
-Started by the monitor (`--monitor RUN`, or deployed: by its end), it adds the monitor's new
-labelled images to those of the champion, which stays unless the new model beats it.
+Started by the monitor (`--monitor RUN`, or when a deployed monitor run finishes), it adds the
+monitor's new labelled images to those of the champion, which stays unless the new model beats it.
 """
 
 import os
@@ -52,9 +52,9 @@ def parse_config(text: str) -> dict:
 
 
 def triggered_by_monitor(flow):
-    """Let the end of the monitor start the deployed flow.
+    """Trigger the deployed flow when a run of the monitor finishes.
 
-    Not for `spin`, which Metaflow 2.19.39 cannot do with this decorator (an AttributeError).
+    A no-op for `spin`, which raises an AttributeError with this decorator in Metaflow 2.19.39.
     """
     if {"spin", "spin-step"} & set(sys.argv):
         return flow
@@ -64,7 +64,7 @@ def triggered_by_monitor(flow):
 @triggered_by_monitor
 @package_sources(["../fmnist_lib", "../cards"], suffixes=[".py", ".html", ".css", ".csv"])
 class FashionMnistTrain(FlowSpec):
-    """From the images to a registered champion, with a card for every step."""
+    """Train, compare and register classifiers of the images, with a card per step."""
 
     config = Config(
         "config",
@@ -89,7 +89,7 @@ class FashionMnistTrain(FlowSpec):
         help="first, last or none: labels among the nameless columns of --batch",
     )
     monitor = Parameter(
-        "monitor", type=str, default=None, help="Run of the monitor that calls for a new model"
+        "monitor", type=str, default=None, help="Run of the monitor that requests retraining"
     )
 
     @FailureCard(card="data")
@@ -117,7 +117,7 @@ class FashionMnistTrain(FlowSpec):
     @card(type="blank", id="eda")
     @step
     def eda(self):
-        """Look at the images before modelling them."""
+        """Explore the images before modelling them."""
         from cards.eda import eda_card
         from fmnist_lib.eda.report import explore
 
@@ -136,7 +136,7 @@ class FashionMnistTrain(FlowSpec):
 
     @step
     def prepare(self):
-        """Compute the features that candidates share, and divide the time among them."""
+        """Compute the features that candidates share, and divide the budget among them."""
         import time
 
         from fmnist_lib.search.budget import patch_sizes, plan_budget
@@ -178,7 +178,7 @@ class FashionMnistTrain(FlowSpec):
     @card(type="blank", id="leaderboard")
     @step
     def select(self, inputs):
-        """Pick the champion by validation, refit it, and look at the test images once."""
+        """Pick the winner by validation, refit it, and evaluate it once on the test images."""
         from cards.leaderboard import leaderboard_card
         from fmnist_lib.drift.batch import halves
         from fmnist_lib.evaluation.figures import evaluation_pictures
@@ -209,7 +209,7 @@ class FashionMnistTrain(FlowSpec):
             self.settings.evaluation.bootstrap_samples,
             self.settings.seed,
         )
-        # Every candidate's pipeline stays in the task that found it.
+        # Every candidate's pipeline is stored in its own search task.
         self.results = [result.without_pipeline() for result in self.results]
         test = self.dataset.test
         self.test_probabilities = self.champion.predict_proba(test.images)
@@ -235,14 +235,14 @@ class FashionMnistTrain(FlowSpec):
 
     @step
     def examine(self):
-        """Look at the champion from two sides at once: a join cannot be a split as well."""
+        """No-op: fans out to the next two steps, which a Metaflow join cannot do."""
         self.next(self.explain, self.drift)
 
     @FailureCard(card="explain")
     @card(type="blank", id="explain")
     @step
     def explain(self):
-        """Show which pixels the champion looks at, and how far that can be trusted."""
+        """Compute the winner's SHAP attributions, and how reliable they are."""
         from cards.explain import explain_card
         from fmnist_lib.explain.explainer import explain
 
@@ -261,7 +261,7 @@ class FashionMnistTrain(FlowSpec):
     @card(type="blank", id="drift")
     @step
     def drift(self):
-        """Compare the current batch with the champion's held-out reference."""
+        """Compare the current batch with the winner's held-out reference."""
         from cards.drift import drift_card
         from fmnist_lib.drift.batch import Batch
         from fmnist_lib.drift.report import detect_drift
@@ -285,11 +285,11 @@ class FashionMnistTrain(FlowSpec):
     @card(type="blank", id="summary")
     @step
     def publish(self, inputs):
-        """Write the bundle and the summary, track the run, register the champion."""
+        """Write the bundle and the summary, track the run, register and promote the winner."""
         from cards.summary import summary_card
         from fmnist_lib.publish import publish
 
-        # The same model may pickle differently in two processes, which a merge calls a conflict.
+        # The same model may pickle differently in two processes, which is a conflict in a merge.
         self.champion, self.results = inputs.drift.champion, inputs.drift.results
         self.merge_artifacts(inputs)
         self.contest = self.compete()
@@ -308,13 +308,13 @@ class FashionMnistTrain(FlowSpec):
 
     @step
     def end(self):
-        """Say where to look."""
+        """Print the results and where they are."""
         self.tag_run()
         if self.decision == "rest":
             print(f"Nothing was trained: {self.challenge.reason}.")
             return
         print(f"Data: {self.data_version.description}.")
-        print(f"Test accuracy of the champion: {self.evaluation.accuracy}.")
+        print(f"Test accuracy of the winner: {self.evaluation.accuracy}.")
         if self.contest:
             print(f"The new model is {self.contest.reason}.")
         if self.promotion:
@@ -327,7 +327,7 @@ class FashionMnistTrain(FlowSpec):
     def settings(self):
         """The run's configuration as the model that `fmnist_lib` takes.
 
-        Kept as plain values: a pickled model differs from process to process.
+        Stored as plain values: a pickled model differs between processes.
         """
         from fmnist_lib.config import validate_settings
 
@@ -387,7 +387,7 @@ class FashionMnistTrain(FlowSpec):
         self.n_new_held_out = data.n_new_held_out
 
     def tag_run(self):
-        """Tag the run for those who list runs; `resume` takes over artifacts, but no tags."""
+        """Tag the run for users who list runs; `resume` keeps artifacts, but no tags."""
         from lineage import training_tags
 
         current.run.add_tags(training_tags(self))
@@ -403,19 +403,19 @@ class FashionMnistTrain(FlowSpec):
 
     @property
     def cache(self):
-        """Directory of feature columns and studies."""
+        """The directory of feature columns and studies."""
         from fmnist_lib.paths import resolve_path
 
         return resolve_path(self.settings.search.cache, PROJECT_ROOT)
 
     def search_data(self):
-        """Return the images that the search may see."""
+        """Return the images that the search may use."""
         from fmnist_lib.search.data import search_data
 
         return search_data(self.dataset, self.settings.search.holdout_share, self.settings.seed)
 
     def result_of(self, branch):
-        """Return what a candidate left, or a result that says why it left nothing."""
+        """Return a candidate's result, or a failed result with the reason."""
         from fmnist_lib.search.champion import result_or_failure
 
         return result_or_failure(
@@ -426,7 +426,7 @@ class FashionMnistTrain(FlowSpec):
         )
 
     def identity(self):
-        """Return who and what this run is."""
+        """Return the identity of this run."""
         from fmnist_lib.tracking.runs import RunIdentity
         from fmnist_lib.tracking.source import git_commit
 
@@ -439,7 +439,7 @@ class FashionMnistTrain(FlowSpec):
         )
 
     def outcome(self):
-        """Gather everything the run came to."""
+        """Return all results of the run."""
         from cards.pages import card_pages
         from fmnist_lib.publish import TrainingOutcome
 

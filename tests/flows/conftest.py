@@ -1,4 +1,4 @@
-"""Real flows, run as a user runs them; one quick run serves all tests that only look."""
+"""Real flows, run as a user runs them; all tests that only read share one quick run."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _latest_run():
 
 @pytest.fixture(scope="session")
 def card_content():
-    """Give every part of a card, from the JSON that its page carries in base64."""
+    """Return every part of a card, from the base64-encoded JSON in its page."""
 
     def parts(card):
         for block in re.findall(r'"([A-Za-z0-9+/=]{200,})"', card.get()):

@@ -1,4 +1,4 @@
-"""A quick run where everything about its surroundings is unusual at once."""
+"""A quick run in an environment that is unusual in every respect at once."""
 
 from __future__ import annotations
 

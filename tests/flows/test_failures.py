@@ -1,4 +1,4 @@
-"""What a user's mistake looks like: one message, exit code 1, nothing left half done."""
+"""A user's mistake gives one message and exit code 1, and leaves no partial results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LABELS = "t10k-labels-idx1-ubyte.gz"
 
 @pytest.fixture
 def small_data(tmp_path, test_images, test_labels):
-    """A sound directory of other data in the four-file format."""
+    """A valid directory of other data in the four-file format."""
     from fmnist_lib.data.idx import write_idx
 
     directory = tmp_path / "small"

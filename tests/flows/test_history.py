@@ -1,4 +1,4 @@
-"""Earlier runs of the monitor are evidence: what can't be read is left out, and said."""
+"""Earlier runs of the monitor are optional: unreadable ones are left out and counted."""
 
 from __future__ import annotations
 

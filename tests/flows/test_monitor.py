@@ -1,4 +1,4 @@
-"""The monitor as an operator runs it, and the loop back to training."""
+"""The monitor as an operator runs it, and the retraining it starts."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def quiet(monitor, config, finished):
 
 @pytest.fixture(scope="module")
 def hurting(monitor, config, quiet, train_images, train_labels):
-    """A batch of noisy images with their labels, and what became of it."""
+    """A batch of noisy images with their labels, and the run on it."""
     assert quiet.successful  # so that the history begins with it
     noise = np.random.default_rng(0).normal(0, 100, train_images[:2000].shape)
     images = np.clip(np.rint(train_images[:2000] + noise), 0, 255).astype(np.uint8)

@@ -32,12 +32,12 @@ def wait_for_task(process, step, *words):
 
 
 def alive(processes):
-    """Those that still run; one that ended may not have been waited for by its parent yet."""
+    """Return those that still run; one that ended may still be a zombie."""
     return [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
 
 
 def printed_command(project):
-    """The command that a failed run printed, as arguments for `project.start`."""
+    """Return the command that a failed run printed, as arguments for `project.start`."""
     output = (project.directory / "output.txt").read_text()
     (line,) = re.findall(r"To continue, once the cause is fixed: (.*)", output)
     python, flow, *arguments = shlex.split(line)
@@ -54,7 +54,7 @@ def test_a_run_that_is_ended_then_fails_is_resumed_from_its_last_attempt(
     options = ("--data-dir", str(real_data_dir), "--max-workers", "1")
     process = project.start("run", *options, config=config)
     wait_for_task(process, "search")
-    time.sleep(3)  # the candidate's own process, in a session of its own, is started
+    time.sleep(3)  # by then the candidate's own process has started, in its own session
     everything = psutil.Process(process.pid).children(recursive=True)
     assert any("fmnist_lib.search.worker" in one.cmdline() for one in everything)
     process.send_signal(signal.SIGTERM)
@@ -85,7 +85,7 @@ def test_a_run_that_is_ended_then_fails_is_resumed_from_its_last_attempt(
     assert table.loc["baseline-logistic", "status"].startswith("failed: ")
     assert (table.drop(["baseline-logistic", "ensemble"])["status"].isin(["champion", "ok"])).all()
 
-    # The champion is the one of a run with two workers that nothing happened to.
+    # The winner is that of an uninterrupted run with two workers.
     images = finished["select"].task.data.dataset.test.images[:1000]
     expected, got = (
         run["select"].task.data.champion.predict_proba(images) for run in (finished, resumed)
@@ -104,7 +104,7 @@ def test_no_process_outlives_a_run_that_is_ended(project, real_data_dir, number)
 
 
 def test_signals_that_the_user_has_ignored_stay_ignored(project):
-    """As under nohup."""
+    """Ignore SIGHUP, as under nohup."""
     code = (
         "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
         "from scheduler import command_line\n"

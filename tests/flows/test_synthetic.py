@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_without_data_every_report_says_synthetic(
     project, latest_run, card_content, test_images, tmp_path
 ):
-    """A checkout with no data beside it, an empty cache, and no way to the publisher.
+    """A checkout with no data beside it, an empty cache, and no network access.
 
     The batch it tests for drift holds real images, which generated ones are not.
     """

@@ -101,7 +101,7 @@ def test_both_engines_compete_and_every_number_has_its_interval(finished):
     table = finished["select"].task.data.leaderboard
     assert set(table["engine"]) == {"optuna", "tpot", "baseline", "ensemble"}
     assert (table["status"] == "champion").sum() == 1
-    # A vote that goes to one candidate alone is no ensemble.
+    # A vote with the weight of one candidate alone is no ensemble.
     table = table[table["engine"] != "ensemble"]
     assert not table["status"].str.startswith("failed").any()
     assert (table["accuracy_low"] < table["validation_accuracy"]).all()
@@ -128,9 +128,9 @@ def test_the_reference_is_held_out_and_apart_from_the_batch(finished):
     reference = {image.tobytes() for image in data.reference.images}
     held_back = {image.tobytes() for image in data.held_back.images}
     assert len(data.reference) + len(data.held_back) == 10_000
-    assert len(reference & held_back) <= 5  # the official test set has a few true twins
-    # Nothing has shifted. By design one champion in twenty has a false alarm all the same; this
-    # bound is for one in a thousand.
+    assert len(reference & held_back) <= 5  # the official test set has a few duplicates
+    # There is no shift. By design one winner in twenty has a false alarm; this bound is for one in
+    # a thousand.
     assert finished["drift"].task.data.drift_report.ks.adjusted_p_value.min() > 0.001
 
 
@@ -194,7 +194,7 @@ def test_the_run_is_found_by_tag(finished):
 
 
 def test_a_step_can_be_spun_on_the_artifacts_of_a_finished_run(project, finished):
-    """The way to work on a card: one step, in seconds."""
+    """`spin` runs one step in seconds, for work on a card."""
     task = finished["drift"].task
     spun = project.run("spin", task.pathspec, config=None)
     assert spun.returncode == 0, spun.stdout + spun.stderr
