@@ -1,8 +1,8 @@
-# One vocabulary of commands for a person, the hooks and CI. `make help` lists them.
+# The same commands for people, the hooks and CI. `make help` lists them.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Metaflow stops with "Unknown user" where the environment names none, or root.
+# Metaflow stops with "Unknown user" if the environment names no user, or root.
 export METAFLOW_USER ?= $(shell id -un | sed 's/^root$$/container-root/')
 
 .PHONY: help install data-tools run quick test test-fast lint format types lock clean
@@ -20,7 +20,7 @@ $(VENV)/.installed: requirements/development.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/development.txt
 	@touch $@
 
-# DVC's dependencies are many and its own: it gets an environment of its own.
+# DVC has many dependencies of its own, hence a separate environment.
 data-tools: .venv-dvc/.installed ## Make .venv-dvc with DVC from its lock
 
 .venv-dvc/.installed: requirements/data-versioning.txt
@@ -45,14 +45,14 @@ lint: install ## Ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-format: install ## Let ruff mend what it can
+format: install ## Let ruff fix what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 types: install ## Mypy
 	$(BIN)/mypy
 
-lock: ## Renew the lock (needs uv)
+lock: ## Update the lock (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 		--override requirements/overrides.txt --no-emit-index-url --no-header \
 		--quiet --output-file requirements/runtime.txt
@@ -64,5 +64,5 @@ lock: ## Renew the lock (needs uv)
 		--generate-hashes --no-emit-index-url --no-header \
 		--quiet --output-file requirements/data-versioning.txt
 
-clean: ## Remove what runs and tools leave behind; the environment stays
+clean: ## Remove the files that runs and tools create; the environment stays
 	rm -rf .metaflow mlruns bundles signals .pytest_cache .mypy_cache .ruff_cache
