@@ -171,7 +171,7 @@ def test_a_full_disk_is_reported_as_a_failure_to_write(
     np.save(tmp_path / "images.npy", test_images)
     part = tmp_path / f".{out}.{os.getpid()}.part"
     part.symlink_to("/dev/full")
-    monkeypatch.setattr("fmnist_lib.predict._sweep", lambda _: None)
+    monkeypatch.setattr("fmnist_lib.predict._delete_stale_parts", lambda _: None)
     arguments = ["--in", str(tmp_path / "images.npy"), "--out", str(tmp_path / out)]
     assert main(["--model", str(model), *arguments]) == 1
     assert f"{out}: expected to write the predictions there" in capsys.readouterr().err
