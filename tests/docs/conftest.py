@@ -23,7 +23,7 @@ VENV = Path(sys.prefix)
 
 @dataclass(frozen=True)
 class Checkout:
-    """Where the commands are run.
+    """A checkout in which the commands are run.
 
     Attributes
     ----------

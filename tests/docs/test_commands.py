@@ -1,4 +1,4 @@
-"""Every command block of the documentation is run as it is written, in a scratch checkout."""
+"""Every command block of the documentation is run verbatim, in a scratch checkout."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INSTEAD, BEFORE, AFTER = (
     for name in ("instead", "before", "after")
 )
 NOT_RUN = TABLES["not_run"]
-#: Functions for the servers, which run until they are ended.
+#: Functions for the servers, which run until they are stopped.
 PREAMBLE = r"""
 CHECKOUT="$PWD"
 start() {
@@ -53,7 +53,7 @@ ALL_DOCS = [line for page in DOCS for line in commands(page)]
 
 
 def script(lines: list[str]) -> str:
-    """Return a Bash script that runs the lines in order, each with what surrounds it."""
+    """Return a Bash script that runs the lines in order, each with its setup and checks."""
     parts = [PREAMBLE]
     for line in lines:
         parts += [f"echo $SECONDS s: {shlex.quote(line)}", BEFORE.get(line, "")]

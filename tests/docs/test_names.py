@@ -19,7 +19,7 @@ TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=
 
 @cache
 def usage(*command: str) -> str:
-    """What a command says about itself; empty when there is no such command."""
+    """Return the help of a command; empty when there is no such command."""
     done = subprocess.run(
         [sys.executable, *command, "--help"],
         cwd=ROOT,

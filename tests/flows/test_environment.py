@@ -1,4 +1,4 @@
-"""What a flow's process sets before Metaflow, Matplotlib and Numba are imported."""
+"""Environment that a flow's process sets before it imports Metaflow, Matplotlib and Numba."""
 
 from __future__ import annotations
 

@@ -136,6 +136,6 @@ def test_when_every_candidate_fails_the_run_says_why(
     run = latest_run()
     assert not run.successful
     contents = [str(card_content(get_cards(task)[0])) for task in run["search"]]
-    assert sum("The run goes on without it" in content for content in contents) >= 2
+    assert sum("The run continues without it" in content for content in contents) >= 2
     (card,) = get_cards(run["select"].task, id="leaderboard")
     assert "all 3 candidates failed" in str(card_content(card))
