@@ -72,7 +72,8 @@ class LiveCard:
 def result_card(result: CandidateResult) -> list[MetaflowCardComponent]:
     """Build the result section, which follows the live components."""
     if result.failed:
-        return [Markdown(f"## Failed\n\n{paragraphs(result.error)}\n\nThe run continues without it.")]
+        reason = paragraphs(result.error)
+        return [Markdown(f"## Failed\n\n{reason}\n\nThe run continues without it.")]
     return [
         Markdown(f"## Result: {percent(_value(result), 2)} on the validation images"),
         Markdown(text(result.description)),
