@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from fmnist_lib.drift.result import TestResult
 
 _CONFIDENCE = 0.95
-#: Share of images that the domain classifier tells apart from which the estimate is unreliable.
+#: Effect size of the domain classifier at or above which the estimate is unreliable.
 SEPARATED = 0.2
 
 
 @dataclass(frozen=True)
 class AccuracyEstimate:
-    """Accuracy without labels.
+    """Accuracy estimated without labels.
 
     Attributes
     ----------
     value, low, high : float
-        Estimate, and its 95 % interval for the accuracy on these very images.
+        Estimate, and its 95 % interval for the accuracy on this batch.
     reliable : bool
-        False where the batch lies outside of what the confidences were calibrated on.
+        False if the batch is out-of-distribution for the calibration.
     method : str
     reason : str
-        Why it can or cannot be relied on.
+        Why the estimate is or is not reliable.
     average_confidence, threshold_share : float
-        The two estimates behind the value: mean calibrated confidence, and the share of images
+        The two estimates that are averaged: mean calibrated confidence, and the share of images
         above the threshold of ATC.
     """
 
@@ -57,10 +57,10 @@ def estimate_accuracy(
 ) -> AccuracyEstimate:
     """Estimate the accuracy on a batch without its labels.
 
-    Average confidence is right when confidences are calibrated on images like these; average
-    thresholded confidence (ATC) counts the images above the confidence that as many reference
-    images exceed as were answered rightly. The value is the mean of both, and their disagreement
-    widens the interval.
+    Average confidence is unbiased if confidences are calibrated for this distribution. Average
+    thresholded confidence (ATC) is the share of images above the threshold at which the same
+    share on the reference equals its accuracy. The value is the mean of both, and their
+    disagreement widens the interval.
 
     Parameters
     ----------
@@ -77,22 +77,22 @@ def estimate_accuracy(
     Garg, Balakrishnan, Lipton, Neyshabur, Sedghi, "Leveraging Unlabeled Data to Predict
     Out-of-Distribution Performance", ICLR 2022.
     """
-    known = calibration.confidence(reference.probabilities)
+    reference_confidence = calibration.confidence(reference.probabilities)
     confidence = calibration.confidence(current.probabilities)
     accuracy = float((reference.classes == reference.labels).mean())
-    # Calibration leaves a small bias on the reference itself, which is known and taken away.
-    average = float(confidence.mean() - known.mean() + accuracy)
-    above = _share_above(known, confidence, accuracy)
+    # Subtract the bias that calibration leaves on the reference.
+    average = float(confidence.mean() - reference_confidence.mean() + accuracy)
+    above = _share_above(reference_confidence, confidence, accuracy)
     value = float(np.clip((average + above) / 2, 0, 1))
     half = 1.96 * _standard_error(confidence, accuracy, len(reference)) + abs(average - above) / 2
-    apart = domain.drifted and domain.effect_size >= SEPARATED
+    separated = domain.drifted and domain.effect_size >= SEPARATED
     return AccuracyEstimate(
         value=value,
         low=max(0.0, value - half),
         high=min(1.0, value + half),
-        reliable=not apart,
+        reliable=not separated,
         method=f"average confidence and ATC, calibration: {calibration.method}",
-        reason=_reason(domain, apart=apart),
+        reason=_reason(domain, separated=separated),
         average_confidence=average,
         threshold_share=above,
     )
@@ -105,22 +105,27 @@ def realised_accuracy(batch: Batch) -> Estimate | None:
     return wilson(int((batch.classes == batch.labels).sum()), len(batch), _CONFIDENCE)
 
 
-def _share_above(known: np.ndarray, confidence: np.ndarray, accuracy: float) -> float:
-    """ATC; images exactly at the threshold count for the part that the reference needs of them."""
-    threshold = float(np.quantile(known, 1 - accuracy, method="inverted_cdf"))
-    above, at = (known > threshold).mean(), (known == threshold).mean()
+def _share_above(
+    reference_confidence: np.ndarray, confidence: np.ndarray, accuracy: float
+) -> float:
+    """ATC; ties at the threshold are weighted so that the reference gives its own accuracy."""
+    threshold = float(np.quantile(reference_confidence, 1 - accuracy, method="inverted_cdf"))
+    above, at = (
+        (reference_confidence > threshold).mean(),
+        (reference_confidence == threshold).mean(),
+    )
     part = (accuracy - above) / at if at > 0 else 0.0
     return float((confidence > threshold).mean() + part * (confidence == threshold).mean())
 
 
 def _standard_error(confidence: np.ndarray, accuracy: float, n_reference: int) -> float:
-    """Chance of the answers to these images, and of the reference's accuracy."""
-    of_batch = float((confidence * (1 - confidence)).mean()) / len(confidence)
-    return float(np.sqrt(of_batch + accuracy * (1 - accuracy) / n_reference))
+    """Sampling error of the batch and of the reference accuracy combined."""
+    batch_variance = float((confidence * (1 - confidence)).mean()) / len(confidence)
+    return float(np.sqrt(batch_variance + accuracy * (1 - accuracy) / n_reference))
 
 
-def _reason(domain: TestResult, *, apart: bool) -> str:
-    told = f"a classifier tells {domain.effect_size:.0%} of its images from the reference's"
-    if apart:
-        return f"the batch is unlike the images that confidences were calibrated on: {told}"
-    return f"the batch is like the images that confidences were calibrated on: {told}"
+def _reason(domain: TestResult, *, separated: bool) -> str:
+    evidence = f"effect size of the domain classifier {domain.effect_size:.0%}"
+    if separated:
+        return f"the batch is out-of-distribution for the calibration: {evidence}"
+    return f"the batch is in-distribution for the calibration: {evidence}"

@@ -1,4 +1,4 @@
-"""What a monitor says about one batch: tests, accuracy, verdict, and what it looks like."""
+"""Assess one batch: tests, accuracy, verdict, and the most similar kind of shift."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ DOMAIN_TEST: TestMethod = "domain-classifier"
 
 @dataclass(frozen=True, eq=False)
 class BatchAssessment:
-    """Everything there is to say about one batch.
+    """Assessment of one batch.
 
     Attributes
     ----------
     verdict : {"insufficient_data", "ok", "watch", "retrain"}
     reason : str
-        The verdict in words.
-    evidence : Evidence
-        What it rests on.
+        Explanation of the verdict.
+    evidence : Evidence or None
+        None when the data are insufficient.
     tests : tuple of TestResult
-        ks-default, which decides, first. Empty when the data are insufficient.
+        ks-default, which the verdict uses, first. Empty when the data are insufficient.
     reference_accuracy : Estimate
         Of the champion on the held-out images.
     estimate : AccuracyEstimate or None
         On the batch, without labels; None when the data are insufficient.
     realised : Estimate or None
-        On the batch, when its labels are known; it then takes the place of the estimate.
+        On the batch, when its labels are known; it then replaces the estimate.
     calibration : Calibration or None
-        Behind the estimate.
+        Used by the estimate.
     likeness : tuple of Likeness
-        Kinds of shifts that it looks like, the best first; empty without a significant one.
+        Kinds of shifts by similarity, most similar first; empty without a significant one.
     unlike : ndarray of int
-        Images least like the reference, the farthest first.
+        Indices of the strongest outliers, strongest first.
     power : tuple of PowerRow
-        What the default test notices in batches of this size.
+        Power of the default test for batches of this size.
     seconds : float
         Wall time.
     """
@@ -76,26 +76,26 @@ class BatchAssessment:
 
     @property
     def p_value(self) -> float | None:
-        """Smallest one of the tests that decide, corrected; None when none was made."""
+        """Smallest corrected p-value of the evidence; None when no test was run."""
         return None if self.evidence is None else self.evidence.p_value
 
     @property
     def looks_like(self) -> str:
-        """The best kind of shift; empty without a significant one."""
+        """The most similar kind of shift; empty when `likeness` is."""
         return self.likeness[0].kind if self.likeness else ""
 
 
 def assess_batch(
     reference: Batch, current: Batch, config: DriftConfig, seed: int
 ) -> BatchAssessment:
-    """Judge a batch against the champion's held-out images.
+    """Assess a batch against the champion's held-out images.
 
     Parameters
     ----------
     reference : Batch
         Held-out images with labels: the champion was *not* fitted on them.
     current : Batch
-        The images in question; their labels may be unknown.
+        Images to assess; labels are optional.
     config : DriftConfig
     seed : int
 
@@ -116,7 +116,7 @@ def assess_batch(
     return _assess(reference, current, accuracy, config, seed, started)
 
 
-def _assess(  # noqa: PLR0917 (handed on as they came)
+def _assess(  # noqa: PLR0917 (arguments of `assess_batch` and two results)
     reference: Batch,
     current: Batch,
     accuracy: Estimate,

@@ -1,4 +1,4 @@
-"""Images and what the champion says about them."""
+"""Images with the champion's outputs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Batch:
     Raises
     ------
     DataError
-        The shapes are others, the numbers of rows differ, there are none, or a label is no class.
+        Wrong shapes, differing numbers of rows, no rows, or a label that is not a class.
     """
 
     images: np.ndarray
@@ -50,7 +50,7 @@ class Batch:
             self.labels.shape != (rows,) or int(self.labels.max(initial=0)) >= N_CLASSES
         ):
             raise DataError(
-                f"batch: expected {rows} labels of 0 to {N_CLASSES - 1}, one an image, "
+                f"batch: expected {rows} labels of 0 to {N_CLASSES - 1}, one per image, "
                 f"got shape {self.labels.shape} and values up to {self.labels.max(initial=0)}. "
                 "Give the labels of these images, in their order."
             )
@@ -70,16 +70,16 @@ class Batch:
 
     @cached_property
     def columns(self) -> np.ndarray:
-        """What the default test compares, float32, shape (n, 33); computed when first asked for."""
+        """Columns of the default test, float32, shape (n, 33); computed lazily and cached."""
         return tested_columns(self.images, self.probabilities)
 
     def rows(self, rows: np.ndarray) -> Batch:
-        """Some of the images, with their outputs and labels."""
+        """Return a subset of the images, with their outputs and labels."""
         labels = None if self.labels is None else self.labels[rows]
-        some = Batch(self.images[rows], self.probabilities[rows], labels)
+        subset = Batch(self.images[rows], self.probabilities[rows], labels)
         if "columns" in self.__dict__:
-            some.__dict__["columns"] = self.columns[rows]
-        return some
+            subset.__dict__["columns"] = self.columns[rows]
+        return subset
 
 
 def halves(

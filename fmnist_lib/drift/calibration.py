@@ -1,4 +1,4 @@
-"""Confidences that mean what they say: temperature or isotonic, if held-out data ask for it."""
+"""Calibrate confidences by temperature scaling or isotonic regression, if it helps."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from fmnist_lib.drift.batch import Batch
 
 _FOLDS, _BINS = 5, 15
-#: Temperatures that are tried.
-_LOWEST, _HIGHEST = 0.05, 20.0
+#: Bounds of the temperature search.
+_MIN_TEMPERATURE, _MAX_TEMPERATURE = 0.05, 20.0
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Maps the champion's outputs to the chance that its answer is right.
+    """Maps the champion's outputs to the probability that its prediction is correct.
 
     Attributes
     ----------
     method : {"none", "temperature", "isotonic"}
     ece_before, ece_after : float
-        Expected calibration error on held-out images, before and with the method; each image is
-        judged by a calibration that did not know it.
+        Expected calibration error on held-out images, before and with the method
+        (cross-fitted).
     confidence : callable
         Probabilities of shape (n, 10) to confidences of shape (n,).
     """
@@ -54,44 +54,44 @@ def calibrate(reference: Batch, seed: int) -> Calibration:
     Estimates", KDD 2002.
     """
     assert reference.labels is not None  # noqa: S101 (checked by `assess_batch`)
-    right = reference.classes == reference.labels
-    before = calibration_error(reference.confidence, right)
+    correct = reference.classes == reference.labels
+    before = calibration_error(reference.confidence, correct)
     errors = {
-        method: calibration_error(_crossed(fit, reference, right, seed), right)
+        method: calibration_error(_cross_fitted(fit, reference, correct, seed), correct)
         for method, fit in _METHODS.items()
     }
     best = min(errors, key=errors.__getitem__)
     if errors[best] >= before:
         return Calibration("none", before, before, _plain)
-    fitted = _METHODS[best](reference, right, np.arange(len(reference)))
+    fitted = _METHODS[best](reference, correct, np.arange(len(reference)))
     return Calibration(best, before, errors[best], fitted)
 
 
-def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = _BINS) -> float:
+def calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = _BINS) -> float:
     """Mean gap between confidence and accuracy over bins of equal width, in [0, 1].
 
     References
     ----------
     Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks", ICML 2017.
     """
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = np.bincount(place, weights=right - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(right))
+    bin_index = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = np.bincount(bin_index, weights=correct - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(correct))
 
 
-def _crossed(
+def _cross_fitted(
     fit: Callable[..., Callable[[np.ndarray], np.ndarray]],
     reference: Batch,
-    right: np.ndarray,
+    correct: np.ndarray,
     seed: int,
 ) -> np.ndarray:
-    """Confidence of every image by a calibration fitted without it."""
-    folds = np.random.default_rng(seed).permutation(len(right)) % _FOLDS
-    confidence = np.empty(len(right))
+    """Confidence of every image by a calibration fitted on the other folds."""
+    folds = np.random.default_rng(seed).permutation(len(correct)) % _FOLDS
+    confidence = np.empty(len(correct))
     for fold in range(_FOLDS):
         inside = folds == fold
-        known = np.flatnonzero(~inside)
-        confidence[inside] = fit(reference, right, known)(reference.probabilities[inside])
+        others = np.flatnonzero(~inside)
+        confidence[inside] = fit(reference, correct, others)(reference.probabilities[inside])
     return confidence
 
 
@@ -101,21 +101,22 @@ def _plain(probabilities: np.ndarray) -> np.ndarray:
 
 def _temperature(
     reference: Batch,
-    right: np.ndarray,  # noqa: ARG001 (one signature for every method)
+    correct: np.ndarray,  # noqa: ARG001 (one signature for every method)
     rows: np.ndarray,
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Softmax of logarithms over the temperature of the lowest log loss."""
+    """Temperature scaling of log probabilities, fitted by log loss."""
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax
 
     assert reference.labels is not None  # noqa: S101 (as above)
-    scores, labels = _logarithms(reference.probabilities[rows]), reference.labels[rows]
+    scores, labels = _log_probabilities(reference.probabilities[rows]), reference.labels[rows]
 
     def loss(exponent: float) -> float:
         logs = log_softmax(scores / np.exp(exponent), axis=1)
         return -float(logs[np.arange(len(labels)), labels].mean())
 
-    found = minimize_scalar(loss, bounds=(np.log(_LOWEST), np.log(_HIGHEST)), method="bounded")
+    bounds = np.log(_MIN_TEMPERATURE), np.log(_MAX_TEMPERATURE)
+    found = minimize_scalar(loss, bounds=bounds, method="bounded")
     return _Temperature(float(np.exp(found.x)))
 
 
@@ -126,21 +127,21 @@ class _Temperature:
     def __call__(self, probabilities: np.ndarray) -> np.ndarray:
         from scipy.special import softmax
 
-        return softmax(_logarithms(probabilities) / self.temperature, axis=1).max(axis=1)
+        return softmax(_log_probabilities(probabilities) / self.temperature, axis=1).max(axis=1)
 
 
-def _logarithms(probabilities: np.ndarray) -> np.ndarray:
+def _log_probabilities(probabilities: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(probabilities.astype(np.float64), 1e-12))
 
 
 def _isotonic(
-    reference: Batch, right: np.ndarray, rows: np.ndarray
+    reference: Batch, correct: np.ndarray, rows: np.ndarray
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Share of right answers as a rising function of the confidence."""
+    """Isotonic regression of accuracy on confidence."""
     from sklearn.isotonic import IsotonicRegression
 
     model = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
-    return _Isotonic(model.fit(reference.confidence[rows].astype(np.float64), right[rows]))
+    return _Isotonic(model.fit(reference.confidence[rows].astype(np.float64), correct[rows]))
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from fmnist_lib.config import DriftConfig
     from fmnist_lib.drift.batch import Batch
 
-#: Below this expected count the chi-square distribution is no good approximation.
-_LEAST_EXPECTED = 5
+#: Smallest expected count for which the chi-square approximation is acceptable.
+_MIN_EXPECTED = 5
 
 
 def chi2_classes(
@@ -26,9 +26,8 @@ def chi2_classes(
 ) -> TestResult:
     """Test of homogeneity of the predicted classes; see `two_sample_test`.
 
-    Classes too rare for the approximation (an expected count below 5) are counted together, and a
-    class that neither side has is left out. When no two classes remain, everything is of one
-    class on both sides, and the p-value is 1.
+    Classes with an expected count below 5 are pooled, and classes absent on both sides are
+    dropped. If one class remains, the p-value is 1.
 
     References
     ----------
@@ -48,7 +47,7 @@ def chi2_classes(
         adjusted=np.array([p_value]),
         alpha=config.alpha,
         effect_size=float(np.abs(shares[0] - shares[1]).sum() / 2),
-        effect="share of images that would have to change class",
+        effect="total variation distance of class shares",
         n_reference=len(reference),
         n_current=len(current),
     )
@@ -58,19 +57,19 @@ def homogeneity(counts: np.ndarray) -> tuple[float, float]:
     """Statistic and p-value for counts of shape (2, n_classes); see `chi2_classes`."""
     from scipy import stats
 
-    table = _common(counts)
+    table = _pooled(counts)
     if table.shape[1] == 1:
         return 0.0, 1.0
     statistic, p_value, *_ = stats.chi2_contingency(table, correction=False)
     return float(statistic), float(p_value)
 
 
-def _common(counts: np.ndarray) -> np.ndarray:
-    """Leave out empty classes and add up rare ones, the rarest first, until none is rare."""
+def _pooled(counts: np.ndarray) -> np.ndarray:
+    """Drop empty classes and pool the rarest ones until no expected count is too small."""
     table = counts[:, counts.sum(axis=0) > 0]
     table = table[:, np.argsort(table.sum(axis=0), kind="stable")]
     smaller = counts.sum(axis=1).min() / counts.sum()
-    while table.shape[1] > 1 and table[:, 0].sum() * smaller < _LEAST_EXPECTED:
+    while table.shape[1] > 1 and table[:, 0].sum() * smaller < _MIN_EXPECTED:
         joined = table[:, :1] + table[:, 1:2]
         table = np.concatenate([joined, table[:, 2:]], axis=1)
         table = table[:, np.argsort(table.sum(axis=0), kind="stable")]

@@ -1,4 +1,4 @@
-"""The columns that the default test compares: the champion's outputs and named image features."""
+"""Columns of the default test: the champion's outputs and named image features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often the test raises the alarm: for simulated shifts, and when nothing has shifted."""
+"""Alarm rates of the drift test for simulated shifts and for no shift."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class DetectionRate:
     name : str
         Name of the shift, or "no shift".
     description : str
-        The shift and its severity in words.
+        Description of the shift and its severity.
     alarms, repeats : int
     rate : Estimate
         Share of the batches that raised the alarm, with its 95 % Wilson interval.
@@ -51,12 +51,12 @@ class DetectionRate:
 
     @property
     def strongest(self) -> int:
-        """Number of the column with the largest median statistic."""
+        """Index of the column with the largest median statistic."""
         return int(self.statistic.argmax())
 
     @property
     def is_shift(self) -> bool:
-        """Whether alarms are right; for "no shift" they are false."""
+        """True for a simulated shift (alarms are correct), False for "no shift"."""
         return self.name != NO_SHIFT
 
 
@@ -69,12 +69,12 @@ def detection_rates(
     *,
     seed: int,
 ) -> tuple[DetectionRate, ...]:
-    """Alarm rate of every configured shift, and of none.
+    """Alarm rate of every configured shift, and of no shift.
 
     Each shift is applied to (at most ``config.shift_rows`` of) the held-back images and scored
     once; the repeats are random batches of these rows, which therefore overlap. Without a shift,
-    reference and batch are both drawn anew, disjoint, from all held-out rows: the rate is not
-    that of one lucky reference.
+    reference and batch are redrawn, disjoint, from all held-out rows, so that the rate does not
+    depend on one reference.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A classifier that tries to tell the batch from the reference."""
+"""Classifier two-sample test (domain classifier)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def domain_classifier(
 ) -> TestResult:
     """Two-sample test by a classifier; see `two_sample_test`.
 
-    As many images of each side are divided at random in halves: gradient boosting learns on one
-    half to tell the sides apart, by the champion's outputs, named features and leading principal
-    components; on the other half its accuracy is tested against a coin (exact binomial).
+    Equally many images of each side are split at random into halves. Gradient boosting on the
+    champion's outputs, named features and leading principal components is fitted on one half to
+    separate the sides; its accuracy on the other half is tested against 0.5 (exact binomial).
 
     References
     ----------
@@ -30,9 +30,9 @@ def domain_classifier(
     """
     from scipy import stats
 
-    right, tested = held_out_answers(reference, current, config.domain_rows, seed)
-    p_value = stats.binomtest(right, tested, 0.5, alternative="greater").pvalue
-    accuracy = right / tested
+    correct, tested = held_out_answers(reference, current, config.domain_rows, seed)
+    p_value = stats.binomtest(correct, tested, 0.5, alternative="greater").pvalue
+    accuracy = correct / tested
     return TestResult(
         method=method,
         columns=("batch or reference",),
@@ -41,14 +41,14 @@ def domain_classifier(
         adjusted=np.array([p_value]),
         alpha=config.alpha,
         effect_size=max(0.0, 2 * accuracy - 1),
-        effect="share of images that a classifier tells apart, beyond guessing",
+        effect="twice the accuracy of a domain classifier above chance",
         n_reference=len(reference),
         n_current=len(current),
     )
 
 
 def held_out_answers(reference: Batch, current: Batch, most: int, seed: int) -> tuple[int, int]:
-    """Right answers of the classifier on images it was not fitted on, and their number."""
+    """Return the correct predictions on the test half, and the size of that half."""
     rng = np.random.default_rng(seed)
     size = min(len(reference), len(current), most)
     half = size // 2
@@ -57,12 +57,12 @@ def held_out_answers(reference: Batch, current: Batch, most: int, seed: int) -> 
     fitted = np.concatenate([side[:half] for side in columns])
     tested = np.concatenate([side[half:] for side in columns])
     model = _model(seed).fit(fitted, np.repeat([0, 1], half))
-    answers = model.predict(tested)
-    return int((answers == np.repeat([0, 1], size - half)).sum()), len(answers)
+    predicted = model.predict(tested)
+    return int((predicted == np.repeat([0, 1], size - half)).sum()), len(predicted)
 
 
 def _columns(reference: Batch, current: Batch, half: int, seed: int) -> list[np.ndarray]:
-    """Columns of both sides; the principal components know only the half that is fitted on."""
+    """Columns of both sides; PCA is fitted on the training half only."""
     from sklearn.decomposition import PCA
 
     pixels = [

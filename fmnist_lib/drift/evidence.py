@@ -1,4 +1,4 @@
-"""Put together what a verdict rests on."""
+"""Collect the evidence for a verdict."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a verdict rests on.
+    """Evidence for a verdict.
 
     Attributes
     ----------
     n : int
         Images in the batch.
     p_values : dict of str to float
-        Of every test that takes part, already corrected for its own columns.
+        By test, each already corrected for its own columns.
     effect_size : float in [0, 1]
-        Largest distance of two cumulative distributions, of any column.
+        Largest KS statistic of any column.
     drop : float
-        Accuracy lost, estimated or realised, as a share: 0.05 is five points.
+        Loss of accuracy, estimated or realised, as a share: 0.05 is five percentage points.
     realised : bool
-        Whether the drop is known by labels.
+        Whether the drop was measured with labels.
     reliable : bool
-        Whether it is known, or its estimate can be relied on.
+        Whether the drop was measured, or its estimate is reliable.
     """
 
     n: int
@@ -54,7 +54,7 @@ class Evidence:
         return min(self.p_values, key=self.p_values.__getitem__)
 
 
-def gather_evidence(  # noqa: PLR0917 (what the evidence is made of)
+def gather_evidence(  # noqa: PLR0917 (the parts of the evidence)
     reference: Batch,
     current: Batch,
     calibration: Calibration,
@@ -62,7 +62,7 @@ def gather_evidence(  # noqa: PLR0917 (what the evidence is made of)
     estimate: AccuracyEstimate,
     realised: Estimate | None,
 ) -> Evidence:
-    """Test whether the batch differs, and measure by how much and at what loss.
+    """Test whether the batch differs, and measure effect size and loss of accuracy.
 
     Parameters
     ----------
@@ -72,13 +72,11 @@ def gather_evidence(  # noqa: PLR0917 (what the evidence is made of)
         Of ``ks-default``.
     estimate : AccuracyEstimate
     realised : Estimate or None
-        Takes the place of the estimate.
+        Replaces the estimate.
     """
     p_values = {
         f"KS of {default.strongest}": default.p_value,
-        "images outside of the reference's range": more_outliers(
-            reference.columns, current.columns
-        ),
+        "outliers": more_outliers(reference.columns, current.columns),
         "lower confidence": less_confident(
             calibration.confidence(reference.probabilities),
             calibration.confidence(current.probabilities),

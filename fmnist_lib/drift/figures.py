@@ -1,4 +1,4 @@
-"""Distributions that moved, images of every shift, and how often shifts are noticed."""
+"""Figures of a drift report: distributions, simulated shifts and detection rates."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def drift_pictures(
     ks: KSResult,
     detection: Sequence[DetectionRate],
 ) -> tuple[Picture, ...]:
-    """Every figure of a drift report."""
+    """Return all figures of a drift report."""
     return (
         distributions(columns, reference, current, ks),
         detection_chart(detection, ks.alpha),
@@ -43,25 +43,32 @@ def distributions(
     axes = figure.subplots(2, _SHOWN_COLUMNS // 2, sharey=True)
     for one, column in zip(axes.flat, ks.by_effect, strict=False):
         before, now = np.sort(reference[:, column]), np.sort(current[:, column])
-        one.step(before, _heights(before), where="post", color=SECONDARY, lw=3, label="reference")
-        one.step(now, _heights(now), where="post", color=PRIMARY, lw=1.6, label="current")
+        one.step(
+            before,
+            _cumulative_shares(before),
+            where="post",
+            color=SECONDARY,
+            lw=3,
+            label="reference",
+        )
+        one.step(now, _cumulative_shares(now), where="post", color=PRIMARY, lw=1.6, label="current")
         _mark_gap(one, before, now)
         one.set_title(
             f"{columns[column]}, KS {ks.statistic[column]:.3f}",
             fontsize=10,
             color=ALERT if ks.rejected[column] else "black",
         )
-        _open(one)
+        _style(one)
     for row in axes:
         row[0].set_ylabel("share of images up to this value")
     axes[0, 0].legend(frameon=False, loc="lower right")
     return picture(
         figure,
         "drift-distributions",
-        "The columns that moved most",
+        "Columns with the largest shift",
         f"Cumulative distributions of {len(reference)} reference and {len(current)} current "
         "images. The KS statistic is the largest vertical distance, marked by the orange line; "
-        "columns that differ significantly have an orange title.",
+        "significantly different columns have an orange title.",
     )
 
 
@@ -79,14 +86,14 @@ def detection_chart(detection: Sequence[DetectionRate], alpha: float) -> Picture
     axes.set(xlim=(-0.02, 1.02), ylim=(len(detection) - 0.5, -0.5))
     axes.set_xlabel("share of batches that raised the alarm")
     axes.xaxis.set_major_formatter("{x:.0%}")
-    _open(axes)
+    _style(axes)
     return picture(
         figure,
         "drift-detection",
-        "How often the alarm is raised",
-        "Points are rates, bars their 95 % Wilson intervals. Orange: nothing has shifted, every "
-        f"alarm is false, and the rate should be near or below the dashed line at {alpha:.0%}. "
-        "Blue: simulated shifts, where every alarm is right.",
+        "Alarm rates",
+        "Points are rates, bars their 95 % Wilson intervals. Orange: no shift; alarms are "
+        f"false, and the rate should be near or below the dashed line at {alpha:.0%}. Blue: "
+        "simulated shifts; alarms are correct.",
     )
 
 
@@ -104,9 +111,9 @@ def signatures(columns: Sequence[str], detection: Sequence[DetectionRate]) -> Pi
     return picture(
         figure,
         "drift-signatures",
-        "Which columns give a shift away",
-        "Median KS statistic over the repeated batches: dark cells moved far. The champion's "
-        "outputs are left of the line, named image features right of it.",
+        "KS statistics by shift and column",
+        "Median KS statistic over the repeated batches. The champion's outputs are left of the "
+        "line, named image features right of it.",
     )
 
 
@@ -125,28 +132,28 @@ def shift_examples(detection: Sequence[DetectionRate]) -> Picture:
     return picture(
         figure,
         "drift-shifts",
-        "What the simulated shifts look like",
-        "The same images under every shift. Missing classes show only in the mix of images.",
+        "Examples of simulated shifts",
+        "The same images under every shift. Missing classes only change which images occur.",
     )
 
 
-def _heights(values: np.ndarray) -> np.ndarray:
+def _cumulative_shares(values: np.ndarray) -> np.ndarray:
     return np.arange(1, len(values) + 1) / len(values)
 
 
 def _mark_gap(axes: Any, before: np.ndarray, now: np.ndarray) -> None:
-    """A vertical line where the two cumulative distributions are farthest apart."""
-    places = np.concatenate([before, now])
-    lower = np.searchsorted(before, places, side="right") / len(before)
-    upper = np.searchsorted(now, places, side="right") / len(now)
+    """Draw a vertical line at the largest distance of the two cumulative distributions."""
+    values = np.concatenate([before, now])
+    lower = np.searchsorted(before, values, side="right") / len(before)
+    upper = np.searchsorted(now, values, side="right") / len(now)
     widest = np.abs(lower - upper).argmax()
-    axes.plot([places[widest]] * 2, [lower[widest], upper[widest]], color=ALERT, lw=3, zorder=3)
+    axes.plot([values[widest]] * 2, [lower[widest], upper[widest]], color=ALERT, lw=3, zorder=3)
 
 
 def _label(rate: DetectionRate) -> str:
     return rate.description if rate.is_shift else rate.name
 
 
-def _open(axes: Any) -> None:
+def _style(axes: Any) -> None:
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)

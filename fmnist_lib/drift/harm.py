@@ -1,4 +1,4 @@
-"""One-sided tests of whether the champion does worse: by its confidence, or by labels."""
+"""One-sided tests for lower confidence or lower accuracy of the champion."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def less_confident(reference: np.ndarray, current: np.ndarray) -> float:
 
 
 def less_accurate(reference: Batch, current: Batch) -> float:
-    """P-value of the hypothesis that the share of right answers has not fallen (Fisher)."""
+    """P-value of the hypothesis that accuracy has not fallen (Fisher's exact test)."""
     from scipy import stats
 
-    right = [int((batch.classes == batch.labels).sum()) for batch in (reference, current)]
-    wrong = [len(batch) - count for batch, count in zip((reference, current), right, strict=True)]
-    table = [[right[1], wrong[1]], [right[0], wrong[0]]]
+    correct = [int((batch.classes == batch.labels).sum()) for batch in (reference, current)]
+    wrong = [len(batch) - count for batch, count in zip((reference, current), correct, strict=True)]
+    table = [[correct[1], wrong[1]], [correct[0], wrong[0]]]
     return float(stats.fisher_exact(table, alternative="less").pvalue)

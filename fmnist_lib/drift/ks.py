@@ -14,7 +14,7 @@ Correction = Literal["bonferroni", "benjamini-hochberg"]
 
 @dataclass(frozen=True)
 class KSResult:
-    """One test a column.
+    """One KS test per column.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class KSResult:
 
     @property
     def by_effect(self) -> np.ndarray:
-        """Column numbers, the largest statistic first."""
+        """Column indices, largest statistic first."""
         return np.argsort(-self.statistic, kind="stable")
 
 
@@ -54,10 +54,9 @@ def ks_per_feature(
 ) -> KSResult:
     """Two-sample Kolmogorov-Smirnov test of every column.
 
-    The asymptotic p-value is used. Where the test decides it is within 4 % of the exact one for
-    500 rows or more (within 30 % for two samples of 50), and the exact one assumes values
-    without ties, which counted pixels and the votes of a forest are not; ties make the test
-    more cautious.
+    Uses the asymptotic p-value. Near the decision threshold it is within 4 % of the exact one for
+    500 rows or more (within 30 % for two samples of 50). The exact one assumes no ties, but pixel
+    counts and votes of a forest have ties; they make the test conservative.
 
     Parameters
     ----------
@@ -65,16 +64,16 @@ def ks_per_feature(
         Held-out values the model was *not* fitted on.
     current : ndarray of shape (n_current, n_features)
     alpha : float in (0, 1), default=0.05
-        Rate of false alarms over all columns together.
+        Family-wise false-alarm rate over all columns.
     correction : {"bonferroni", "benjamini-hochberg"}, default="bonferroni"
-        Both keep the rate of any false alarm at `alpha` when nothing has shifted (the second
-        under positive dependence of the columns); when something has, the second finds more
-        columns and lets a share `alpha` of them be wrong.
+        Both control the family-wise error rate at `alpha` without a shift (the second under
+        positive dependence of the columns); with a shift, the second finds more columns at a
+        false discovery rate of `alpha`.
 
     Raises
     ------
     DataError
-        The columns differ in number, a table is empty, or a value is not finite.
+        The numbers of columns differ, a table is empty, or a value is not finite.
 
     References
     ----------
@@ -102,8 +101,8 @@ def ks_per_feature(
 
 def _check(reference: np.ndarray, current: np.ndarray) -> None:
     shapes = f"got {np.shape(reference)} and {np.shape(current)}"
-    if np.ndim(reference) != 2 or np.ndim(current) != 2:  # noqa: PLR2004 (tables)
-        raise DataError(f"drift test: expected two tables of rows and columns, {shapes}.")
+    if np.ndim(reference) != 2 or np.ndim(current) != 2:  # noqa: PLR2004 (2-D arrays)
+        raise DataError(f"drift test: expected two 2-D arrays, {shapes}.")
     if reference.shape[1] != current.shape[1]:
         raise DataError(
             f"drift test: expected the same columns in reference and current, {shapes}. "
@@ -112,9 +111,9 @@ def _check(reference: np.ndarray, current: np.ndarray) -> None:
     if not reference.size or not current.size:
         raise DataError(f"drift test: expected at least one row and one column, {shapes}.")
     for name, table in (("reference", reference), ("current", current)):
-        broken = np.flatnonzero(~np.isfinite(table).all(axis=0))
-        if len(broken):
+        non_finite = np.flatnonzero(~np.isfinite(table).all(axis=0))
+        if len(non_finite):
             raise DataError(
                 f"drift test: expected finite numbers, got NaN or infinity in {name} columns "
-                f"{', '.join(map(str, broken))}. Look at the images behind them."
+                f"{', '.join(map(str, non_finite))}. Check the images and outputs."
             )

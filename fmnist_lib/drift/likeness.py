@@ -1,4 +1,4 @@
-"""Which kind of shift a batch looks like, by how named features move under simulated shifts."""
+"""Rank simulated shifts by the similarity of their effect on named features."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _ROWS = 600
 
 @dataclass(frozen=True)
 class Likeness:
-    """How much a batch looks like one kind of shift.
+    """Similarity of a batch to one kind of shift.
 
     Attributes
     ----------
     kind : str
         "class mix", "intensity", "geometry", ...
     example : str
-        The simulated shift of this kind that comes closest.
+        The most similar simulated shift of this kind.
     score : float in [0, 1]
-        Cosine of the two movements of the features; 1: they move in the same proportions.
+        Cosine similarity of the two feature movements, negative values clipped to 0.
     """
 
     kind: str
@@ -38,11 +38,11 @@ class Likeness:
 def rank_likeness(
     reference: Batch, current: Batch, before: np.ndarray, now: np.ndarray, seed: int
 ) -> tuple[Likeness, ...]:
-    """Rank kinds of shifts by how alike they move the named features.
+    """Rank kinds of shifts by the similarity of their feature movements.
 
     The movement of a feature is the change of its mean rank among the reference images, and of
-    its mean distance from their median. Both grow in proportion with the share of images that
-    are shifted, so that the direction tells the kind.
+    its mean distance from their median. Both are proportional to the share of shifted images, so
+    that the direction identifies the kind.
 
     Parameters
     ----------
@@ -54,19 +54,23 @@ def rank_likeness(
     Returns
     -------
     tuple of Likeness
-        The best first, one a kind.
+        Most similar first, one per kind.
     """
     rng = np.random.default_rng(seed)
-    seen = movement(before, now)
+    observed = movement(before, now)
     rows = rng.permutation(len(reference))[:_ROWS]
     found = [
         Likeness(
-            "class mix", "other shares of classes", _cosine(seen, _mix(reference, current, before))
+            "class mix",
+            "other shares of classes",
+            _cosine(observed, _class_mix_movement(reference, current, before)),
         )
     ]
     found += [
         Likeness(
-            kind, text, _cosine(seen, movement(before, features) - movement(before, before[rows]))
+            kind,
+            text,
+            _cosine(observed, movement(before, features) - movement(before, before[rows])),
         )
         for kind, text, features in _simulated(reference.rows(rows), seed)
     ]
@@ -88,14 +92,14 @@ def movement(before: np.ndarray, now: np.ndarray) -> np.ndarray:
     return np.concatenate([ranks.mean(axis=1) - 0.5, np.abs(2 * ranks - 1).mean(axis=1) - 0.5])
 
 
-def _mix(reference: Batch, current: Batch, before: np.ndarray) -> np.ndarray:
-    """Movement when only the classes were mixed as they are predicted to be."""
+def _class_mix_movement(reference: Batch, current: Batch, before: np.ndarray) -> np.ndarray:
+    """Movement expected from the change of the predicted class shares alone."""
     shares = [
         np.bincount(batch.classes, minlength=N_CLASSES) / len(batch)
         for batch in (reference, current)
     ]
     change = shares[1] - shares[0]
-    moves = np.stack(
+    movements = np.stack(
         [
             movement(before, before[reference.classes == one])
             if shares[0][one]
@@ -103,7 +107,7 @@ def _mix(reference: Batch, current: Batch, before: np.ndarray) -> np.ndarray:
             for one in range(N_CLASSES)
         ]
     )
-    return change @ moves
+    return change @ movements
 
 
 def _simulated(sample: Batch, seed: int) -> list[tuple[str, str, np.ndarray]]:

@@ -21,7 +21,7 @@ def mmd_test(
     """Unbiased squared MMD of leading principal components; see `two_sample_test`.
 
     The kernel is Gaussian with the median distance of the pooled rows as its width. The p-value
-    is that of random relabellings, the observed one among them: never 0, never random but by the
+    comes from random relabellings and counts the observed one: never 0, deterministic given the
     seed. At most ``config.mmd_rows`` images of each side are drawn.
 
     References
@@ -37,7 +37,7 @@ def mmd_test(
     kernel = _kernel(np.concatenate(drawn).astype(np.float64), seed)
     signs = _memberships(len(kernel), n_reference, config.permutations, rng)
     values = unbiased_mmd(kernel, signs, n_reference)
-    # Equal up to rounding counts as reached: relabellings that swap nothing must.
+    # Tolerance for rounding: a relabelling identical to the observed one must count as reached.
     reached = int((values[1:] >= values[0] - 1e-12).sum())
     p_value = (1 + reached) / (1 + config.permutations)
     within = kernel[np.ix_(~signs[0], ~signs[0])].mean()
@@ -49,32 +49,32 @@ def mmd_test(
         adjusted=np.array([p_value]),
         alpha=config.alpha,
         effect_size=float(np.clip(values[0] / within, 0, 1)),
-        effect="squared MMD beside the mean similarity of reference images",
+        effect="squared MMD over the mean similarity of reference images",
         n_reference=n_reference,
         n_current=len(drawn[1]),
     )
 
 
 def unbiased_mmd(kernel: np.ndarray, current: np.ndarray, n_reference: int) -> np.ndarray:
-    """Squared MMD of several divisions of the same rows into reference and current.
+    """Squared MMD of several splits of the same rows into reference and current.
 
     Parameters
     ----------
     kernel : ndarray of shape (n, n)
         Its diagonal must be 0: a row is not compared with itself.
-    current : ndarray of shape (n_divisions, n), bool
-        The rows that are current ones in each division.
+    current : ndarray of shape (n_splits, n), bool
+        Rows assigned to current in each split.
     n_reference : int
-        The rows that are not.
+        Number of the other rows.
 
     Returns
     -------
-    ndarray of shape (n_divisions,)
+    ndarray of shape (n_splits,)
     """
-    chosen = current.astype(np.float64)
+    membership = current.astype(np.float64)
     n_current = kernel.shape[0] - n_reference
-    to_current = chosen @ kernel
-    both_current = (to_current * chosen).sum(axis=1)
+    to_current = membership @ kernel
+    both_current = (to_current * membership).sum(axis=1)
     across = to_current.sum(axis=1) - both_current
     both_reference = kernel.sum() - both_current - 2 * across
     return (
@@ -87,7 +87,7 @@ def unbiased_mmd(kernel: np.ndarray, current: np.ndarray, n_reference: int) -> n
 def _memberships(
     n: int, n_reference: int, permutations: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Which rows are current: as observed first, then at random."""
+    """Masks of current rows: the observed one first, then random permutations."""
     observed = np.arange(n) >= n_reference
     shuffled = rng.permuted(np.tile(observed, (permutations, 1)), axis=1)
     return np.concatenate([observed[None], shuffled])

@@ -1,4 +1,4 @@
-"""What the default test would have noticed at this number of images, by the power study."""
+"""Read the power study: alarm rates of the tests by shift and batch size."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class PowerRow:
     Attributes
     ----------
     method, shift : str
-        The shift "none" is the null: its rate is that of false alarms.
+        The shift "none" is the null hypothesis: its rate is the false-alarm rate.
     fraction : float
         Share of the images that were shifted.
     n : int
@@ -39,7 +39,7 @@ class PowerRow:
 
 
 def read_power(path: Path = POWER_FILE) -> tuple[PowerRow, ...]:
-    """Read all rows of the power study; none if it was never run."""
+    """Return all rows of the power study; empty if the file does not exist."""
     if not path.exists():
         return ()
     with path.open(newline="", encoding="utf-8") as file:
@@ -49,7 +49,7 @@ def read_power(path: Path = POWER_FILE) -> tuple[PowerRow, ...]:
 def power_at(
     n: int, rows: tuple[PowerRow, ...], method: str = "ks-default"
 ) -> tuple[PowerRow, ...]:
-    """Rows of the largest studied number of images that is at most `n`: what was surely seen."""
+    """Rows of the largest studied batch size that is at most `n`: a lower bound of the power."""
     sizes = {row.n for row in rows if row.method == method and row.n <= n}
     if not sizes:
         return ()

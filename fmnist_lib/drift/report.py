@@ -1,4 +1,4 @@
-"""Whether a batch has drifted from the reference, and how much drift the test would see."""
+"""Drift report of a batch, with the measured detection rates of the test."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DriftReport:
-    """Verdict on a batch, its evidence, and what the test is worth.
+    """Verdict on a batch, its evidence, and the detection rates of the test.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class DriftReport:
     columns : tuple of str
         Names of the tested columns: the champion's ten outputs, then named image features.
     ks : KSResult
-        One test a column, corrected over all of them.
+        One test per column, corrected over all of them.
     n_reference, n_current : int
         Images compared.
     batch_rows : int
@@ -42,7 +42,7 @@ class DriftReport:
     detection : tuple of DetectionRate
         "no shift" first (its rate is that of false alarms), then every simulated shift.
     power : tuple of PowerRow
-        What the power study says of batches of this size.
+        Rows of the power study for batches of this size.
     pictures : tuple of Picture
     seconds : float
         Wall time.
@@ -77,23 +77,23 @@ def detect_drift(
 ) -> DriftReport:
     """Compare a batch with the champion's held-out reference.
 
-    Tested are the champion's ten outputs (black box shift detection) and features of the image
-    that a person can name, corrected over all columns together. How often the alarm is raised
-    for simulated shifts, and for none, is measured along with it.
+    Tests the champion's ten outputs (black box shift detection) and named image features,
+    corrected over all columns together. Also measures alarm rates for simulated shifts and for
+    no shift.
 
     Parameters
     ----------
     reference : Batch
         Images the champion was *not* fitted on, with its outputs.
     current : Batch
-        The images in question: other held-out ones, or new ones.
+        Images to test: other held-out ones, or new ones.
     observe : callable
         uint8 images (n, 28, 28) to the champion's probabilities (n, 10); scores simulated shifts.
     config : DriftConfig
     seed : int
     held_back : Batch, optional
-        Held-out images that shifts are simulated on; absent: the current ones, which is right as
-        long as they are held-out ones too.
+        Held-out images that shifts are simulated on; default: the current ones, valid only if
+        they are held-out ones too.
 
     Raises
     ------

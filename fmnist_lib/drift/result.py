@@ -1,4 +1,4 @@
-"""What every two-sample test answers."""
+"""Result type of all two-sample tests."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ class TestResult:
     method : str
         As in `fmnist_lib.config.TestMethod`.
     columns : tuple of str
-        What was tested: one or more columns.
+        Names of the tested columns.
     statistic : ndarray of shape (n_columns,)
     p_values, adjusted : ndarray of shape (n_columns,)
         Before and after the correction for the number of columns.
     alpha : float
-        Rate of false alarms over all columns together.
+        Family-wise false-alarm rate over all columns.
     effect_size : float in [0, 1]
-        0 without a difference, in the unit of the method: the largest distance of cumulative
-        distributions (KS), half the sum of the differences of class shares (chi-square), twice
-        the accuracy above chance of the domain classifier, the share of MMD beyond its noise.
+        0 without a difference. By method: largest KS statistic, total variation distance of the
+        class shares (chi-square), twice the accuracy above chance of the domain classifier,
+        squared MMD over the mean similarity of reference images.
     effect : str
-        What the effect size is, in words.
+        Description of the effect size.
     n_reference, n_current : int
         Images compared.
     """
 
-    __test__ = False  # its name looks like one of pytest's
+    __test__ = False  # the name matches pytest's pattern for test classes
 
     method: str
     columns: tuple[str, ...]
@@ -52,12 +52,12 @@ class TestResult:
 
     @property
     def p_value(self) -> float:
-        """The smallest one after the correction: that of the whole test."""
+        """Smallest adjusted p-value: the p-value of the whole test."""
         return float(self.adjusted.min())
 
     @property
     def by_effect(self) -> np.ndarray:
-        """Column numbers, the largest statistic first."""
+        """Column indices, largest statistic first."""
         return np.argsort(-self.statistic, kind="stable")
 
     @property

@@ -26,22 +26,22 @@ _LARGE = shift_geometry.ImageShift(90, 0.4, 0.3, 0.4, flip_horizontally=True, fl
 
 @dataclass(frozen=True)
 class Shift:
-    """A way in which a batch can change.
+    """A simulated shift.
 
     Attributes
     ----------
     kind : str
-        What an operator would call it: "noise", "geometry", "intensity", "class mix", ...
+        Category: "noise", "geometry", "intensity", "class mix", ...
     severity : float
-        Strength used when none is asked for; 0 changes nothing.
+        Default strength; 0 changes nothing.
     text : str
-        What happens, with ``{severity}`` to be filled in.
+        Description, a format string with ``{severity}``.
     change : callable, optional
         ``(images, severity, rng) -> images`` of the same number; changes pixels.
     select : callable, optional
         ``(classes, severity, rng) -> rows``; changes the mix of classes.
     attack : callable, optional
-        ``(images, classes, severity, rng) -> images``; changes pixels and knows the classes.
+        ``(images, classes, severity, rng) -> images``; changes pixels, given the classes.
     """
 
     kind: str
@@ -52,7 +52,7 @@ class Shift:
     attack: Callable[[np.ndarray, np.ndarray, float, np.random.Generator], np.ndarray] | None = None
 
     def describe(self, severity: float) -> str:
-        """What happens at this severity, in words."""
+        """Return the description at this severity."""
         return self.text.format(severity=severity)
 
 
@@ -64,7 +64,7 @@ class Shifted:
     ----------
     images : ndarray of shape (at most n, 28, 28), uint8
     rows : ndarray of int
-        Where each of them stood before: some may have been left out.
+        Index of each image in the input: some may have been dropped.
     """
 
     images: np.ndarray
@@ -133,7 +133,7 @@ SHIFTS: dict[ShiftName, Shift] = {
 }
 
 
-def apply_shift(  # noqa: PLR0917 (what, to which images, at random, how strong, to how many)
+def apply_shift(  # noqa: PLR0917 (shift, images, seed, strength and share)
     name: ShiftName,
     images: np.ndarray,
     classes: np.ndarray,
@@ -141,7 +141,7 @@ def apply_shift(  # noqa: PLR0917 (what, to which images, at random, how strong,
     severity: float | None = None,
     fraction: float = 1.0,
 ) -> np.ndarray:
-    """Images of `simulate`, uint8, shape (at most n, 28, 28)."""
+    """Return the images of `simulate`, uint8, shape (at most n, 28, 28)."""
     return simulate(name, images, classes, seed, severity, fraction).images
 
 
@@ -166,8 +166,8 @@ def simulate(  # noqa: PLR0917 (as above)
     severity : float, optional
         Strength in the unit of the shift; absent: its default.
     fraction : float in [0, 1], default=1
-        Share of the images whose pixels are changed, drawn at random; a change of the class mix
-        is that much weaker.
+        Share of the images whose pixels are changed, drawn at random; scales the
+        severity of a change of the class mix.
 
     References
     ----------

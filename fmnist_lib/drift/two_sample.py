@@ -1,4 +1,4 @@
-"""Every two-sample test behind one function."""
+"""Dispatch to the two-sample tests."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from fmnist_lib.drift.batch import Batch
     from fmnist_lib.drift.result import TestResult
 
-#: Fewer images cannot be divided into the parts that the multivariate tests need.
-_LEAST_ROWS = 4
+#: The multivariate tests need at least this many images to split.
+_MIN_ROWS = 4
 
 _TESTS: dict[str, Callable[[str, Batch, Batch, DriftConfig, int], TestResult]] = {
     **dict.fromkeys(VIEWS, ks_test),
@@ -38,25 +38,25 @@ def two_sample_test(
     ----------
     method : str
         ``ks-default``: KS of the champion's ten outputs (BBSDs) and 23 named features together;
-        ``ks-outputs``, ``ks-features``: of each alone; ``ks-pixels``, ``ks-pca``,
+        ``ks-outputs``, ``ks-features``: of each separately; ``ks-pixels``, ``ks-pca``,
         ``ks-projection``: of 784 pixels, principal components, a sparse random projection;
         ``chi2-classes``: of the predicted classes (BBSDh); ``domain-classifier``: a classifier
-        with its own held-out half; ``mmd``: maximum mean discrepancy with permutations.
+        tested on a held-out half; ``mmd``: maximum mean discrepancy with permutations.
     reference : Batch
         Images the champion was *not* fitted on.
     current : Batch
     config : DriftConfig
-        ``alpha`` over all columns together, ``correction``, and bounds of the costly tests.
+        ``alpha`` over all columns together, ``correction``, row limits of the costly tests.
     seed : int
         Of sub-samples, splits and permutations; KS of outputs, features and pixels and the
-        chi-square test have no randomness.
+        chi-square test are deterministic.
 
     Raises
     ------
     ConfigError
-        There is no such method.
+        Unknown method.
     DataError
-        There are fewer than four images, or an output is not finite.
+        Fewer than four images, or an output is not finite.
 
     References
     ----------
@@ -66,9 +66,9 @@ def two_sample_test(
         raise ConfigError(
             f"drift test: expected one of {', '.join(get_args(TestMethod))}, got {method!r}."
         )
-    if min(len(reference), len(current)) < _LEAST_ROWS:
+    if min(len(reference), len(current)) < _MIN_ROWS:
         raise DataError(
-            f"drift test: expected at least {_LEAST_ROWS} images on each side, "
+            f"drift test: expected at least {_MIN_ROWS} images on each side, "
             f"got {len(reference)} and {len(current)}."
         )
     return _TESTS[method](method, reference, current, config, seed)

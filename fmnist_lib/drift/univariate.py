@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fmnist_lib.config import DriftConfig
     from fmnist_lib.drift.batch import Batch
 
-#: Names of the columns, those of the reference, those of the current batch.
+#: Column names, columns of the reference, columns of the current batch.
 View = tuple[tuple[str, ...], np.ndarray, np.ndarray]
 
 
@@ -61,10 +61,10 @@ def _pixels(reference: Batch, current: Batch, config: DriftConfig, seed: int) ->
 
 
 def _pca(reference: Batch, current: Batch, config: DriftConfig, seed: int) -> View:
-    """Principal components of the reference alone, so that the batch has no say in them.
+    """Principal components, fitted on the reference only.
 
-    The reference is projected with the very components that were fitted on it. With thousands of
-    rows for tens of components that moves its distribution by less than the test can see.
+    The reference is projected with components fitted on itself. With thousands of rows for tens
+    of components the resulting bias is below what the test can detect.
     """
     from sklearn.decomposition import PCA
 

@@ -1,21 +1,21 @@
-"""The images of a batch that look least like the reference."""
+"""Find the outliers of a batch by Mahalanobis distance from the reference."""
 
 from __future__ import annotations
 
 import numpy as np
 
-_SMALLEST_SPREAD = 1e-6
+_MIN_STD = 1e-6
 
 
 def least_like(reference: np.ndarray, current: np.ndarray, most: int = 16) -> np.ndarray:
-    """Rows farthest from the reference, the farthest first (Mahalanobis distance).
+    """Rows with the largest Mahalanobis distance from the reference, largest first.
 
     Parameters
     ----------
     reference, current : ndarray of shape (n, n_columns), (m, n_columns)
-        As `fmnist_lib.drift.columns.tested_columns` gives them.
+        Output of `fmnist_lib.drift.columns.tested_columns`.
     most : int
-        Rows returned at most.
+        Maximum number of rows returned.
 
     Returns
     -------
@@ -23,7 +23,7 @@ def least_like(reference: np.ndarray, current: np.ndarray, most: int = 16) -> np
     """
     from sklearn.covariance import LedoitWolf
 
-    centre, spread = reference.mean(axis=0), reference.std(axis=0) + _SMALLEST_SPREAD
-    model = LedoitWolf(assume_centered=True).fit((reference - centre) / spread)
-    distance = model.mahalanobis((current - centre) / spread)
+    mean, std = reference.mean(axis=0), reference.std(axis=0) + _MIN_STD
+    model = LedoitWolf(assume_centered=True).fit((reference - mean) / std)
+    distance = model.mahalanobis((current - mean) / std)
     return np.argsort(-distance, kind="stable")[:most]

@@ -1,4 +1,4 @@
-"""From evidence to a word that an operator can act on."""
+"""Decide the verdict from the evidence."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Verdict = Literal["insufficient_data", "ok", "watch", "retrain"]
 
 
 def retrain_alpha(config: VerdictConfig) -> float:
-    """Level of one night: all nights of a quiet year together keep to the yearly budget."""
+    """Significance level per batch that keeps to the yearly budget of false `retrain` verdicts."""
     return 1 - (1 - config.false_retrains_a_year) ** (1 / config.nights_a_year)
 
 
 def watch_alpha(config: VerdictConfig) -> float:
-    """Level of one night at which a quiet year has the configured number of false watches."""
+    """Significance level per batch that gives the configured false `watch` verdicts per year."""
     return min(0.5, config.false_watches_a_year / config.nights_a_year)
 
 
 def decide(evidence: Evidence, config: VerdictConfig) -> tuple[Verdict, str]:
-    """Return the verdict and its reason in words.
+    """Return the verdict and its reason.
 
     Parameters
     ----------
@@ -41,24 +41,27 @@ def decide(evidence: Evidence, config: VerdictConfig) -> tuple[Verdict, str]:
         )
     found = f"the batch differs from the held-out images ({_p(p_value)}, {evidence.decisive})"
     lost = _loss(evidence)
-    against = _objections(evidence, config)
-    if against:
-        return "watch", f"{found}; {lost}; no retraining, as {' and '.join(against)}"
-    return "retrain", f"{found}; {lost}, at least the {_points(config.min_drop)} worth retraining"
+    objections = _objections(evidence, config)
+    if objections:
+        return "watch", f"{found}; {lost}; no retraining, as {' and '.join(objections)}"
+    return (
+        "retrain",
+        f"{found}; {lost}, at least the {_points(config.min_drop)} required for retraining",
+    )
 
 
 def too_few(n: int, config: VerdictConfig) -> str:
-    """Why a batch is not judged."""
-    return f"{n} images are too few to judge, at least {config.min_rows} are needed"
+    """Return the reason of the verdict ``insufficient_data``."""
+    return f"{n} images are too few to assess, at least {config.min_rows} are needed"
 
 
 def _objections(evidence: Evidence, config: VerdictConfig) -> list[str]:
-    """Why a significant difference is no reason to retrain."""
+    """Return the reasons against retraining despite a significant difference."""
     level = retrain_alpha(config)
     effect = max(evidence.effect_size, evidence.drop)
     objections = []
     if evidence.p_value > level:
-        objections.append(f"that takes p of at most {level:.1g}, so that a quiet year stays quiet")
+        objections.append(f"p exceeds {level:.1g}, set by the yearly false-alarm budget")
     if effect < config.min_effect:
         objections.append(f"the effect of {effect:.3f} is below {config.min_effect:g}")
     if evidence.drop < config.min_drop:
@@ -68,7 +71,7 @@ def _objections(evidence: Evidence, config: VerdictConfig) -> list[str]:
 
 def _loss(evidence: Evidence) -> str:
     if evidence.realised:
-        return f"by its labels the accuracy is {_change(evidence.drop)}"
+        return f"by the labels the accuracy is {_change(evidence.drop)}"
     doubt = "" if evidence.reliable else ", a rough estimate for images this different"
     return f"the accuracy is estimated to be {_change(evidence.drop)}{doubt}"
 

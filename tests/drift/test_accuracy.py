@@ -12,11 +12,11 @@ def _domain(effect, p_value):
     return TestResult("domain-classifier", ("x",), values, values, values, 0.05, effect, "", 9, 9)
 
 
-ALIKE, APART = _domain(0.01, 0.4), _domain(0.9, 1e-9)
+IN_DISTRIBUTION, SHIFTED = _domain(0.01, 0.4), _domain(0.9, 1e-9)
 
 
 def _batch(rng, n, hard=0.2):
-    """Outputs that are as often right as they say; a share of the images is hard."""
+    """Calibrated outputs; a share of the images is hard."""
     top = np.where(rng.random(n) < hard, rng.uniform(0.3, 0.6, n), rng.uniform(0.9, 1.0, n))
     classes = rng.integers(0, 10, n)
     probabilities = np.repeat(((1 - top) / 9)[:, None], 10, axis=1)
@@ -25,7 +25,7 @@ def _batch(rng, n, hard=0.2):
     return Batch(np.zeros((n, 28, 28), np.uint8), probabilities, labels)
 
 
-def _estimate(reference, batch, domain=ALIKE):
+def _estimate(reference, batch, domain=IN_DISTRIBUTION):
     return estimate_accuracy(reference, batch, calibrate(reference, 0), domain)
 
 
@@ -36,19 +36,19 @@ def test_the_estimate_follows_the_share_of_hard_images(rng, hard):
     assert _estimate(reference, batch).average_confidence == pytest.approx(truth, abs=0.02)
 
 
-def test_the_interval_holds_the_truth_about_as_often_as_it_says(rng):
+def test_the_interval_has_about_its_nominal_coverage(rng):
     reference = _batch(rng, 5000)
     calibration = calibrate(reference, 0)
     inside = 0
     for _ in range(100):
         batch = _batch(rng, 300)
-        found = estimate_accuracy(reference, batch, calibration, ALIKE)
+        found = estimate_accuracy(reference, batch, calibration, IN_DISTRIBUTION)
         assert 0 <= found.low < found.value < found.high <= 1
         inside += found.low <= (batch.classes == batch.labels).mean() <= found.high
     assert inside >= 88
 
 
-def test_the_reference_itself_is_estimated_to_be_what_it_is(rng):
+def test_the_estimate_on_the_reference_equals_its_accuracy(rng):
     reference = _batch(rng, 5000)
     found = _estimate(reference, reference)
     truth = (reference.classes == reference.labels).mean()
@@ -56,7 +56,7 @@ def test_the_reference_itself_is_estimated_to_be_what_it_is(rng):
     assert found.threshold_share == pytest.approx(truth)
 
 
-def test_many_equal_confidences_count_in_part(rng):
+def test_tied_confidences_at_the_threshold_are_weighted(rng):
     reference = _batch(rng, 2000)
     probabilities = np.where(reference.probabilities > 0.5, 0.91, 0.01)
     probabilities[probabilities.max(axis=1) < 0.5, 0] = 0.91
@@ -65,12 +65,12 @@ def test_many_equal_confidences_count_in_part(rng):
     assert _estimate(equal, equal).threshold_share == pytest.approx(truth)
 
 
-def test_a_batch_unlike_the_reference_makes_the_estimate_unreliable(rng):
+def test_an_out_of_distribution_batch_makes_the_estimate_unreliable(rng):
     reference, batch = _batch(rng, 1000), _batch(rng, 300)
     assert _estimate(reference, batch).reliable
-    apart = _estimate(reference, batch, APART)
-    assert not apart.reliable
-    assert "tells 90%" in apart.reason
+    shifted = _estimate(reference, batch, SHIFTED)
+    assert not shifted.reliable
+    assert "classifier 90%" in shifted.reason
 
 
 def test_labels_give_the_realised_accuracy(rng):

@@ -51,17 +51,17 @@ def test_strong_noise_calls_for_retraining(of_noise):
     ]
 
 
-def test_labels_take_the_place_of_the_estimate(labelled, noisy):
-    """Images that look different, but that the champion answers as well as ever."""
+def test_labels_replace_the_estimate(labelled, noisy):
+    """Images that differ, but that the champion classifies correctly."""
     right = Batch(noisy.images, noisy.probabilities, noisy.classes.astype(np.uint8))
     result = assess_batch(labelled[0], right, CONFIG, seed=0)
     assert result.realised.value == 1.0
     assert result.verdict == "watch"
-    assert "by its labels" in result.reason
+    assert "by the labels" in result.reason
 
 
-def test_images_that_look_the_same_but_mean_something_else(labelled):
-    """No test of images can see this; the labels do."""
+def test_the_same_images_with_other_labels_call_for_retraining(labelled):
+    """Only the labels can detect this."""
     batch = labelled[1]
     wrong = Batch(batch.images, batch.probabilities, ((batch.labels + 1) % 10).astype(np.uint8))
     result = assess_batch(labelled[0], wrong, CONFIG, seed=0)
@@ -69,7 +69,7 @@ def test_images_that_look_the_same_but_mean_something_else(labelled):
     assert "lower accuracy by labels" in result.reason
 
 
-def test_too_few_images_are_not_judged(labelled):
+def test_too_few_images_are_not_assessed(labelled):
     result = assess_batch(labelled[0], labelled[1].rows(np.arange(49)), CONFIG, seed=0)
     assert result.verdict == "insufficient_data"
     assert "49 images" in result.reason
@@ -77,7 +77,7 @@ def test_too_few_images_are_not_judged(labelled):
     assert result.realised is not None
 
 
-def test_the_least_alike_images_are_the_changed_ones(labelled, noisy):
+def test_the_strongest_outliers_are_the_changed_images(labelled, noisy):
     mixed = labelled[1].images.copy()
     mixed[100:110] = noisy.images[100:110]
     probabilities = labelled[1].probabilities.copy()

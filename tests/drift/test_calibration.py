@@ -8,7 +8,7 @@ from fmnist_lib.drift.calibration import calibrate, calibration_error
 
 
 def _batch(rng, sharpness, n=4000):
-    """Outputs that are right as often as they say at sharpness 1, and too sure above it."""
+    """Outputs that are calibrated at sharpness 1, and overconfident above it."""
     scores = rng.normal(size=(n, 10)) * 2
     honest = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     labels = (honest.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
@@ -18,7 +18,7 @@ def _batch(rng, sharpness, n=4000):
 
 
 @pytest.mark.parametrize("sharpness", [0.4, 3.0])
-def test_outputs_that_are_too_sure_or_too_modest_are_calibrated(rng, sharpness):
+def test_overconfident_and_underconfident_outputs_are_calibrated(rng, sharpness):
     reference, fresh = _batch(rng, sharpness), _batch(rng, sharpness)
     calibration = calibrate(reference, seed=0)
     assert calibration.method != "none"
@@ -28,7 +28,7 @@ def test_outputs_that_are_too_sure_or_too_modest_are_calibrated(rng, sharpness):
     assert after < calibration_error(fresh.confidence, right) / 2
 
 
-def test_a_calibration_that_does_not_help_is_not_kept(rng, monkeypatch):
+def test_a_calibration_that_does_not_help_is_not_used(rng, monkeypatch):
     from fmnist_lib.drift import calibration as module
 
     def useless(*_):

@@ -3,13 +3,13 @@ import numpy as np
 from fmnist_lib.drift.outliers import more_outliers
 
 
-def test_a_few_utterly_different_rows_are_seen(rng):
+def test_a_few_extreme_rows_are_detected(rng):
     reference, current = rng.normal(size=(5000, 20)), rng.normal(size=(500, 20))
     current[:25, 3] = 9.0
     assert more_outliers(reference, current) < 1e-6
 
 
-def test_without_a_shift_alarms_keep_to_their_level(rng):
+def test_without_a_shift_the_false_alarm_rate_is_at_most_the_level(rng):
     p_values = [
         more_outliers(rng.normal(size=(2000, 10)), rng.normal(size=(300, 10))) for _ in range(200)
     ]

@@ -23,7 +23,7 @@ def test_rows_are_read_with_their_intervals(rows):
     assert rows[1].rate.low == 0.9455
 
 
-def test_the_largest_studied_size_that_is_no_larger_speaks(rows):
+def test_the_largest_studied_size_that_is_no_larger_is_used(rows):
     assert [row.shift for row in power_at(499, rows)] == ["none", "image_large"]
     assert [row.n for row in power_at(500, rows)] == [500]
     assert power_at(99, rows) == ()

@@ -64,7 +64,7 @@ def test_a_missing_class_is_drift_of_its_own_output(champion, held_out):
     assert "p(Trouser)" in [result.columns[i] for i in np.flatnonzero(result.ks.rejected)]
 
 
-def test_shifts_are_noticed_and_no_shift_mostly_not(report):
+def test_shifts_are_detected_and_no_shift_mostly_not(report):
     rates = {rate.name: rate for rate in report.detection}
     assert list(rates) == ["no shift", *CONFIG.shifts]
     assert report.false_alarms is rates["no shift"]
@@ -76,13 +76,13 @@ def test_shifts_are_noticed_and_no_shift_mostly_not(report):
     assert report.columns[rates["translation"].strongest] == "centre_x"
 
 
-def test_false_alarms_are_about_as_frequent_as_promised(held_out, champion):
+def test_the_false_alarm_rate_is_about_alpha(held_out, champion):
     config = DriftConfig(
         alpha=0.1, batch_rows=300, repeats=100, shift_rows=50, shifts=("class_knockout",)
     )
     reference, held_back = (Batch(half.images[:600], half.probabilities[:600]) for half in held_out)
     rate = detect_drift(reference, held_back, champion.predict_proba, config, 0).false_alarms
-    # Bonferroni over correlated columns is cautious: never more alarms than promised.
+    # Bonferroni over correlated columns is conservative: never above alpha.
     assert rate.rate.low <= 0.1
 
 
@@ -111,7 +111,7 @@ def test_a_batch_of_a_few_images_can_be_tested(held_out, champion):
     assert result.n_current == 5
 
 
-def test_a_champion_that_answers_nan_is_refused(held_out, champion):
+def test_a_champion_that_returns_nan_is_refused(held_out, champion):
     reference, held_back = held_out
     broken = Batch(held_back.images, np.full_like(held_back.probabilities, np.nan))
     with pytest.raises(DataError, match="NaN or infinity in current"):

@@ -55,7 +55,7 @@ def test_a_fraction_of_the_images_is_changed(images, classes, name):
     shifted = simulate(name, images, classes, seed=0, fraction=0.2)
     assert (shifted.rows == np.arange(len(images))).all()
     changed = (shifted.images != images).any(axis=(1, 2))
-    # Some images look the same after a shift: a square of black that covers black, say.
+    # Some images are unchanged by a shift, e.g. a black square over black pixels.
     assert 80 <= changed.sum() <= 100
 
 

@@ -27,7 +27,7 @@ def _of_classes(classes):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_strong_noise_is_seen_and_other_held_out_images_are_not(method, held_out, noisy):
+def test_strong_noise_is_detected_and_other_held_out_images_are_not(method, held_out, noisy):
     same = two_sample_test(method, *held_out, CONFIG, seed=0)
     moved = two_sample_test(method, held_out[0], noisy, CONFIG, seed=0)
     assert moved.drifted
@@ -36,7 +36,7 @@ def test_strong_noise_is_seen_and_other_held_out_images_are_not(method, held_out
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_one_result_with_one_value_a_column(method, held_out):
+def test_one_result_with_one_value_per_column(method, held_out):
     result = two_sample_test(method, *held_out, CONFIG, seed=0)
     assert result.method == method
     shape = (len(result.columns),)
@@ -53,14 +53,14 @@ def test_the_same_seed_gives_the_same_p_values(method, held_out):
     assert (first.p_values == again.p_values).all()
 
 
-def test_classes_that_nobody_has_change_nothing(rng):
+def test_absent_classes_change_nothing(rng):
     before, now = rng.integers(0, 3, 500), rng.integers(0, 3, 500)
     low = two_sample_test("chi2-classes", _of_classes(before), _of_classes(now), CONFIG, 0)
     high = two_sample_test("chi2-classes", _of_classes(before + 7), _of_classes(now + 7), CONFIG, 1)
     assert low.p_value == pytest.approx(high.p_value)
 
 
-def test_a_class_that_only_the_batch_has_is_seen():
+def test_a_class_that_only_the_batch_has_is_detected():
     before, now = np.arange(500) % 9, np.arange(500) % 10
     result = two_sample_test("chi2-classes", _of_classes(before), _of_classes(now), CONFIG, 0)
     assert result.drifted

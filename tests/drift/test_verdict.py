@@ -7,7 +7,7 @@ from fmnist_lib.drift.evidence import Evidence
 from fmnist_lib.drift.verdict import decide, retrain_alpha, watch_alpha
 
 CONFIG = VerdictConfig()
-HURT = Evidence(
+LOSS = Evidence(
     n=500,
     p_values={"KS of mean_ink": 1e-9, "lower confidence": 0.3},
     effect_size=0.2,
@@ -18,7 +18,7 @@ HURT = Evidence(
 
 
 def test_a_significant_large_loss_calls_for_retraining():
-    verdict, reason = decide(HURT, CONFIG)
+    verdict, reason = decide(LOSS, CONFIG)
     assert verdict == "retrain"
     assert "KS of mean_ink" in reason
     assert "6.0 points lower" in reason
@@ -30,31 +30,31 @@ def test_a_significant_large_loss_calls_for_retraining():
         ({"drop": 0.001}, "watch", "below 2.0 points"),
         ({"drop": -0.01}, "watch", "1.0 points higher"),
         ({"drop": 0.03, "effect_size": 0.01}, "watch", "effect of 0.030 is below 0.05"),
-        ({"p_values": {"a": 1e-3, "b": 0.5}}, "watch", "a quiet year stays quiet"),
+        ({"p_values": {"a": 1e-3, "b": 0.5}}, "watch", "yearly false-alarm budget"),
         ({"p_values": {"a": 0.2, "b": 0.5}}, "ok", "no significant difference"),
         ({"n": 49}, "insufficient_data", "49 images are too few"),
         ({"reliable": False}, "retrain", "rough estimate"),
-        ({"realised": True}, "retrain", "by its labels"),
+        ({"realised": True}, "retrain", "by the labels"),
     ],
 )
 def test_each_condition_decides(change, verdict, words):
-    found, reason = decide(replace(HURT, **change), CONFIG)
+    found, reason = decide(replace(LOSS, **change), CONFIG)
     assert found == verdict
     assert words in reason
 
 
-def test_the_p_value_pays_for_the_number_of_tests():
-    assert HURT.p_value == pytest.approx(2e-9)
-    assert replace(HURT, p_values={"a": 0.9, "b": 0.8}).p_value == 1.0
+def test_the_p_value_is_corrected_for_the_number_of_tests():
+    assert LOSS.p_value == pytest.approx(2e-9)
+    assert replace(LOSS, p_values={"a": 0.9, "b": 0.8}).p_value == 1.0
 
 
-def test_the_nights_of_a_year_share_the_budget():
+def test_the_batches_of_a_year_share_the_budget():
     alpha = retrain_alpha(CONFIG)
     assert 1 - (1 - alpha) ** 365 == pytest.approx(0.05)
     assert watch_alpha(CONFIG) * 365 == pytest.approx(4)
 
 
-def test_fewer_nights_or_a_larger_budget_allow_more_each_night():
+def test_fewer_batches_or_a_larger_budget_raise_the_level_per_batch():
     weekly = VerdictConfig(nights_a_year=52)
     generous = VerdictConfig(false_retrains_a_year=0.5)
     assert min(retrain_alpha(weekly), retrain_alpha(generous)) > retrain_alpha(CONFIG)
