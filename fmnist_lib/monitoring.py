@@ -1,6 +1,6 @@
-"""From a batch of new images to a signal: the champion's outputs, the assessment, the wording.
+"""Assess a batch of new images with the champion, and build and log the signal.
 
-Data, drift, tracking and the monitor's signal come together here; none knows the others.
+Combines data, drift, tracking and the monitor's signal, which do not import each other.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Images scored at once: the columns of a kernel model are much larger than the images.
-_ROWS = 2000
-#: One image has no distribution that could differ from another.
+#: Images scored per chunk: the features of a kernel model take far more memory than the images.
+_CHUNK_ROWS = 2000
+#: A two-sample test needs at least two images.
 _MIN_ROWS = 2
 
 
@@ -54,21 +54,21 @@ def assess(
     Raises
     ------
     DataError
-        There is one image only.
+        The batch has fewer than two images.
     """
     if len(new) < _MIN_ROWS:
         raise DataError(
             f"batch: expected at least {_MIN_ROWS} images to compare with the reference, got "
-            f"{len(new)}. Collect more, and give them in one file."
+            f"{len(new)}. Collect more, and pass them in one file."
         )
     return assess_batch(reference, observe(champion, new), settings.drift, settings.seed)
 
 
 def observe(champion: Any, new: LabelledImages) -> Batch:
-    """Images with the champion's outputs, scored piece by piece."""
+    """Score images in chunks, and return them with the champion's outputs."""
     parts = [
-        champion.predict_proba(new.images[start : start + _ROWS])
-        for start in range(0, len(new), _ROWS)
+        champion.predict_proba(new.images[start : start + _CHUNK_ROWS])
+        for start in range(0, len(new), _CHUNK_ROWS)
     ]
     return Batch(new.images, np.concatenate(parts), new.labels)
 
@@ -81,7 +81,7 @@ def signal_of(
     batch: str,
     monitor_run: str,
 ) -> Signal:
-    """Put an assessment into the words that leave the flow.
+    """Build the signal of an assessment.
 
     Parameters
     ----------
@@ -89,9 +89,9 @@ def signal_of(
     new : LabelledImages
     champion : Champion
     batch : str
-        Where the images were read from.
+        Path the images were read from.
     monitor_run : str
-        Pathspec.
+        Pathspec of the monitor run.
     """
     estimate = assessment.estimate
     return Signal(
@@ -118,7 +118,7 @@ def track(
 ) -> str | None:
     """Log a signal in MLflow.
 
-    Trouble with MLflow is a warning: a verdict is never lost to it.
+    An MLflow error is logged as a warning, so that the run keeps its verdict.
 
     Parameters
     ----------
@@ -127,14 +127,14 @@ def track(
         Of the monitor's run.
     config : TrackingConfig
     root : Path
-        Directory that holds ``mlruns/`` when no store is configured.
+        Directory of ``mlruns/`` when no store is configured.
     uri : str or None
         Value of ``MLFLOW_TRACKING_URI``, read by the caller.
 
     Returns
     -------
     str or None
-        The run's id in MLflow; None when it could not be used.
+        The run's id in MLflow; None if logging failed.
     """
     tags = {
         "verdict": signal.verdict,

@@ -1,4 +1,4 @@
-"""Figures without global state: a Matplotlib figure in, a picture with a caption out."""
+"""Render Matplotlib figures to PNG with a title and caption, without pyplot's global state."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: One colour for "what we look at", one for "what we compare with", one for alarms.
+#: Colours of the data of interest, of comparisons, and of alarms.
 PRIMARY, SECONDARY, ALERT = "#2563a8", "#9aa5b1", "#c2410c"
-#: Colour maps: magnitudes from white, and signed values around a white zero.
+#: Colour maps of magnitudes (white at 0) and of signed values (white at 0).
 SEQUENTIAL, DIVERGING = "Blues", "RdBu_r"
 
 
@@ -22,11 +22,11 @@ class Picture:
     Attributes
     ----------
     name : str
-        Short file-name-safe identifier, unique within a report.
+        Short identifier, safe as a file name and unique within a report.
     title : str
         What the figure shows.
     caption : str
-        What a reader should take from it.
+        How to read the figure.
     png : bytes
         The PNG file.
     """
@@ -48,10 +48,10 @@ def picture(figure: Figure, name: str, title: str, caption: str, dpi: int = 100)
     """Render a figure to PNG."""
     from matplotlib.text import Text
 
-    # A dollar sign in a file's name is no formula, and half of one stops Matplotlib.
+    # Dollar signs in file names are not formulas; an unbalanced one raises in Matplotlib.
     for label in figure.findobj(Text):
         label.set_parse_math(False)
     buffer = io.BytesIO()
-    # No creation date or software version in the file: the same figure gives the same bytes.
+    # Omit the software version, so that the same figure gives the same bytes.
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return Picture(name=name, title=title, caption=caption, png=buffer.getvalue())

@@ -1,6 +1,6 @@
-"""Train on old and new images together, and decide between the old and the new model.
+"""Combine old and new images for retraining, and compare challenger and champion.
 
-Data and evaluation come together here; neither knows the other.
+Combines data and statistics, which do not import each other.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from fmnist_lib.data.dataset import Dataset
     from fmnist_lib.statistics import Estimate, PairedComparison
 
-#: Fewer new labelled images than this are not worth a training run.
+#: Minimum number of new labelled images for a training run.
 MIN_NEW = 20
 
 
 @dataclass(frozen=True, eq=False)
 class RetrainingData:
-    """Old and new images, divided for a fair contest.
+    """Old and new images, split for training and comparison.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class RetrainingData:
     held_out : Split
         Old test images, then new ones; neither champion nor challenger is fitted on them.
     n_new_train, n_new_held_out : int
-        New images in each, at the end.
+        New images in each split, at its end.
     """
 
     train: Split
@@ -49,18 +49,18 @@ class RetrainingData:
 
 @dataclass(frozen=True)
 class Contest:
-    """Champion and challenger on the same held-out images.
+    """Comparison of champion and challenger on the same held-out images.
 
     Attributes
     ----------
     champion, challenger : Estimate
-        Accuracy on all of them.
+        Accuracy on all held-out images.
     champion_new, challenger_new : Estimate
-        Accuracy on the new ones among them, if there are any.
+        Accuracy on the new held-out images, if there are any.
     comparison : PairedComparison
         Challenger first.
     better : bool
-        The challenger got more right, with a p-value of at most `alpha`.
+        The challenger is more accurate, with a p-value of at most `alpha`.
     reason : str
     """
 
@@ -74,29 +74,29 @@ class Contest:
 
 
 def combine(old: Dataset, new: LabelledImages, holdout_share: float, seed: int) -> RetrainingData:
-    """Divide the new images, and add them to the old ones.
+    """Split the new images, and add them to the old ones.
 
-    An image that the champion was fitted on, or that is among those the challenger will be
-    fitted on, is not held out.
+    A copy of an image that the champion was or the challenger will be fitted on is not held
+    out.
 
     Parameters
     ----------
     old : Dataset
         Of the champion's training run.
     new : LabelledImages
-        With labels.
+        Must have labels.
     holdout_share : float in (0, 1)
     seed : int
 
     Raises
     ------
     DataError
-        The new images have no labels, or there are too few of them.
+        The new images have no labels, or are too few.
     """
     if new.labels is None or len(new) < MIN_NEW:
         raise DataError(
             f"retraining: expected at least {MIN_NEW} new images with labels, got {len(new)} "
-            f"{'without' if new.labels is None else 'with'} labels. Give them with --labels."
+            f"{'without' if new.labels is None else 'with'} labels. Pass them with --labels."
         )
     order = np.random.default_rng(seed).permutation(len(new))
     held_out, fitted = np.split(order, [round(len(new) * holdout_share)])
@@ -115,12 +115,12 @@ def combine(old: Dataset, new: LabelledImages, holdout_share: float, seed: int) 
 
 
 def rows_to_use(wanted: int | None, data: RetrainingData) -> int | None:
-    """Training images to ask for: where the configuration bounds them, the new ones come on top."""
+    """Return the limit of training images, raised by the number of new ones; None: no limit."""
     return None if wanted is None else min(wanted + data.n_new_train, len(data.train))
 
 
 def write_directory(data: RetrainingData, directory: Path) -> None:
-    """Write the four files that ``flows/train.py --data-dir`` takes."""
+    """Write the four files that ``flows/train.py --data-dir`` reads."""
     directory.mkdir(parents=True, exist_ok=True)
     write_idx(directory / TRAIN_IMAGES, data.train.images)
     write_idx(directory / TRAIN_LABELS, data.train.labels)
@@ -135,24 +135,24 @@ def contest(
     n_new: int,
     alpha: float,
 ) -> Contest:
-    """Compare two models' answers to the shared held-out images.
+    """Compare two models' predictions on the shared held-out images.
 
     Parameters
     ----------
     labels, champion, challenger : ndarray of shape (n,)
-        True classes, and what each of the two says.
+        True classes, and the classes predicted by each model.
     n_new : int
-        New images, at the end.
+        Number of new images, at the end.
     alpha : float in (0, 1)
     """
-    old_right, new_right = champion == labels, challenger == labels
-    comparison = mcnemar(new_right, old_right)
+    champion_correct, challenger_correct = champion == labels, challenger == labels
+    comparison = mcnemar(challenger_correct, champion_correct)
     better = comparison.difference > 0 and comparison.p_value <= alpha
     return Contest(
-        champion=_accuracy(old_right),
-        challenger=_accuracy(new_right),
-        champion_new=_accuracy(old_right[len(labels) - n_new :]) if n_new else None,
-        challenger_new=_accuracy(new_right[len(labels) - n_new :]) if n_new else None,
+        champion=_accuracy(champion_correct),
+        challenger=_accuracy(challenger_correct),
+        champion_new=_accuracy(champion_correct[len(labels) - n_new :]) if n_new else None,
+        challenger_new=_accuracy(challenger_correct[len(labels) - n_new :]) if n_new else None,
         comparison=comparison,
         better=better,
         reason=_reason(comparison, len(labels), alpha, better=better),
@@ -161,18 +161,18 @@ def contest(
 
 def _reason(comparison: PairedComparison, n: int, alpha: float, *, better: bool) -> str:
     evidence = (
-        f"on {n} shared held-out images the challenger alone is right on {comparison.only_first}, "
-        f"the champion alone on {comparison.only_second} (McNemar p = {comparison.p_value:.2g})"
+        f"on {n} shared held-out images only the challenger is correct on {comparison.only_first}, "
+        f"only the champion on {comparison.only_second} (McNemar p = {comparison.p_value:.2g})"
     )
     if better:
         return f"better: {evidence}"
     if comparison.difference > 0:
-        return f"not clearly better: {evidence}; {alpha:g} was asked for"
+        return f"not significantly better: {evidence}; p of at most {alpha:g} required"
     return f"not better: {evidence}"
 
 
-def _accuracy(right: np.ndarray) -> Estimate:
-    return wilson(int(right.sum()), len(right))
+def _accuracy(correct: np.ndarray) -> Estimate:
+    return wilson(int(correct.sum()), len(correct))
 
 
 def _rows(images: LabelledImages, rows: np.ndarray) -> Split:

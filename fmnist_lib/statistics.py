@@ -1,4 +1,4 @@
-"""Interval estimates and paired tests that every report shares."""
+"""Interval estimates and paired tests shared by all reports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from fmnist_lib.errors import DataError
 
-#: Smaller p-values are not told apart in words.
+#: Smaller p-values are shown as below this value.
 SMALLEST_P_VALUE = 1e-4
 
 
@@ -58,16 +58,16 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> Estimate:
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """Two models on the same images.
+    """Comparison of two models on the same images.
 
     Attributes
     ----------
     only_first, only_second : int
-        Images that just the one or just the other got right.
+        Images that only the first or only the second model classified correctly.
     difference : float
         Accuracy of the first minus accuracy of the second.
     p_value : float
-        Of the hypothesis that both are equally accurate, two-sided.
+        Of the null hypothesis that both are equally accurate, two-sided.
     """
 
     only_first: int
@@ -77,7 +77,7 @@ class PairedComparison:
 
 
 def mcnemar(first_correct: np.ndarray, second_correct: np.ndarray) -> PairedComparison:
-    """Exact McNemar test of two models' answers to the same images.
+    """Exact McNemar test of two models' predictions on the same images.
 
     Parameters
     ----------
@@ -104,12 +104,12 @@ def mcnemar(first_correct: np.ndarray, second_correct: np.ndarray) -> PairedComp
 
     if first_correct.shape != second_correct.shape:
         raise DataError(
-            f"paired comparison: expected answers to the same images, got {first_correct.shape} "
-            f"and {second_correct.shape}."
+            f"paired comparison: expected predictions on the same images, got "
+            f"{first_correct.shape} and {second_correct.shape}. Score both models on the same images."
         )
     only_first = int(np.sum(first_correct & ~second_correct))
     only_second = int(np.sum(second_correct & ~first_correct))
-    differing = only_first + only_second
-    p_value = binomtest(only_first, differing).pvalue if differing else 1.0
+    discordant = only_first + only_second
+    p_value = binomtest(only_first, discordant).pvalue if discordant else 1.0
     difference = (only_first - only_second) / len(first_correct)
     return PairedComparison(only_first, only_second, difference, float(p_value))

@@ -21,7 +21,7 @@ IDENTITY = RunIdentity("FashionMnistMonitor", "7", "FashionMnistMonitor/7/assess
 
 
 class Nearest:
-    """A model that knows each class by its mean image."""
+    """Nearest-centroid model of the mean image per class."""
 
     def __init__(self, images, labels):
         pixels = images.reshape(len(images), -1) / 255
@@ -46,7 +46,7 @@ def reference(champion, test_images, test_labels):
 
 
 @pytest.fixture(scope="module")
-def quiet(test_images):
+def unshifted(test_images):
     return LabelledImages(test_images[1400:], None, 600)
 
 
@@ -70,21 +70,21 @@ def to_signal(assessment, new):
     )
 
 
-def test_scoring_piece_by_piece_changes_nothing(champion, train_images):
+def test_scoring_in_chunks_changes_nothing(champion, train_images):
     images = LabelledImages(train_images[:2500], None, 2500)
     expected = champion.predict_proba(train_images[:2500])
     np.testing.assert_array_equal(observe(champion, images).probabilities, expected)
 
 
-def test_a_quiet_batch_is_ok(champion, reference, quiet):
-    signal = to_signal(assess(champion, reference, quiet, MonitorSettings()), quiet)
+def test_a_batch_without_drift_is_ok(champion, reference, unshifted):
+    signal = to_signal(assess(champion, reference, unshifted, MonitorSettings()), unshifted)
     assert signal.verdict == "ok"
     assert signal.realised_accuracy is None
     assert signal.estimated_accuracy.low < signal.reference_accuracy.value
     assert signal.estimate_reliable
 
 
-def test_a_dark_batch_with_labels_is_to_retrain(dark_signal, tmp_path):
+def test_a_dark_batch_with_labels_calls_for_retraining(dark_signal, tmp_path):
     assert dark_signal.verdict == "retrain"
     assert dark_signal.realised_accuracy.high < dark_signal.reference_accuracy.low
     assert (dark_signal.images, dark_signal.images_in_batch) == (600, 6000)
@@ -113,7 +113,7 @@ def test_a_signal_is_a_run_of_its_own_in_mlflow(dark_signal, tmp_path):
     assert version_behind_alias(TrackingConfig(), tmp_path, None) is None
 
 
-def test_trouble_with_mlflow_is_a_warning(dark_signal, tmp_path, caplog):
+def test_an_mlflow_error_is_a_warning(dark_signal, tmp_path, caplog):
     uri = "http://127.0.0.1:9"
     assert track(dark_signal, IDENTITY, TrackingConfig(), tmp_path, uri) is None
     assert "The verdict is not in MLflow" in caplog.text

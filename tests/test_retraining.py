@@ -49,12 +49,13 @@ def test_an_image_the_champion_has_seen_is_not_held_out(old, new):
     assert 30 < data.n_new_held_out < 70
 
 
-def test_a_twin_of_a_fitted_new_image_is_not_held_out(old, new):
-    twins = LabelledImages(np.repeat(new.images[:1], 50, axis=0), np.repeat(new.labels[:1], 50), 50)
-    assert combine(old, twins, 0.5, seed=3).n_new_held_out == 0
+def test_a_duplicate_of_a_fitted_new_image_is_not_held_out(old, new):
+    images, labels = np.repeat(new.images[:1], 50, axis=0), np.repeat(new.labels[:1], 50)
+    duplicates = LabelledImages(images, labels, 50)
+    assert combine(old, duplicates, 0.5, seed=3).n_new_held_out == 0
 
 
-def test_the_division_is_seeded(old, new):
+def test_the_split_is_seeded(old, new):
     first, again, other = (combine(old, new, 0.5, seed=seed) for seed in (3, 3, 4))
     assert first.train.sha256 == again.train.sha256 != other.train.sha256
 
@@ -77,14 +78,14 @@ def test_the_training_flow_reads_the_directory_back(old, new, tmp_path):
     assert sorted(map(bytes, both)) == sorted(map(bytes, data.train.images))
 
 
-def test_bounded_training_takes_the_new_images_on_top(old, new):
+def test_a_limit_of_training_images_is_raised_by_the_new_ones(old, new):
     data = combine(old, new, 0.5, seed=3)
     assert rows_to_use(None, data) is None
     assert rows_to_use(500, data) == 500 + data.n_new_train
     assert rows_to_use(10_000, data) == len(data.train)
 
 
-def test_a_challenger_wins_only_when_it_is_clearly_better():
+def test_a_challenger_wins_only_when_significantly_better():
     labels = np.zeros(1000, int)
     champion = np.where(np.arange(1000) < 900, 0, 1)
     clearly = np.where(np.arange(1000) < 950, 0, 1)
@@ -97,7 +98,7 @@ def test_a_challenger_wins_only_when_it_is_clearly_better():
     drawn = contest(labels, champion, barely, 0, 0.05)
     assert not drawn.better
     assert drawn.champion_new is None
-    assert "not clearly better" in drawn.reason
+    assert "not significantly better" in drawn.reason
     lost = contest(labels, clearly, champion, 100, 0.05)
     assert not lost.better
     assert lost.reason.startswith("not better")

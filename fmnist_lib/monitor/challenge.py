@@ -1,4 +1,4 @@
-"""The model in use, and the monitor's call for a better one."""
+"""The champion, and the monitor's request to retrain."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Champion:
-    """A training run whose model is in use.
+    """A training run whose model is the champion.
 
     Attributes
     ----------
     run : str
         Pathspec of the training run, as ``metaflow.Run`` takes it.
     model_uri : str or None
-        Where MLflow keeps the model.
+        URI of the model in MLflow.
     found : str
-        How the run was found, in words.
+        How the run was found, for the card.
     """
 
     run: str
@@ -26,17 +26,17 @@ class Champion:
 
 @dataclass(frozen=True)
 class Challenge:
-    """A monitor's call for a new model.
+    """A monitor's request to retrain.
 
     Attributes
     ----------
     monitor_run : str
-        Pathspec of the run of the monitor.
+        Pathspec of the monitor run.
     champion : Champion
-        The training run whose model is to be beaten.
+        The training run whose model the challenger is compared with.
     needed : bool
     reason : str
-        Of the monitor's verdict, or why there is nothing to do.
+        Of the monitor's verdict, or why no retraining is needed.
     holdout_share, alpha : float
         As the monitor was configured.
     """

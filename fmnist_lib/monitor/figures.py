@@ -1,4 +1,4 @@
-"""Verdicts over time, and the images that look least like the reference."""
+"""Figures of the monitor: verdicts over time, and a gallery of outliers."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ COLOURS = {
 }
 _MARKERS = {"insufficient_data": "x", "ok": "o", "watch": "s", "retrain": "D"}
 _LABELLED_DAYS = 12
-#: Letters that fit over an image of the gallery.
-_CAPTION_LETTERS = 18
+#: Characters that fit above an image of the gallery.
+_CAPTION_CHARS = 18
 
 
 def history_chart(signals: Sequence[Signal]) -> Picture:
-    """Accuracy of the champion batch by batch, coloured by verdict.
+    """Chart of the champion's accuracy per batch, coloured by verdict.
 
     Parameters
     ----------
     signals : sequence of Signal
-        The oldest first, this run's last.
+        Oldest first, this run last.
     """
     figure = new_figure(10.5, 3.6)
     axes = figure.subplots()
-    _reference(axes, signals)
+    _draw_reference(axes, signals)
     for verdict, colour in COLOURS.items():
         rows = [row for row, one in enumerate(signals) if one.verdict == verdict]
-        known = [row for row in rows if signals[row].accuracy is not None]
-        _points(axes, signals, known, verdict, colour)
-        # Without an accuracy the verdict alone is shown, at the foot of the chart.
-        for row in set(rows) - set(known):
+        with_accuracy = [row for row in rows if signals[row].accuracy is not None]
+        _draw_points(axes, signals, with_accuracy, verdict, colour)
+        # Without an accuracy only the verdict is shown, as a tick at the bottom.
+        for row in set(rows) - set(with_accuracy):
             axes.axvline(row, ymax=0.06, color=colour, lw=4)
-    _dates(axes, signals)
+    _set_dates(axes, signals)
     axes.set_ylabel("accuracy")
     axes.grid(axis="y", alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
@@ -59,13 +59,13 @@ def history_chart(signals: Sequence[Signal]) -> Picture:
 
 
 def gallery(images: np.ndarray, captions: Sequence[str], title: str, caption: str) -> Picture:
-    """Images side by side, each with a word above it.
+    """Grid of images with captions.
 
     Parameters
     ----------
     images : ndarray of shape (n, 28, 28), uint8
     captions : sequence of str
-        Shown as they are, however they look like formulas; the middle of a long one is left out.
+        Shown literally, not parsed as formulas; long ones are shortened in the middle.
     title, caption : str
     """
     columns = min(len(images), 8)
@@ -82,22 +82,22 @@ def gallery(images: np.ndarray, captions: Sequence[str], title: str, caption: st
 
 
 def shortened(caption: str) -> str:
-    """Return a caption that fits over an image: its beginning and its end."""
-    text = "".join(letter if letter.isprintable() else "?" for letter in caption)
-    if len(text) <= _CAPTION_LETTERS:
+    """Return the caption, with the middle of a long one replaced by an ellipsis."""
+    text = "".join(char if char.isprintable() else "?" for char in caption)
+    if len(text) <= _CAPTION_CHARS:
         return text
-    kept = _CAPTION_LETTERS - 1
+    kept = _CAPTION_CHARS - 1
     return f"{text[: kept // 2]}…{text[-(kept - kept // 2) :]}"
 
 
-def _reference(axes: Any, signals: Sequence[Signal]) -> None:
+def _draw_reference(axes: Any, signals: Sequence[Signal]) -> None:
     levels = [one.reference_accuracy.value if one.reference_accuracy else np.nan for one in signals]
     axes.step(
         range(len(levels)), levels, where="mid", color=SECONDARY, lw=1.5, label="held-out images"
     )
 
 
-def _points(
+def _draw_points(
     axes: Any, signals: Sequence[Signal], rows: list[int], verdict: str, colour: str
 ) -> None:
     estimates = [one for row in rows if (one := signals[row].accuracy)]
@@ -121,9 +121,9 @@ def _points(
     axes.scatter(ringed, heights, s=130, facecolors="none", edgecolors=colour)
 
 
-def _dates(axes: Any, signals: Sequence[Signal]) -> None:
+def _set_dates(axes: Any, signals: Sequence[Signal]) -> None:
     every = max(1, -(-len(signals) // _LABELLED_DAYS))
-    places = range(0, len(signals), every)
-    labels = [signals[row].created[5:16].replace("T", " ") for row in places]
-    axes.set_xticks(list(places), labels, rotation=30, ha="right", fontsize=8)
+    ticks = range(0, len(signals), every)
+    labels = [signals[row].created[5:16].replace("T", " ") for row in ticks]
+    axes.set_xticks(list(ticks), labels, rotation=30, ha="right", fontsize=8)
     axes.set_xlim(-0.7, len(signals) - 0.3)

@@ -1,4 +1,4 @@
-"""The monitor's word to whoever acts on it: a small JSON file that is always whole."""
+"""Machine-readable verdict of the monitor, a JSON file written atomically."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fmnist_lib.statistics import Estimate
 
-#: Raised when a field changes its meaning or goes.
+#: Incremented when a field changes its meaning or is removed.
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class Retraining:
-    """What became of the request to retrain.
+    """Outcome of a retraining.
 
     Attributes
     ----------
     run : str or None
         Pathspec of the training run; None when none was started.
     promoted : bool
-        Whether its model is the champion now.
+        Whether its model became the champion.
     reason : str
     """
 
@@ -45,14 +45,14 @@ class Signal:
     created : str
         ISO 8601, UTC.
     batch, batch_sha256 : str
-        Where it was read from, and the SHA-256 of its images.
+        Path of the batch, and SHA-256 of the assessed images.
     images, images_in_batch : int
-        Assessed, and in the batch.
+        Images assessed, and images in the batch.
     champion, monitor_run : str
-        Pathspecs of the training run and of the run of the monitor.
+        Pathspecs of the training run and of the monitor run.
     p_value : float or None
-        Smallest one after the correction for the number of tests; None without a test.
-    reference_accuracy : Estimate
+        Smallest p-value, corrected for the number of tests; None without a test.
+    reference_accuracy : Estimate or None
         Of the champion on its held-out images.
     estimated_accuracy : Estimate or None
         On this batch, without labels; None where it cannot be estimated.
@@ -62,7 +62,7 @@ class Signal:
     looks_like : str
         The kind of shift; empty without one.
     retraining : Retraining or None
-        None unless it was asked for.
+        None unless retraining was requested.
     """
 
     verdict: str
@@ -84,30 +84,30 @@ class Signal:
 
     @property
     def retrain(self) -> bool:
-        """Whether the champion should be trained anew."""
+        """Whether the verdict is ``retrain``."""
         return self.verdict == "retrain"
 
     @property
     def accuracy(self) -> Estimate | None:
-        """The best there is: realised, else estimated."""
+        """Realised accuracy if known, else estimated."""
         return self.realised_accuracy or self.estimated_accuracy
 
     def with_retraining(self, retraining: Retraining) -> Signal:
-        """The same verdict, with what became of the retraining."""
+        """Return a copy with the outcome of the retraining."""
         return replace(self, retraining=retraining)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as they stand in the file."""
+        """Return the content of the signal file."""
         return {"version": VERSION, "retrain": self.retrain} | asdict(self)
 
 
 def write_signal(path: Path, signal: Signal) -> None:
-    """Replace the signal file; a reader sees the old one or the new one, whole.
+    """Replace the signal file atomically.
 
     Parameters
     ----------
     path : Path
-        Its directory is made if need be.
+        Its directory is created if missing.
     signal : Signal
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ def write_signal(path: Path, signal: Signal) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp makes files that only their owner may read
+        Path(temporary).chmod(0o644)  # mkstemp creates files readable by the owner only
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -23,11 +23,11 @@ def test_the_gallery_takes_any_number_of_images(count):
 
 
 @pytest.mark.parametrize("name", ["$x_{.png", "price $5 and $6.png", "a" * 250, "\n\t.png", ""])
-def test_a_file_name_is_shown_as_it_is_and_no_formula(name):
+def test_a_file_name_is_not_parsed_as_a_formula(name):
     images = np.zeros((1, 28, 28), np.uint8)
     assert gallery(images, [name], "title", "caption").png.startswith(PNG)
 
 
-def test_of_a_long_file_name_both_ends_are_shown():
+def test_a_long_file_name_is_shortened_in_the_middle():
     assert shortened("20240131T235959-camera-0017.png") == "20240131…-0017.png"
     assert shortened("17.png") == "17.png"

@@ -24,7 +24,7 @@ def test_the_file_holds_plain_values(make_signal, tmp_path):
     assert content["realised_accuracy"] is None
 
 
-def test_what_became_of_the_retraining_is_added(make_signal, tmp_path):
+def test_the_outcome_of_the_retraining_is_added(make_signal, tmp_path):
     signal = make_signal(verdict="retrain")
     assert signal.retrain
     later = signal.with_retraining(
@@ -39,7 +39,7 @@ def test_what_became_of_the_retraining_is_added(make_signal, tmp_path):
     }
 
 
-def test_a_realised_accuracy_takes_the_place_of_the_estimate(make_signal):
+def test_a_realised_accuracy_replaces_the_estimate(make_signal):
     signal = make_signal()
     assert signal.accuracy == signal.estimated_accuracy
     known = make_signal(realised_accuracy=signal.reference_accuracy)
@@ -56,7 +56,7 @@ def test_a_signal_that_cannot_be_written_leaves_the_last_one(make_signal, tmp_pa
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_reader_never_sees_half_a_file(make_signal, tmp_path):
+def test_the_file_is_written_atomically(make_signal, tmp_path):
     path = tmp_path / "s.json"
     write_signal(path, make_signal())
     stop = threading.Event()
