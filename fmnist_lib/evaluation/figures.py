@@ -1,4 +1,4 @@
-"""Pictures of an evaluation."""
+"""Figures of an evaluation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EXAMPLES = 8
 def evaluation_pictures(
     leaderboard: pd.DataFrame, evaluation: Evaluation, images: np.ndarray
 ) -> tuple[Picture, ...]:
-    """Everything there is to see about the choice and the champion.
+    """Return all figures of the leaderboard and of the winner's evaluation.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def confusion_picture(evaluation: Evaluation) -> Picture:
     for row, column in np.ndindex(shares.shape):
         count = int(evaluation.confusion[row, column])
         if count:
-            dark = shares[row, column] > 0.5  # noqa: PLR2004 (half way through the colour map)
+            dark = shares[row, column] > 0.5  # noqa: PLR2004 (middle of the colour map)
             axes.text(
                 column,
                 row,
@@ -63,9 +63,9 @@ def confusion_picture(evaluation: Evaluation) -> Picture:
     return picture(
         figure,
         "confusion",
-        "What is taken for what",
+        "Confusion matrix",
         f"Test images by actual and predicted class; the colour is the share of the row. "
-        f"Hardest class: {worst['class']}, {worst['recall']:.1%} found.",
+        f"Hardest class: {worst['class']}, recall {worst['recall']:.1%}.",
     )
 
 
@@ -79,19 +79,19 @@ def per_class_picture(evaluation: Evaluation) -> Picture:
         table["recall"], table["class"], xerr=error, fmt="o", color=PRIMARY, capsize=3, ms=5
     )
     axes.axvline(evaluation.accuracy.value, color=SECONDARY, ls="--", label="accuracy overall")
-    axes.set(xlabel="share of the class that is found (recall)")
+    axes.set(xlabel="recall")
     axes.grid(axis="x", alpha=0.3)
     axes.legend(loc="upper left", frameon=False)
     return picture(
         figure,
         "recall",
-        "How well each class is found",
+        "Recall per class",
         f"Recall with its {evaluation.accuracy.confidence:.0%} Wilson interval.",
     )
 
 
 def confused_pairs_picture(evaluation: Evaluation, images: np.ndarray) -> Picture:
-    """Pictures of the most frequent confusions, the surest mistakes first.
+    """Examples of the most frequent confusions, most confident mistakes first.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def confused_pairs_picture(evaluation: Evaluation, images: np.ndarray) -> Pictur
         figure,
         "confused-pairs",
         "The most frequent confusions",
-        "Each row shows the mistakes the model was surest of.",
+        "Each row shows the most confident mistakes of one pair of classes.",
     )
 
 
@@ -145,6 +145,6 @@ def leaderboard_picture(leaderboard: pd.DataFrame) -> Picture:
         figure,
         "leaderboard",
         "Candidates compared",
-        "Validation accuracy with its interval; champion in orange, baselines in grey, "
-        "candidates below 50 % left out.",
+        "Validation accuracy with its interval; winner in orange, baselines in grey, "
+        "candidates up to 50 % omitted.",
     )

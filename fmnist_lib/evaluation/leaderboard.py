@@ -1,4 +1,4 @@
-"""Order the candidates and pick the champion, by validation images alone."""
+"""Rank the candidates and select the winner, on validation images only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SIGNIFICANT = 0.05
 
 
 class Entry(Protocol):
-    """What the leaderboard needs to know of a candidate; `search.CandidateResult` has it."""
+    """Attributes of a candidate that the leaderboard reads; see `search.CandidateResult`."""
 
     id: str
     engine: str
@@ -40,36 +40,36 @@ class Entry(Protocol):
 
 
 class Limits(Protocol):
-    """What a champion may cost; `config.SearchConfig` has it."""
+    """Limits on size and latency of the winner; see `config.SearchConfig`."""
 
     @property
     def max_model_mb(self) -> float:
-        """Size in 10**6 bytes."""
+        """Maximum size in 10**6 bytes."""
 
     @property
     def max_ms_per_image(self) -> float:
-        """Wall time of a prediction in a batch."""
+        """Maximum wall time per image when predicting in batches."""
 
 
 def pick_champion(entries: Sequence[Entry], limits: Limits | None = None) -> Any:
-    """Return the candidate with the highest validation accuracy; baselines do not compete.
+    """Return the candidate with the highest validation accuracy, baselines excluded.
 
-    Candidates over the limits compete only when all of them are. Equal accuracies go to the lower
-    log loss, then to the smaller model. An ensemble costs what its members cost together: it wins
-    only when it is significantly better than the best single candidate (McNemar's test).
+    Candidates over the limits are eligible only if all of them are over. Ties are broken by lower
+    log loss, then by smaller model. An ensemble costs as much as all its members, so it wins only
+    if it is significantly better than the best single candidate (McNemar's test).
 
     Raises
     ------
     SearchError
         Every candidate failed; the message lists the reasons.
     """
-    competing = [entry for entry in entries if entry.engine != "baseline"]
-    finished = [entry for entry in competing if entry.error is None]
+    eligible = [entry for entry in entries if entry.engine != "baseline"]
+    finished = [entry for entry in eligible if entry.error is None]
     if not finished:
-        reasons = "; ".join(f"{entry.id}: {entry.error}" for entry in competing)
+        reasons = "; ".join(f"{entry.id}: {entry.error}" for entry in eligible)
         raise SearchError(
-            f"all {len(competing)} candidates failed, expected at least one to finish. {reasons}. "
-            "Fix the cause and resume the run, or give the search more time."
+            f"all {len(eligible)} candidates failed, expected at least one to finish. {reasons}. "
+            "Fix the cause and resume the run, or increase the search budget."
         )
     within = [entry for entry in finished if _within(entry, limits)] or finished
     best = min(within, key=_rank)
@@ -82,24 +82,24 @@ def pick_champion(entries: Sequence[Entry], limits: Limits | None = None) -> Any
 
 
 def leaderboard(entries: Sequence[Entry], limits: Limits | None = None) -> pd.DataFrame:
-    """One row a candidate: best first, then the baselines among them, the failed ones last.
+    """Table with one row per candidate, best first, failed ones last.
 
     Returns
     -------
     DataFrame
         ``candidate``, ``engine``, ``status`` ("champion", "ok", "over the limits", "baseline" or
         "failed: why"), ``trial_accuracy``, ``validation_accuracy``, ``accuracy_low``,
-        ``accuracy_high``, ``p_value`` (McNemar against the champion), ``pareto`` (no other is at
-        least as accurate, fast and small), ``validation_log_loss``, ``search_seconds``,
+        ``accuracy_high``, ``p_value`` (McNemar against the winner), ``pareto`` (no other
+        dominates it in accuracy, latency and size), ``validation_log_loss``, ``search_seconds``,
         ``fit_seconds``, ``fit_rows`` (training images of the fit that was validated),
         ``predict_ms_per_image``, ``model_mb``, ``trials``, ``description``.
     """
     import pandas as pd
 
-    champion = pick_champion(entries, limits)
+    winner = pick_champion(entries, limits)
     finished = sorted((entry for entry in entries if entry.error is None), key=_rank)
     failed = [entry for entry in entries if entry.error is not None]
-    rows = [_row(entry, champion, limits) for entry in [*finished, *failed]]
+    rows = [_row(entry, winner, limits) for entry in [*finished, *failed]]
     for entry, row in zip(finished, rows, strict=False):
         row["pareto"] = not any(_dominates(other, entry) for other in finished)
     return pd.DataFrame(rows)
@@ -117,7 +117,7 @@ def _costs(entry: Entry) -> tuple[float, float, float]:
 
 
 def _dominates(one: Entry, other: Entry) -> bool:
-    """Whether one candidate is nowhere worse than the other, and better somewhere."""
+    """Whether one candidate is no worse than the other in all costs and better in one."""
     pairs = list(zip(_costs(one), _costs(other), strict=True))
     return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
 
@@ -129,17 +129,17 @@ def _rank(entry: Entry) -> tuple[float, float, float]:
     return -accuracy.value, log_loss, entry.model_mb
 
 
-def _row(entry: Entry, champion: Entry, limits: Limits | None) -> dict[str, Any]:
+def _row(entry: Entry, winner: Entry, limits: Limits | None) -> dict[str, Any]:
     accuracy = entry.validation_accuracy
     return {
         "candidate": entry.id,
         "engine": entry.engine,
-        "status": _status(entry, champion, limits),
+        "status": _status(entry, winner, limits),
         "trial_accuracy": entry.trial_accuracy,
         "validation_accuracy": accuracy.value if accuracy else None,
         "accuracy_low": accuracy.low if accuracy else None,
         "accuracy_high": accuracy.high if accuracy else None,
-        "p_value": _p_value(entry, champion),
+        "p_value": _p_value(entry, winner),
         "pareto": False,
         "validation_log_loss": entry.validation_log_loss,
         "search_seconds": entry.search_seconds,
@@ -152,18 +152,18 @@ def _row(entry: Entry, champion: Entry, limits: Limits | None) -> dict[str, Any]
     }
 
 
-def _status(entry: Entry, champion: Entry, limits: Limits | None) -> str:
+def _status(entry: Entry, winner: Entry, limits: Limits | None) -> str:
     if entry.error is not None:
         return f"failed: {entry.error}"
-    if entry is champion:
+    if entry is winner:
         return "champion"
     if entry.engine == "baseline":
         return "baseline"
     return "ok" if _within(entry, limits) else "over the limits"
 
 
-def _p_value(entry: Entry, champion: Entry) -> float | None:
-    first, second = champion.validation_correct, entry.validation_correct
-    if entry is champion or first is None or second is None:
+def _p_value(entry: Entry, winner: Entry) -> float | None:
+    first, second = winner.validation_correct, entry.validation_correct
+    if entry is winner or first is None or second is None:
         return None
     return mcnemar(first, second).p_value

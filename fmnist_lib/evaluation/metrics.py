@@ -1,4 +1,4 @@
-"""How good the champion is on images nobody has seen, with intervals."""
+"""Classification metrics on held-out images, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ConfusedPair:
-    """A class taken for another.
+    """A class predicted as another.
 
     Attributes
     ----------
     actual, predicted : int
         Labels.
     count : int
-        Images of the class ``actual`` that were called ``predicted``.
+        Images of the class ``actual`` that were predicted as ``predicted``.
     share : float
         Of all images of the class ``actual``.
     examples : ndarray of int
-        Positions of the mistakes made with the highest probability, worst first.
+        Indices of the most confident mistakes, most confident first.
     """
 
     actual: int
@@ -56,7 +56,7 @@ class Evaluation:
     calibration_error : float
         Expected calibration error over fifteen bins of equal width, in [0, 1].
     majority_share : float
-        Accuracy of always answering the most frequent class.
+        Accuracy of always predicting the most frequent class.
     per_class : DataFrame
         ``class``, ``images``, ``precision``, ``recall``, ``recall_low``, ``recall_high``, ``f1``.
     confusion : ndarray of int, shape (10, 10)
@@ -108,7 +108,7 @@ def evaluate(
     Raises
     ------
     DataError
-        Shapes disagree or a probability is not finite.
+        Shapes differ or a probability is not finite.
     """
     _check(labels, probabilities)
     predicted = probabilities.argmax(axis=1)
@@ -153,20 +153,22 @@ def _check(labels: np.ndarray, probabilities: np.ndarray) -> None:
     if probabilities.shape != (len(labels), N_CLASSES):
         raise DataError(
             f"probabilities: expected shape ({len(labels)}, {N_CLASSES}), "
-            f"got {probabilities.shape}."
+            f"got {probabilities.shape}. Pass predict_proba of the labelled images."
         )
     if not np.isfinite(probabilities).all():
-        raise DataError("probabilities: expected finite numbers, got NaN or infinity.")
+        raise DataError(
+            "probabilities: expected finite numbers, got NaN or infinity. Check the model's outputs."
+        )
 
 
 def _log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    of_truth = probabilities[np.arange(len(labels)), labels]
-    # The smallest float32 keeps one confident mistake from making the mean infinite.
-    return float(-np.log(np.maximum(of_truth, np.finfo(np.float32).tiny)).mean())
+    true_class_probability = probabilities[np.arange(len(labels)), labels]
+    # Clip at the smallest float32, so that one probability of 0 does not make the mean infinite.
+    return float(-np.log(np.maximum(true_class_probability, np.finfo(np.float32).tiny)).mean())
 
 
 def _f1(confusion: np.ndarray) -> np.ndarray:
-    """F1 of every class; the last two axes are the confusion matrix."""
+    """F1 per class; the last two axes are the confusion matrix."""
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)
     total = confusion.sum(axis=-1) + confusion.sum(axis=-2)
     return 2 * hits / np.maximum(total, 1)
@@ -211,12 +213,12 @@ def _confused_pairs(
     order = np.argsort(-mistakes, axis=None, kind="stable")[:n_pairs]
     predicted = probabilities.argmax(axis=1)
     pairs = []
-    for actual, taken_for in zip(*np.unravel_index(order, mistakes.shape), strict=True):
-        count = int(mistakes[actual, taken_for])
+    for actual, wrong_class in zip(*np.unravel_index(order, mistakes.shape), strict=True):
+        count = int(mistakes[actual, wrong_class])
         if count == 0:
             break
-        rows = np.flatnonzero((labels == actual) & (predicted == taken_for))
-        surest = rows[np.argsort(-probabilities[rows, taken_for], kind="stable")]
+        rows = np.flatnonzero((labels == actual) & (predicted == wrong_class))
+        most_confident = rows[np.argsort(-probabilities[rows, wrong_class], kind="stable")]
         share = count / int(confusion[actual].sum())
-        pairs.append(ConfusedPair(int(actual), int(taken_for), count, share, surest[:8]))
+        pairs.append(ConfusedPair(int(actual), int(wrong_class), count, share, most_confident[:8]))
     return tuple(pairs)

@@ -1,4 +1,4 @@
-"""How good the best of many candidates really is."""
+"""Selection-bias-corrected accuracy of the winner."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 def corrected_accuracy(
     entries: Sequence[Entry], confidence: float, samples: int, seed: int
 ) -> Estimate:
-    """Accuracy of choosing the best candidate, without the luck of the choice.
+    """Accuracy of the selected candidate, corrected for selection bias.
 
-    The best of several candidates on the same images is a little too good. In every bootstrap
-    sample of the validation images the best candidate is chosen again and scored on the images
-    that the sample left out (Tsamardinos, Greasidou and Borboudakis, "Bootstrapping the
+    The validation accuracy of the best of several candidates is optimistic. In every bootstrap
+    sample of the validation images the best candidate is selected again and scored on the
+    out-of-bag images (Tsamardinos, Greasidou and Borboudakis, "Bootstrapping the
     Out-of-sample Predictions for Efficient and Accurate Cross-Validation", Machine Learning 2018).
 
     Parameters
     ----------
     entries : sequence of Entry
-        Failed candidates and baselines do not compete.
+        Failed candidates and baselines are ignored.
     confidence : float in (0, 1)
     samples : int
     seed : int
@@ -43,7 +43,7 @@ def corrected_accuracy(
     random = np.random.default_rng(seed)
     counts = random.multinomial(n, np.full(n, 1 / n), size=samples).astype(np.float32)
     winners = (correct @ counts.T).argmax(axis=0)
-    left_out = (counts == 0).astype(np.float32)
-    scores = np.einsum("ij,ij->i", correct[winners], left_out) / left_out.sum(axis=1)
+    out_of_bag = (counts == 0).astype(np.float32)
+    scores = np.einsum("ij,ij->i", correct[winners], out_of_bag) / out_of_bag.sum(axis=1)
     low, high = np.quantile(scores, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Estimate(float(scores.mean()), float(low), float(high), confidence)

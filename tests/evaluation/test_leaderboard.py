@@ -43,10 +43,10 @@ def test_ties_go_to_the_lower_log_loss_then_to_the_smaller_model():
     assert pick_champion([finished("a", 900, model_mb=9), finished("b", 900)]).id == "b"
 
 
-@pytest.mark.parametrize(("right", "champion"), [(905, "a"), (960, "vote")])
-def test_an_ensemble_must_be_significantly_better(right, champion):
+@pytest.mark.parametrize(("right", "winner"), [(905, "a"), (960, "vote")])
+def test_an_ensemble_must_be_significantly_better(right, winner):
     entries = [finished("a", 900), finished("vote", right, engine="ensemble")]
-    assert pick_champion(entries).id == champion
+    assert pick_champion(entries).id == winner
     assert list(leaderboard(entries)["candidate"]) == ["vote", "a"]
 
 

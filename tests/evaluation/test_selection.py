@@ -13,8 +13,8 @@ def entries(correct):
     ]
 
 
-def test_the_luck_of_the_best_of_many_is_taken_off():
-    """Forty candidates that are all right nine times in ten."""
+def test_the_selection_bias_of_the_best_of_many_is_removed():
+    """Forty candidates, all with accuracy 0.9."""
     correct = np.random.default_rng(0).random((40, 500)) < 0.9
     estimate = corrected_accuracy(entries(correct), 0.95, 500, seed=0)
     assert correct.mean(axis=1).max() > 0.92
