@@ -1,4 +1,4 @@
-"""Load a model in a process of its own and predict: what `save_model` checks its copy with.
+"""Load a model in a new process and predict; `save_model` checks the stored copy with it.
 
 python -m fmnist_lib.persistence.fresh MODEL IMAGES.npy PROBABILITIES.npy
 """
@@ -16,14 +16,14 @@ from fmnist_lib.persistence.stored_model import load_model
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the probabilities of the images."""
+    """Write the predicted probabilities; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("model", "images", "probabilities"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--allow-cloudpickle", action="store_true")
     options = parser.parse_args(arguments)
     try:
-        # Its size was checked by who wrote it.
+        # No size limit: `save_model` has checked the size.
         model = load_model(
             options.model, allow_cloudpickle=options.allow_cloudpickle, max_mb=float("inf")
         )

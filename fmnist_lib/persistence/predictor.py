@@ -1,4 +1,4 @@
-"""A model's answers as a table: class, probability, confidence, and whether to doubt the image."""
+"""Predictions as a table: class, probability, confidence, and out-of-distribution flag."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ COLUMNS = ("class", "label", "probability", "confidence", "unlike_training")
 
 
 def predictions(model: LoadedModel, images: Any) -> pd.DataFrame:
-    """Predict images.
+    """Return the predictions of images as a table.
 
     Parameters
     ----------
     model : LoadedModel
     images : array-like of shape (n, 28, 28) or (n, 784)
-        Whole numbers within 0..255.
+        Integers in 0..255.
 
     Returns
     -------
     DataFrame
-        ``class`` (0-9), ``label`` (its name), ``probability`` (the highest, as the model gives
-        it), ``confidence`` (share of held-out images that were right at such a probability) and
-        ``unlike_training``. The last two are missing for a model without a reference.
+        ``class`` (0-9), ``label`` (its name), ``probability`` (the highest, uncalibrated),
+        ``confidence`` (accuracy on held-out images of similar probability) and
+        ``unlike_training`` (out-of-distribution flag). The last two are missing for a model
+        without a reference.
 
     Raises
     ------
     DataError
-        Not such images.
+        Images of another shape, or values outside 0..255.
     ModelError
-        The model gives no ten finite probabilities for every image.
+        The model does not return ten finite probabilities per image.
     """
     import pandas as pd
 
@@ -48,7 +49,7 @@ def predictions(model: LoadedModel, images: Any) -> pd.DataFrame:
     if probabilities.shape != (len(images), N_CLASSES) or not np.isfinite(probabilities).all():
         raise ModelError(
             f"model: expected {N_CLASSES} finite probabilities for each of {len(images)} images, "
-            f"got shape {probabilities.shape}. Take another version of the model."
+            f"got shape {probabilities.shape}. Use another version of the model."
         )
     classes = probabilities.argmax(axis=1).astype(np.uint8)
     highest = probabilities.max(axis=1).astype(np.float64)

@@ -1,4 +1,4 @@
-"""What held-out images look like to a model: to say how far its answers can be trusted."""
+"""Held-out reference of a model: calibration of its confidence and out-of-distribution flag."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-#: Held-out images in one group of similar probability, at least.
-_IN_GROUP, _MOST_GROUPS = 50, 20
-_COMPONENTS, _FITTED_ROWS = 50, 6000
-#: Share of held-out images beyond each of the two thresholds.
+#: Minimum held-out images per group of similar probability, and maximum number of groups.
+_MIN_GROUP_SIZE, _MAX_GROUPS = 50, 20
+_COMPONENTS, _FIT_ROWS = 50, 6000
+#: Share of held-out images above each of the two thresholds.
 FLAGGED_SHARE = 0.005
 
 
 @dataclass(frozen=True, eq=False)
 class HeldOutReference:
-    """Calibration and a plain picture of the data, both from images the model was not fitted on.
+    """Calibration from held-out images, and PCA of training images with held-out thresholds.
 
-    An image is called unlike the training data when it lies outside the plane of the training
-    images' principal components, or within the plane far from their centre, further than all but
-    `FLAGGED_SHARE` of the held-out images: so up to twice this share of ordinary images is flagged
-    as well. The rule sees pixels, not the model, and says nothing about garments of a new kind
-    that look like the known ones.
+    An image is flagged as out-of-distribution if its distance from the principal subspace of the
+    training images, or from their mean within the subspace, exceeds that of all but
+    `FLAGGED_SHARE` of the held-out images: up to twice this share of in-distribution images is
+    flagged. The rule uses pixels, not the model, and cannot detect new kinds of garments that
+    resemble the known ones.
 
     Attributes
     ----------
     probabilities : ndarray of float64, shape (n_groups,)
-        Mean highest probability of groups of held-out images, rising.
+        Mean highest probability of groups of held-out images, ascending.
     accuracies : ndarray of float64, shape (n_groups,)
-        Share of each group that was right, made to rise with the probability.
+        Accuracy of each group, made monotone in the probability.
     mean : ndarray of float32, shape (784,)
     components : ndarray of float32, shape (784, n_components)
         Orthonormal columns.
     deviations : ndarray of float32, shape (n_components,)
-        Standard deviations along them.
+        Standard deviations along the components.
     thresholds : ndarray of float32, shape (2,)
-        Largest usual distance from the plane, and within it.
+        Thresholds of the distances from and within the subspace.
     """
 
     probabilities: NDArray[np.float64]
@@ -64,7 +64,7 @@ class HeldOutReference:
         held_out_labels: NDArray[np.uint8],
         held_out_probabilities: NDArray[np.floating],
     ) -> Self:
-        """Learn from training images, and from held-out ones with the model's answers.
+        """Fit on training images, and on held-out ones with the model's probabilities.
 
         Parameters
         ----------
@@ -77,22 +77,22 @@ class HeldOutReference:
         Zadrozny and Elkan, "Transforming Classifier Scores into Accurate Multiclass Probability
         Estimates", KDD 2002 (isotonic calibration).
         """
-        right = held_out_probabilities.argmax(axis=1) == held_out_labels
-        probabilities, accuracies = _calibration(held_out_probabilities.max(axis=1), right)
-        step = max(1, len(training_images) // _FITTED_ROWS)
-        mean, components, deviations = _plane(_pixels(training_images[::step]))
-        unbounded = np.full(2, np.inf, dtype=np.float32)
-        draft = cls(probabilities, accuracies, mean, components, deviations, unbounded)
-        usual = np.quantile(draft.distances(held_out_images), 1 - FLAGGED_SHARE, axis=0)
-        thresholds = usual.astype(np.float32)
+        correct = held_out_probabilities.argmax(axis=1) == held_out_labels
+        probabilities, accuracies = _calibration(held_out_probabilities.max(axis=1), correct)
+        step = max(1, len(training_images) // _FIT_ROWS)
+        mean, components, deviations = _principal_components(_pixels(training_images[::step]))
+        no_limits = np.full(2, np.inf, dtype=np.float32)
+        draft = cls(probabilities, accuracies, mean, components, deviations, no_limits)
+        limits = np.quantile(draft.distances(held_out_images), 1 - FLAGGED_SHARE, axis=0)
+        thresholds = limits.astype(np.float32)
         return cls(probabilities, accuracies, mean, components, deviations, thresholds)
 
     def confidence(self, probability: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Share of held-out images that were right at such a highest probability, within 0..1."""
+        """Accuracy on held-out images of this highest probability (interpolated), in [0, 1]."""
         return np.interp(probability, self.probabilities, self.accuracies)
 
     def distances(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Distance from the plane and within it, shape (n, 2)."""
+        """Distances from the subspace and from the mean within it, shape (n, 2)."""
         centred = _pixels(images) - self.mean
         inside = centred @ self.components
         squares = np.einsum("ij,ij->i", centred, centred) - np.einsum("ij,ij->i", inside, inside)
@@ -101,11 +101,11 @@ class HeldOutReference:
         return np.stack([np.sqrt(np.maximum(squares, 0)), within], axis=1)
 
     def unlike_training(self, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Say which images are unlike the training data, shape (n,)."""
+        """Out-of-distribution flag of every image, shape (n,)."""
         return np.any(self.distances(images) > self.thresholds, axis=1)
 
     def save(self, path: Path) -> None:
-        """Write an ``.npz`` file; the same reference always gives the same bytes."""
+        """Write an ``.npz`` file, byte-for-byte reproducible."""
         with path.open("wb") as file:
             np.savez(file, **{one.name: getattr(self, one.name) for one in fields(self)})
 
@@ -116,7 +116,7 @@ class HeldOutReference:
         Raises
         ------
         ModelError
-            The file does not hold such arrays.
+            The file does not contain the expected arrays.
         """
         try:
             with np.load(path, allow_pickle=False) as content:
@@ -134,8 +134,8 @@ class HeldOutReference:
         width = len(self.deviations) if self.deviations.ndim == 1 else -1
         shapes = {"mean": (N_PIXELS,), "components": (N_PIXELS, width), "thresholds": (2,)}
         wrong = [key for key, shape in shapes.items() if getattr(self, key).shape != shape]
-        rising = self.probabilities.ndim == 1 and bool(np.all(np.diff(self.probabilities) >= 0))
-        if wrong or not rising or self.accuracies.shape != self.probabilities.shape:
+        ascending = self.probabilities.ndim == 1 and bool(np.all(np.diff(self.probabilities) >= 0))
+        if wrong or not ascending or self.accuracies.shape != self.probabilities.shape:
             raise ModelError(
                 f"{name}: expected the reference of a model, got arrays of other shapes "
                 f"({', '.join(wrong) or 'probabilities'}). Take the model from a run or a bundle "
@@ -147,7 +147,7 @@ def _pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return as_images(images).reshape(-1, N_PIXELS).astype(np.float32) / np.float32(255)
 
 
-def _plane(
+def _principal_components(
     pixels: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Mean, leading principal components (in columns) and their standard deviations."""
@@ -160,15 +160,15 @@ def _plane(
 
 
 def _calibration(
-    highest: NDArray[np.floating], right: NDArray[np.bool_]
+    highest: NDArray[np.floating], correct: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Accuracy by highest probability, in groups of equal size, never falling."""
+    """Isotonic accuracy by highest probability, in groups of equal size."""
     from sklearn.isotonic import isotonic_regression
 
     order = np.argsort(highest, kind="stable")
-    n_groups = int(np.clip(len(order) // _IN_GROUP, 1, _MOST_GROUPS))
+    n_groups = int(np.clip(len(order) // _MIN_GROUP_SIZE, 1, _MAX_GROUPS))
     groups = np.array_split(order, n_groups)
     probabilities = np.array([highest[group].mean(dtype=np.float64) for group in groups])
-    # Laplace's rule: no group of finite size shows that all of its kind are right.
-    shares = np.array([(right[group].sum() + 1) / (len(group) + 2) for group in groups])
+    # Laplace's rule of succession: avoids accuracies of exactly 0 or 1 in small groups.
+    shares = np.array([(correct[group].sum() + 1) / (len(group) + 2) for group in groups])
     return probabilities, np.asarray(isotonic_regression(shares), dtype=np.float64)

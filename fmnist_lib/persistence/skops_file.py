@@ -1,4 +1,4 @@
-"""Fitted pipelines as skops files: written reproducibly, read without trusting a byte."""
+"""Fitted pipelines as skops files, written reproducibly and read as untrusted input."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA = "schema.json"
-#: Most unpacked megabytes of a model that are read, unless the caller says otherwise.
+#: Default limit of a model's unpacked size.
 MAX_MB = 2000.0
 _MEMBER = re.compile(r"schema\.json|\d+\.np[yz]")
-#: A forest of a thousand trees has some ten thousand arrays.
-_MOST_MEMBERS, _MOST_SCHEMA_BYTES = 200_000, 256_000_000
+#: A forest of 1,000 trees has about 10,000 arrays.
+_MAX_MEMBERS, _MAX_SCHEMA_BYTES = 200_000, 256_000_000
 _TYPE_KEYS = ("__class__", "__module__", "__loader__")
 _ANOTHER = "Take the model from a run or a bundle you trust."
 
 
 def write_skops(pipeline: Any, path: Path) -> tuple[str, ...]:
-    """Write a fitted pipeline; the same pipeline always gives the same bytes.
+    """Write a fitted pipeline, byte-for-byte reproducible.
 
     Parameters
     ----------
@@ -37,19 +37,19 @@ def write_skops(pipeline: Any, path: Path) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Types in the file that are not trusted; the file is then not written.
+        Untrusted types in the pipeline; if any, no file is written.
 
     Raises
     ------
     ModelError
-        skops has no way to write this pipeline.
+        skops cannot write this pipeline.
     """
     import skops.io
 
     try:
         content = skops.io.dumps(pipeline)
     except Exception as error:
-        # skops fails in many ways on types it cannot write.
+        # skops raises various exceptions for unsupported types.
         raise ModelError(f"skops cannot write it: {type(error).__name__}: {error}") from error
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         schema = json.loads(archive.read(SCHEMA))
@@ -60,21 +60,21 @@ def write_skops(pipeline: Any, path: Path) -> tuple[str, ...]:
 
 
 def read_skops(path: Path, max_mb: float = MAX_MB) -> Any:
-    """Load a pipeline, after its every part was found in our own list of types.
+    """Load a pipeline after checking every type in it against our list.
 
-    Nothing named in the file is imported or built before all checks have passed.
+    Nothing named in the file is imported or constructed before all checks have passed.
 
     Parameters
     ----------
     path : Path
     max_mb : float
-        Most megabytes (10**6 bytes) the file may unpack to.
+        Limit of the unpacked size in megabytes (10**6 bytes).
 
     Raises
     ------
     ModelError
-        The file is missing, damaged, no skops file, too large when unpacked, or holds a type that
-        is not in `fmnist_lib.persistence.trusted`; the message names it.
+        The file is missing, damaged, not a skops file, too large when unpacked, or holds a type
+        that is not in `fmnist_lib.persistence.trusted`; the message names it.
     """
     import skops.io
 
@@ -83,26 +83,28 @@ def read_skops(path: Path, max_mb: float = MAX_MB) -> Any:
     if untrusted:
         raise ModelError(
             f"{path.name}: expected only the types of a Fashion-MNIST model, got "
-            f"{', '.join(untrusted)}. Nothing of it was loaded. {_ANOTHER}"
+            f"{', '.join(untrusted)}. Nothing was loaded. {_ANOTHER}"
         )
     try:
         return skops.io.load(path, trusted=sorted(TRUSTED_TYPES))
     except Exception as error:
-        # Whatever a damaged array or schema makes skops, NumPy or scikit-learn raise.
+        # A damaged array or schema makes skops, NumPy or scikit-learn raise various exceptions.
         raise ModelError(
-            f"{path.name}: expected a model written by this project, got one that cannot be put "
-            f"together ({type(error).__name__}: {error}). {_ANOTHER}"
+            f"{path.name}: expected a model written by this project, got one that cannot be "
+            f"constructed ({type(error).__name__}: {error}). {_ANOTHER}"
         ) from error
 
 
 def check_skops(path: Path, max_mb: float = MAX_MB) -> Any:
-    """Return the schema of a skops file whose outside is sound: a zip, whole, of bounded size."""
+    """Return the schema of a skops file after checking that it is an intact zip of limited size."""
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(archive, path.name, max_mb)
             damaged = archive.testzip()
             if damaged is not None:
-                raise ModelError(f"{path.name}: {damaged} in it is damaged. {_ANOTHER}")
+                raise ModelError(
+                    f"{path.name}: expected intact members, got a damaged {damaged}. {_ANOTHER}"
+                )
             return json.loads(archive.read(SCHEMA))
     except FileNotFoundError:
         raise ModelError(f"{path}: expected a model file, found nothing. Check the path.") from None
@@ -122,7 +124,7 @@ def check_skops(path: Path, max_mb: float = MAX_MB) -> Any:
 
 
 def untrusted_parts(schema: Any) -> tuple[str, ...]:
-    """Name every type and every way of building that is not in our lists."""
+    """Return every type and loader that is not in our lists."""
     found = set()
     for node in _nodes(schema):
         class_name, module, loader = (node.get(key) for key in _TYPE_KEYS)
@@ -134,16 +136,16 @@ def untrusted_parts(schema: Any) -> tuple[str, ...]:
 
 
 def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
-    """Every part of a schema that names a type, in the order of the file."""
-    waiting = [schema]
-    while waiting:
-        part = waiting.pop()
+    """Yield every node of a schema that names a type, in file order."""
+    stack = [schema]
+    while stack:
+        part = stack.pop()
         if isinstance(part, dict):
             if any(key in part for key in _TYPE_KEYS):
                 yield part
-            waiting.extend(reversed(part.values()))
+            stack.extend(reversed(part.values()))
         elif isinstance(part, list):
-            waiting.extend(reversed(part))
+            stack.extend(reversed(part))
 
 
 def _check_members(archive: zipfile.ZipFile, name: str, max_mb: float) -> None:
@@ -157,7 +159,7 @@ def _check_members(archive: zipfile.ZipFile, name: str, max_mb: float) -> None:
         )
     size = sum(member.file_size for member in members)
     schema_size = archive.getinfo(SCHEMA).file_size
-    if size > max_mb * 1e6 or len(names) > _MOST_MEMBERS or schema_size > _MOST_SCHEMA_BYTES:
+    if size > max_mb * 1e6 or len(names) > _MAX_MEMBERS or schema_size > _MAX_SCHEMA_BYTES:
         raise ModelError(
             f"{name}: expected at most {max_mb:g} MB unpacked, got {size / 1e6:.0f} MB in "
             f"{len(names)} parts. If you trust it, raise the limit (release.max_model_mb, or "
@@ -166,7 +168,7 @@ def _check_members(archive: zipfile.ZipFile, name: str, max_mb: float) -> None:
 
 
 def _write_canonical(archive: zipfile.ZipFile, schema: Any, path: Path) -> None:
-    """Number objects and arrays in their order: skops names them by their address in memory."""
+    """Write with sequential ids: skops names objects and arrays by memory address."""
     ids: dict[Any, int] = {}
     files: dict[str, str] = {}
     for node in _nodes(schema):
@@ -177,7 +179,7 @@ def _write_canonical(archive: zipfile.ZipFile, schema: Any, path: Path) -> None:
             node["file"] = files.setdefault(node["file"], f"{len(files) + 1}.{suffix}")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as output:
         for old, new in files.items():
-            # Opened by name, a member is dated 1980: the same bytes on any day.
+            # A member opened by name is dated 1980, which keeps the bytes reproducible.
             with archive.open(old) as source, output.open(new, "w") as target:
                 target.write(_without_padding(source.read()))
         with output.open(SCHEMA, "w") as target:
@@ -185,12 +187,12 @@ def _write_canonical(archive: zipfile.ZipFile, schema: Any, path: Path) -> None:
 
 
 def _without_padding(content: bytes) -> bytes:
-    """Return an array's file; what lies between the fields of a record, by chance, becomes 0."""
+    """Return an array's file with the padding between fields of a structured dtype zeroed."""
     import numpy as np
 
     if content[:6] == np.lib.format.MAGIC_PREFIX and b"'descr': [" in content[:200]:
         array = np.load(io.BytesIO(content), allow_pickle=False)
-        # Not zeros_like, nor np.save: both may leave the padding as it was in memory.
+        # Neither zeros_like nor np.save: both may keep uninitialised padding.
         clean = np.zeros(array.shape, array.dtype)
         for field in array.dtype.names:
             clean[field] = array[field]

@@ -1,7 +1,7 @@
-"""A fitted model as a directory: the pipeline, what held-out images looked like to it, a manifest.
+"""Save and load a fitted model as a directory: pipeline, held-out reference, manifest.
 
-The pipeline is a skops file of types we list by name; cloudpickle, which can run any code when it
-is loaded, only on demand.
+The pipeline is a skops file of listed types; cloudpickle, which can run arbitrary code when
+loaded, must be allowed explicitly.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MANIFEST, REFERENCE = "model.json", "reference.npz"
-#: Where the files stand within an MLflow model.
+#: Path of the files within an MLflow model.
 WITHIN_MLFLOW = Path("data") / "champion"
 FILES = {"skops": "model.skops", "cloudpickle": "model.pkl"}
 _SOURCE = Path(__file__).resolve().parents[2]
-_FRESH_SECONDS = 600
+_CHECK_TIMEOUT_SECONDS = 600
 _ANOTHER = "Take the model from a run or a bundle you trust."
 
 ModelFormat = Literal["skops", "cloudpickle"]
@@ -44,11 +44,11 @@ class SavedModel:
     Attributes
     ----------
     directory : Path
-        Holds the files, or the MLflow model that they are part of.
+        Directory of the files, or of the MLflow model that contains them.
     file : Path
         The serialised pipeline.
     format : {"skops", "cloudpickle"}
-        cloudpickle can run any code when loaded; skops only builds types we list.
+        cloudpickle can run arbitrary code when loaded; skops only constructs listed types.
     fallback_reason : str or None
         Why skops could not be used.
     size_bytes : int
@@ -74,7 +74,7 @@ class LoadedModel:
     pipeline : estimator
         Fitted; takes uint8 images of shape (n, 28, 28) or (n, 784).
     reference : HeldOutReference or None
-        What held-out images looked like to it.
+        Calibration and thresholds from held-out images.
     sha256 : str
         Of the serialised pipeline.
     """
@@ -93,28 +93,28 @@ def save_model(
     allow_cloudpickle: bool = False,
     max_mb: float = MAX_MB,
 ) -> SavedModel:
-    """Write a fitted pipeline, and check that another process loads and predicts with it.
+    """Write a fitted pipeline, and check its predictions in a new process.
 
     Parameters
     ----------
     pipeline : estimator
         Fitted; accepts uint8 images of shape (n, 28, 28).
     images : ndarray of shape (n, 28, 28), dtype uint8
-        A fresh process must predict them bit for bit as a pickled copy does here.
+        A new process must predict them bit for bit like a pickled copy in this process.
     directory : Path
-        Made if need be.
+        Created if missing.
     reference : HeldOutReference, optional
         Stored beside the pipeline.
     allow_cloudpickle : bool, default=False
-        Use cloudpickle where skops is not possible.
+        Fall back to cloudpickle if skops fails.
     max_mb : float
-        Largest file that is written.
+        Maximum size of the file in megabytes (10**6 bytes).
 
     Raises
     ------
     ModelError
-        skops is not possible and cloudpickle not allowed, or also not possible; the file is too
-        large; the copy predicts something else.
+        skops fails and cloudpickle is not allowed or fails too; the file is too large; the
+        predictions of the copy differ.
 
     References
     ----------
@@ -128,7 +128,7 @@ def save_model(
         return _saved(directory, "skops", None)
     if not allow_cloudpickle:
         raise ModelError(
-            f"champion: expected a pipeline that skops can keep, but {reason}. It stays in "
+            f"winner: expected a pipeline that skops can write, but {reason}. It stays in "
             "Metaflow's artifacts. To publish such models with cloudpickle, which can run any "
             "code when loaded, set release.allow_cloudpickle = true and run again."
         )
@@ -143,24 +143,24 @@ def load_model(
     max_mb: float = MAX_MB,
     sha256: str | None = None,
 ) -> LoadedModel:
-    """Load a model, after every check that needs no trust in its files has passed.
+    """Load a model after checking its files.
 
     Parameters
     ----------
     directory : Path
         As `save_model` wrote it, or an MLflow model that holds such a directory.
     allow_cloudpickle : bool, default=False
-        Load a model in that format, which can run any code.
+        Load a model in this format, which can run arbitrary code.
     max_mb : float
-        Most megabytes (10**6 bytes) that the model may unpack to.
+        Limit of the unpacked size in megabytes (10**6 bytes).
     sha256 : str, optional
-        What the serialised pipeline must have, from a source other than the directory.
+        Expected hash of the serialised pipeline, from a source other than the directory.
 
     Raises
     ------
     ModelError
-        A file is missing, changed, too large or foreign; the message names it, and nothing of it
-        has been loaded.
+        A file is missing, changed, too large or of an unexpected type; the message names it.
+        Nothing has been loaded.
     """
     directory = _files_of(directory)
     manifest = _manifest(directory)
@@ -178,14 +178,14 @@ def load_model(
     else:
         pipeline = _read_cloudpickle(file, manifest, allow=allow_cloudpickle)
     stored = directory / REFERENCE
-    known = HeldOutReference.load(stored) if REFERENCE in manifest["files"] else None
-    return LoadedModel(pipeline, known, found)
+    reference = HeldOutReference.load(stored) if REFERENCE in manifest["files"] else None
+    return LoadedModel(pipeline, reference, found)
 
 
 def _write_skops(
     pipeline: Any, images: NDArray[np.uint8], directory: Path, max_mb: float
 ) -> str | None:
-    """Write and check the skops file; the reason why it cannot be used, or None."""
+    """Write and check the skops file; return the reason if it cannot be used, else None."""
     file = directory / FILES["skops"]
     try:
         untrusted = write_skops(pipeline, file)
@@ -210,16 +210,16 @@ def _write_cloudpickle(
     try:
         file.write_bytes(cloudpickle.dumps(pipeline))
     except Exception as error:
-        # Whatever the pipeline's own types raise.
+        # Types of the pipeline may raise any exception.
         raise ModelError(
-            f"champion: expected a pipeline that cloudpickle can write, got: {error}. "
+            f"winner: expected a pipeline that cloudpickle can write, got: {error}. "
             "Define its steps at the top level of a module, then run again."
         ) from error
     _check_size(file, max_mb)
     _write_manifest(directory, "cloudpickle", reason)
     difference = _difference(pipeline, images, directory, allow=True)
     if difference is not None:
-        raise ModelError(f"champion: {difference}. It stays in Metaflow's artifacts.")
+        raise ModelError(f"winner: {difference}. It stays in Metaflow's artifacts.")
 
 
 def _check_size(file: Path, max_mb: float) -> None:
@@ -234,14 +234,14 @@ def _check_size(file: Path, max_mb: float) -> None:
 def _difference(
     pipeline: Any, images: NDArray[np.uint8], directory: Path, *, allow: bool
 ) -> str | None:
-    """Say where a fresh process predicts something else; None when bit for bit the same.
+    """Return how predictions of a new process differ; None if bit for bit equal.
 
-    The fitted pipeline itself is no yardstick: pickling turns arrays that are views in memory
-    into contiguous ones, BLAS then rounds the last bit differently, and a tree may turn there.
+    The fitted pipeline itself cannot be compared with: pickling makes views contiguous, BLAS then
+    rounds the last bit differently, and a tree may take another branch.
     """
     try:
         copy = pickle.loads(pickle.dumps(pipeline))  # noqa: S301 (our own bytes)
-    except Exception as error:  # noqa: BLE001 (whatever the pipeline's own types raise)
+    except Exception as error:  # noqa: BLE001 (types of the pipeline may raise anything)
         return f"it cannot be pickled: {error}"
     expected = np.asarray(copy.predict_proba(images))
     with tempfile.TemporaryDirectory() as name:
@@ -255,17 +255,17 @@ def _difference(
             env=os.environ | {"PYTHONPATH": path},
             capture_output=True,
             text=True,
-            timeout=_FRESH_SECONDS,
+            timeout=_CHECK_TIMEOUT_SECONDS,
             check=False,
         )
         if done.returncode:
             last = done.stderr.strip().rpartition("\n")[2]
-            return f"a fresh process cannot load its copy: {last}"
+            return f"a new process cannot load its copy: {last}"
         found = np.load(outputs, allow_pickle=False)
     if expected.dtype == found.dtype and np.array_equal(expected, found):
         return None
     n_different = int(np.any(expected != found, axis=1).sum())
-    return f"its copy predicts something else on {n_different} of {len(images)} images"
+    return f"predictions of its copy differ on {n_different} of {len(images)} images"
 
 
 def _write_manifest(directory: Path, model_format: ModelFormat, reason: str | None) -> None:
@@ -292,9 +292,9 @@ def _saved(directory: Path, model_format: ModelFormat, reason: str | None) -> Sa
 
 
 def _files_of(directory: Path) -> Path:
-    for place in (directory, directory / WITHIN_MLFLOW):
-        if (place / MANIFEST).is_file():
-            return place
+    for candidate in (directory, directory / WITHIN_MLFLOW):
+        if (candidate / MANIFEST).is_file():
+            return candidate
     raise ModelError(
         f"{directory}: expected a model directory with {MANIFEST}, found none. {_ANOTHER}"
     )
@@ -305,7 +305,7 @@ def _manifest(directory: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
         expected = {FILES[manifest["format"]]}
-        sound = expected <= set(manifest["files"]) <= expected | {REFERENCE} and all(
+        is_valid = expected <= set(manifest["files"]) <= expected | {REFERENCE} and all(
             isinstance(one["bytes"], int) and isinstance(one["sha256"], str)
             for one in manifest["files"].values()
         )
@@ -314,7 +314,7 @@ def _manifest(directory: Path) -> dict[str, Any]:
             f"{MANIFEST}: expected the manifest of a model, got an unreadable one "
             f"({type(error).__name__}: {error}). {_ANOTHER}"
         ) from None
-    if not sound:
+    if not is_valid:
         raise ModelError(
             f"{MANIFEST}: expected the files {', '.join(sorted(expected))} and {REFERENCE}, got "
             f"{', '.join(map(str, manifest['files']))}. {_ANOTHER}"
@@ -334,7 +334,7 @@ def _check_file(file: Path, expected: dict[str, Any], max_mb: float) -> None:
     if size != expected["bytes"] or sha256_of(file) != expected["sha256"]:
         raise ModelError(
             f"{file.name}: expected the file that {MANIFEST} describes, got one that was changed. "
-            f"Nothing of it was loaded. {_ANOTHER}"
+            f"Nothing was loaded. {_ANOTHER}"
         )
 
 
@@ -342,7 +342,7 @@ def _read_cloudpickle(file: Path, manifest: dict[str, Any], *, allow: bool) -> A
     if not allow:
         raise ModelError(
             f"{file.name}: expected a skops file, got a pickle, which can run any code when "
-            f"loaded (why: {manifest.get('fallback_reason')}). If you trust whoever made it, allow "
+            f"loaded (why: {manifest.get('fallback_reason')}). If you trust its author, allow "
             "it (--allow-cloudpickle)."
         )
     import cloudpickle
@@ -350,7 +350,7 @@ def _read_cloudpickle(file: Path, manifest: dict[str, Any], *, allow: bool) -> A
     try:
         return cloudpickle.loads(file.read_bytes())
     except Exception as error:
-        # Whatever a pickle raises.
+        # Unpickling may raise any exception.
         raise ModelError(
             f"{file.name}: expected a model written by this project, got: {error}. {_ANOTHER}"
         ) from error

@@ -1,7 +1,7 @@
-"""What a model file may be made of: every type by its full name, and nothing else.
+"""Allow-list of the types and loaders in a model file, by full name.
 
-The list is ours. Neither the model file nor what stands beside it adds to it, and skops' own list
-of all of scikit-learn is not enough for a type to be built.
+Nothing in the model directory can extend it, and types that only skops trusts by default (all of
+scikit-learn) are rejected.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ fmnist_lib.features.scaling.OverallScaler
 fmnist_lib.models.kernel.KernelClassifier
 """
 
-#: Learners and transformers of the searches, and the parts that these keep when fitted.
+#: Estimators and transformers of the searches, and types of their fitted attributes.
 _ESTIMATORS = """
 lightgbm.basic.Booster
 lightgbm.sklearn.LGBMClassifier
@@ -63,7 +63,7 @@ tpot.builtin_modules.passthrough.Passthrough
 tpot.builtin_modules.passthrough.SkipTransformer
 """
 
-#: Plain values, arrays and what holds them.
+#: Plain values, arrays and containers.
 _PLAIN = """
 builtins.bool
 builtins.dict
@@ -98,8 +98,8 @@ scipy.sparse._csr.csr_matrix
 
 TRUSTED_TYPES = frozenset(f"{_OWN}{_ESTIMATORS}{_PLAIN}".split())
 
-#: How skops may put them together. Functions, methods, partial functions, operators and calls of
-#: constructors with arguments from the file are left out: no model of ours has one.
+#: Allowed skops nodes. Functions, methods, partials, operators and constructor calls with arguments
+#: from the file are excluded: no model of this project needs them.
 LOADERS = frozenset(
     {
         "CachedNode",

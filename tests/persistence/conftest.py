@@ -1,4 +1,4 @@
-"""A small fitted champion, and what it looks like on disk."""
+"""A small fitted champion, and its stored copy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fmnist_lib.persistence.stored_model import save_model
 @pytest.fixture(scope="session")
 def champion(train_images, train_labels):
     pipeline = make_pipeline(Pixels(), PCA(30, random_state=0), LogisticRegression(max_iter=500))
-    # What is published came out of a datastore, where it was pickled.
+    # Published models were pickled in the datastore before.
     return pickle.loads(pickle.dumps(pipeline.fit(train_images[:2000], train_labels[:2000])))
 
 

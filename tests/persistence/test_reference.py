@@ -7,7 +7,7 @@ from fmnist_lib.errors import ModelError
 from fmnist_lib.persistence.reference import FLAGGED_SHARE, HeldOutReference
 
 
-def test_confidence_is_how_often_such_answers_are_right(reference, champion, train_images):
+def test_confidence_is_monotone_in_the_probability(reference, champion, train_images):
     probability = champion.predict_proba(train_images[3000:]).max(axis=1)
     confidence = reference.confidence(probability)
     assert np.all((confidence > 0) & (confidence < 1))
@@ -21,12 +21,12 @@ def test_confidence_fits_images_it_was_not_fitted_on(
         train_images, test_images, test_labels, champion.predict_proba(test_images)
     )
     probabilities = champion.predict_proba(train_images[2000:])
-    right = probabilities.argmax(axis=1) == train_labels[2000:]
+    correct = probabilities.argmax(axis=1) == train_labels[2000:]
     confidence = reference.confidence(probabilities.max(axis=1))
-    assert abs(confidence.mean() - right.mean()) < 0.02
+    assert abs(confidence.mean() - correct.mean()) < 0.02
 
 
-def test_ordinary_images_are_seldom_flagged_and_strange_ones_are(reference, train_images, rng):
+def test_out_of_distribution_images_are_flagged_and_others_rarely(reference, train_images, rng):
     assert reference.unlike_training(train_images[1:6000:2]).mean() <= 4 * FLAGGED_SHARE
     images = train_images[:300]
     noise = rng.integers(0, 256, images.shape, dtype=np.uint8)
@@ -34,7 +34,7 @@ def test_ordinary_images_are_seldom_flagged_and_strange_ones_are(reference, trai
     assert reference.unlike_training(255 - images).mean() > 0.9
 
 
-def test_it_comes_back_from_disk_the_same(reference, test_images, tmp_path):
+def test_save_and_load_round_trip(reference, test_images, tmp_path):
     reference.save(tmp_path / "reference.npz")
     copy = HeldOutReference.load(tmp_path / "reference.npz")
     np.testing.assert_array_equal(copy.distances(test_images), reference.distances(test_images))

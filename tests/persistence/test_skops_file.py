@@ -72,7 +72,7 @@ def test_every_family_of_the_search_is_kept_bit_for_bit(name, train_images, trai
     assert write_skops(pipeline, path) == ()
     copy, again = read_skops(path), tmp_path / "again.skops"
     assert np.abs(copy.predict_proba(images) - pipeline.predict_proba(images)).max() < 1e-5
-    # A copy of the copy lies elsewhere in memory, and is the same file.
+    # A copy has other memory addresses, but gives the same file.
     write_skops(copy, again)
     assert again.read_bytes() == path.read_bytes()
 
@@ -100,7 +100,7 @@ def test_a_foreign_type_is_refused_by_name_before_its_module_is_imported(tmp_pat
         (make_pipeline(FunctionTransformer(np.linalg.inv)), "by FunctionNode"),
     ],
 )
-def test_what_skops_itself_would_trust_is_not_enough(estimator, name, tmp_path):
+def test_types_trusted_by_skops_alone_are_refused(estimator, name, tmp_path):
     path = tmp_path / "model.skops"
     skops.io.dump(estimator, path)
     with pytest.raises(ModelError, match=name):
@@ -110,14 +110,14 @@ def test_what_skops_itself_would_trust_is_not_enough(estimator, name, tmp_path):
 
 
 @pytest.mark.parametrize("key", ["__class__", "__module__", "__loader__"])
-def test_a_part_that_hides_what_it_is_is_refused(key, tmp_path, champion):
+def test_a_node_without_a_type_is_refused(key, tmp_path, champion):
     schema, arrays = _parts(skops.io.dumps(champion))
     del schema["content"][key]
     with pytest.raises(ModelError, match="None"):
         read_skops(_written(tmp_path, schema, arrays))
 
 
-def test_a_bomb_is_refused_unread(tmp_path):
+def test_a_zip_bomb_is_refused_unread(tmp_path):
     path = tmp_path / "bomb.skops"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("schema.json", "{}")
@@ -130,7 +130,7 @@ def test_a_bomb_is_refused_unread(tmp_path):
 @pytest.mark.parametrize(
     "content", [b"", b"not a zip", b"PK\x03\x04 cut", b"\x80\x04\x95pickle"], ids=repr
 )
-def test_other_files_are_called_by_name(content, tmp_path):
+def test_other_files_are_named(content, tmp_path):
     path = tmp_path / "model.skops"
     path.write_bytes(content)
     with pytest.raises(ModelError, match=r"model\.skops: expected an intact skops file"):
@@ -148,7 +148,7 @@ def test_foreign_members_are_named(member, tmp_path):
 
 
 @pytest.mark.parametrize("schema", ["[" * 100_000, "{}", "null", '{"__class__": []}'])
-def test_a_schema_of_something_else_is_an_error_of_ours(schema, tmp_path):
+def test_an_invalid_schema_is_a_model_error(schema, tmp_path):
     path = tmp_path / "model.skops"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("schema.json", schema)
@@ -172,7 +172,7 @@ def _written(directory, schema, arrays):
 
 
 @pytest.mark.parametrize("shape", [(50,), (5, 10)])
-def test_what_lies_between_the_fields_of_a_record_is_not_written(shape):
+def test_padding_of_a_structured_dtype_is_zeroed(shape):
     record = np.dtype({"names": ["a", "b"], "formats": ["f8", "u1"], "itemsize": 16})
     chance = np.random.default_rng(0).bytes(50 * record.itemsize)
     array = np.frombuffer(chance, record).reshape(shape)
