@@ -104,8 +104,8 @@ def mcnemar(first_correct: np.ndarray, second_correct: np.ndarray) -> PairedComp
 
     if first_correct.shape != second_correct.shape:
         raise DataError(
-            f"paired comparison: expected predictions on the same images, got "
-            f"{first_correct.shape} and {second_correct.shape}. Score both models on the same images."
+            "paired comparison: expected predictions on the same images, got "
+            f"{first_correct.shape} and {second_correct.shape}. Score both on the same images."
         )
     only_first = int(np.sum(first_correct & ~second_correct))
     only_second = int(np.sum(second_correct & ~first_correct))

@@ -157,7 +157,7 @@ def _check(labels: np.ndarray, probabilities: np.ndarray) -> None:
         )
     if not np.isfinite(probabilities).all():
         raise DataError(
-            "probabilities: expected finite numbers, got NaN or infinity. Check the model's outputs."
+            "probabilities: expected finite numbers, got NaN or infinity. Check the model."
         )
 
 
