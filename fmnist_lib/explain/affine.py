@@ -1,4 +1,4 @@
-"""Does the front of a pipeline map pixels to features by a fixed matrix? Found out by probing."""
+"""Probe whether the transformers of a pipeline are an affine map of the pixels."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _WHITE = 255
-#: Largest error of the reconstructed features, relative to their largest value: float32 noise
-#: stays far below, clipping or normalising an image far above.
+#: Largest error of the reconstructed features, relative to their largest value: float32
+#: rounding is far below, clipping or normalising an image far above.
 _TOLERANCE = 1e-3
 
 
@@ -32,11 +32,11 @@ class AffineMap:
     offset: np.ndarray
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Features of images of shape (n, 28, 28)."""
+        """Return the features of images of shape (n, 28, 28)."""
         return images.reshape(len(images), -1).astype(np.float64) @ self.matrix + self.offset
 
     def source_pixels(self) -> np.ndarray | None:
-        """Pixel that each feature is made of; None when a feature mixes several pixels."""
+        """Index of the pixel behind each feature; None if a feature depends on several pixels."""
         used = self.matrix != 0
         if (used.sum(axis=0) > 1).any():
             return None
@@ -44,7 +44,7 @@ class AffineMap:
 
 
 def front_and_classifier(champion: Any) -> tuple[Callable[[np.ndarray], Any], Any]:
-    """Split a (possibly nested) pipeline into everything before its last step, and that step."""
+    """Split a (possibly nested) pipeline into its transformers and its last step."""
     steps = list(_flat_steps(champion))
 
     def front(images: np.ndarray) -> Any:
@@ -59,11 +59,11 @@ def front_and_classifier(champion: Any) -> tuple[Callable[[np.ndarray], Any], An
 def probe_affine(
     front: Callable[[np.ndarray], Any], real_images: np.ndarray
 ) -> tuple[AffineMap | None, str]:
-    """Find the affine map that a transformation of images is, if it is one.
+    """Return the affine map equal to a transformation of images, if there is one.
 
-    The columns are read off 785 probes (a black image, and each single pixel white), then the map
-    has to reproduce the features of real images. Types of steps prove nothing: a scaler may
-    normalise every image by its own length.
+    The matrix is measured with 785 probes (a black image, and each single pixel white) and must
+    reproduce the features of real images. Types of steps are not sufficient: a scaler may
+    normalise every image by its own norm.
 
     Parameters
     ----------
@@ -76,11 +76,11 @@ def probe_affine(
     map : AffineMap or None
         None when the transformation is not affine.
     finding : str
-        What the probe found, in words.
+        Description of the result.
     """
     features = _dense(front(real_images))
-    if features.ndim != 2:  # noqa: PLR2004 (rows and columns)
-        return None, "the steps before the classifier give no table of numbers"
+    if features.ndim != 2:  # noqa: PLR2004 (2-D array)
+        return None, "the steps before the classifier do not return a 2-D array"
     probes = np.zeros((N_PIXELS + 1, N_PIXELS), dtype=np.uint8)
     probes[np.arange(N_PIXELS), np.arange(N_PIXELS)] = _WHITE
     responses = _dense(front(probes.reshape(-1, *IMAGE_SHAPE)))

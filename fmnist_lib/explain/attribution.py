@@ -1,4 +1,4 @@
-"""SHAP values of images, by the explainer that fits the champion's type."""
+"""SHAP values of images, by the explainer that suits the model type."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _TREE_MODELS = {
     "LGBMClassifier",
     "XGBClassifier",
 }
-#: Leaves x depth^2, summed over the trees, is the work of TreeExplainer for one image. About
-#: 1.2e9 take a second; beyond this bound the model-agnostic explainer is quicker.
+#: Cost of TreeExplainer per image: leaves x depth^2, summed over the trees. About 1.2e9 take a
+#: second; beyond this bound the model-agnostic explainer is faster.
 _TREE_WORK_LIMIT = 2.5e8
-#: Masked images the champion scores at once.
+#: Masked images per call of `predict_proba`.
 _BATCH = 64
 #: Bound of the additivity error, relative to the largest output (at least 1).
 _ADDITIVITY_TOLERANCE = 1e-3
@@ -40,18 +40,18 @@ _ADDITIVITY_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Attribution:
-    """SHAP values, and what they must add up to.
+    """SHAP values, with the outputs they must add up to.
 
     Attributes
     ----------
     shap_values : ndarray of shape (n, 28, 28, 10), float32
     base_values : ndarray of shape (10,)
-        The output when every pixel is unknown.
+        Expected output when all pixels are hidden.
     outputs : ndarray of shape (n, 10)
-        The explained output of the champion itself.
+        The explained output of the model.
     explainer : str
     reason : str
-        Why this explainer was chosen, in words.
+        Why this explainer was chosen.
     output : {"probability", "log-odds"}
     """
 
@@ -64,18 +64,18 @@ class Attribution:
 
     @property
     def additivity_error(self) -> float:
-        """Largest difference between base + sum of SHAP values and the champion's output."""
+        """Largest difference between base + sum of SHAP values and the model's output."""
         sums = self.base_values + self.shap_values.sum(axis=(1, 2), dtype=np.float64)
         return float(np.abs(sums - self.outputs).max())
 
     @property
     def additivity_bound(self) -> float:
-        """Largest `additivity_error` that rounding explains."""
+        """Largest `additivity_error` attributable to rounding."""
         return _ADDITIVITY_TOLERANCE * max(1.0, float(np.abs(self.outputs).max()))
 
     @property
     def is_additive(self) -> bool:
-        """Whether the values add up to the champion's output."""
+        """Whether the values add up to the model's output."""
         return self.additivity_error <= self.additivity_bound
 
 
@@ -85,9 +85,9 @@ def attribute(
     """Explain every class output for every image.
 
     A linear classifier behind affine steps gets ``shap.LinearExplainer`` on the composed
-    coefficients, a tree ensemble that sees single pixels ``shap.TreeExplainer``, and everything
-    else ``shap.PartitionExplainer``. An exact explainer whose values do not add up to the
-    champion's own output is not used.
+    coefficients, a tree ensemble on single pixels ``shap.TreeExplainer``, and everything else
+    ``shap.PartitionExplainer``. An exact explainer whose values do not add up to the model's
+    output is not used.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def attribute(
         Accepts uint8 images; has ``predict_proba``.
     images, background : ndarray of shape (n, 28, 28), uint8
     evaluations : int
-        Masked images scored for each explained one; only for the partition explainer.
+        Masked images scored per explained image; partition explainer only.
 
     References
     ----------
@@ -126,7 +126,7 @@ def _attribute(
     if exact is not None:
         if exact.is_additive:
             return exact
-        why = f"the values of {exact.explainer} did not add up to the champion's output"
+        why = f"the values of {exact.explainer} did not add up to the model's output"
         logger.warning("%s (error %.2g)", why, exact.additivity_error)
     return _partition(champion, why, images, background, evaluations)
 
@@ -145,10 +145,10 @@ def _linear(
     affine: AffineMap,
     finding: str,
 ) -> tuple[Attribution | None, str]:
-    """Exact values of log-odds; else why there are none."""
+    """Exact SHAP values of log-odds, or None; and the reason."""
     from scipy.special import softmax
 
-    # The background too: where the classifier is sure, any squashing looks like a softmax.
+    # Check on the background too: for confident predictions any link function resembles a softmax.
     both = np.concatenate([images, background])
     outputs = champion.decision_function(both)
     if not np.allclose(softmax(outputs, axis=1), champion.predict_proba(both), atol=1e-3):
@@ -156,7 +156,7 @@ def _linear(
             f"the probabilities of {type(classifier).__name__} are not the softmax of its "
             "linear outputs, which are therefore no log-odds"
         )
-    # Classifier after affine steps: one linear model of the pixels.
+    # A linear classifier after affine steps is one linear model of the pixels.
     coefficients = (affine.matrix @ classifier.coef_.T).T
     intercept = affine.offset @ classifier.coef_.T + classifier.intercept_
     values, base_values = _linear_values(coefficients, intercept, images, background)
@@ -192,18 +192,18 @@ def _tree(
     finding: str,
     images: np.ndarray,
 ) -> tuple[Attribution | None, str]:
-    """Exact values of trees whose every feature is a single pixel; else why there are none."""
+    """Exact SHAP values of trees on single pixels, or None; and the reason."""
     name = type(classifier).__name__
     pixels = affine.source_pixels() if affine else None
     if pixels is None:
-        return None, f"the trees of {name} see features that mix pixels ({finding})"
+        return None, f"the trees of {name} use features that mix pixels ({finding})"
     work = _tree_work(classifier)
     if work > _TREE_WORK_LIMIT:
         return None, (
             f"the trees of {name} are so many and deep that TreeExplainer would take about "
-            f"{work / 1.2e9:.1f} s an image"
+            f"{work / 1.2e9:.1f} s per image"
         )
-    return _tree_values(front(images), classifier, pixels), "its trees see single pixels"
+    return _tree_values(front(images), classifier, pixels), "its trees use single pixels"
 
 
 def _tree_values(features: Any, classifier: Any, pixels: np.ndarray) -> Attribution:
@@ -213,7 +213,7 @@ def _tree_values(features: Any, classifier: Any, pixels: np.ndarray) -> Attribut
     values = explainer.shap_values(features, check_additivity=False)
     by_pixel = np.zeros((len(values), N_PIXELS, N_CLASSES))
     for column, pixel in enumerate(pixels):
-        # Two features may be made of the same pixel: their values add.
+        # Several features may come from the same pixel: their values add up.
         by_pixel[:, pixel] += values[:, column]
     outputs, kind = _tree_outputs(classifier, features)
     return Attribution(
@@ -222,19 +222,19 @@ def _tree_values(features: Any, classifier: Any, pixels: np.ndarray) -> Attribut
         outputs=outputs,
         explainer="TreeExplainer",
         reason=f"{type(classifier).__name__} is a tree ensemble, and each of its features is "
-        "made of one pixel.",
+        "one pixel.",
         output=kind,
     )
 
 
 def _tree_work(classifier: Any) -> float:
-    """Leaves x depth^2 of a forest; boosted trees are shallow and count as nothing."""
+    """Leaves x depth^2 of a forest; 0 for boosted trees, which are shallow."""
     trees = getattr(classifier, "estimators_", [classifier])
     return float(sum(t.tree_.n_leaves * t.tree_.max_depth**2 for t in trees if hasattr(t, "tree_")))
 
 
 def _tree_outputs(classifier: Any, features: Any) -> tuple[np.ndarray, OutputName]:
-    """What TreeExplainer explains: the margin of boosted trees, the probability of forests."""
+    """Output that TreeExplainer explains: margin of boosted trees, probability of forests."""
     name = type(classifier).__name__
     if name == "XGBClassifier":
         return classifier.predict(features, output_margin=True), "log-odds"
@@ -248,7 +248,7 @@ def _tree_outputs(classifier: Any, features: Any) -> tuple[np.ndarray, OutputNam
 def _partition(
     champion: Any, why: str, images: np.ndarray, background: np.ndarray, evaluations: int
 ) -> Attribution:
-    """Owen values over a hierarchy of image regions: hidden pixels show the mean background."""
+    """Owen values over a hierarchy of image regions: hidden pixels take the mean background."""
     import shap
 
     def probability(batch: np.ndarray) -> np.ndarray:
@@ -262,14 +262,14 @@ def _partition(
         base_values=np.asarray(result.base_values, dtype=np.float64).reshape(-1, N_CLASSES)[0],
         outputs=champion.predict_proba(images),
         explainer="PartitionExplainer",
-        reason=f"{why[:1].upper()}{why[1:]}. So regions of the image are hidden, halved down to "
-        f"single pixels where it matters, with {evaluations} model evaluations an image.",
+        reason=f"{why[:1].upper()}{why[1:]}. Therefore image regions are masked, split down to "
+        f"single pixels where important, with {evaluations} model evaluations per image.",
         output="probability",
     )
 
 
 def mean_image(images: np.ndarray) -> np.ndarray:
-    """Mean of uint8 images, rounded back to uint8: what hidden pixels show."""
+    """Mean of uint8 images, rounded back to uint8: the value of hidden pixels."""
     return np.rint(images.mean(axis=0)).astype(np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""Do the pixels an explanation calls important matter to the model? Hide them and see."""
+"""Deletion test: check an explanation by hiding the pixels it ranks as important."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FRACTIONS = (0.05, 0.1, 0.2, 0.3, 0.5)
-#: Random orders, and random displacements of the map, an image is compared with.
+#: Random orders, and random displacements of the map, per image.
 _REPEATS = 5
 _CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
 class Advantage:
-    """How much more a probability falls than under a control.
+    """Drop of probability beyond that of a control.
 
     Attributes
     ----------
@@ -52,11 +52,11 @@ class DeletionTest:
     original : ndarray of shape (n,)
         Probability with every pixel shown.
     important : ndarray of shape (n, n_fractions)
-        With the pixels hidden that support the predicted class most.
+        With the pixels hidden that most support the predicted class.
     random : ndarray of shape (n, n_fractions)
         With randomly chosen pixels hidden, mean of five choices.
     displaced : ndarray of shape (n, n_fractions)
-        With the same pattern of pixels hidden elsewhere in the image, mean of five places.
+        With the same pattern of pixels hidden elsewhere in the image, mean of five positions.
     """
 
     fractions: tuple[float, ...]
@@ -74,15 +74,15 @@ class DeletionTest:
 
     @property
     def verdict(self) -> str:
-        """The finding in a sentence."""
+        """Return the result as a sentence."""
         if self.passed:
             return (
-                "The explanation can be trusted to rank pixels: hiding the ones it calls "
+                "The explanation can be trusted to rank pixels: hiding the ones it ranks as "
                 "important lowers the predicted probability more than hiding others."
             )
         return (
-            "Do not rely on these maps: hiding the pixels they call important does not "
-            "clearly lower the predicted probability more than hiding others."
+            "Do not rely on these maps: hiding the pixels they rank as important does not "
+            "significantly lower the predicted probability more than hiding others."
         )
 
 
@@ -95,8 +95,8 @@ def deletion_test(
 ) -> DeletionTest:
     """Hide important pixels, random ones, and the same pattern elsewhere.
 
-    The displaced map is the stricter control for maps made of whole regions: a compact hole may
-    hurt more than scattered pixels wherever it is.
+    The displaced map is the stricter control for maps made of whole regions: a compact hole
+    may lower the probability more than scattered pixels at any position.
 
     Parameters
     ----------
@@ -104,9 +104,9 @@ def deletion_test(
         uint8 images (n, 28, 28) to probabilities (n, 10).
     images : ndarray of shape (n, 28, 28), uint8
     maps : ndarray of shape (n, 28, 28)
-        How much every pixel supports the predicted class.
+        Support of every pixel for the predicted class.
     hidden : ndarray of shape (28, 28), uint8
-        What a hidden pixel shows.
+        Values of hidden pixels.
     seed : int
 
     Raises
@@ -153,7 +153,7 @@ def _mask(
 ) -> np.ndarray:
     """Images with their highest scores hidden, shape (n, n_fractions, 28, 28)."""
     flat = scores.reshape(len(scores), -1)
-    # Whole regions share one value: ties are broken at random, not from the top left corner.
+    # Whole regions share one value: break ties at random, not in row-major order.
     order = np.lexsort((rng.random(flat.shape), -flat), axis=1)
     ranks = order.argsort(axis=1).reshape(images.shape)
     counts = [round(fraction * N_PIXELS) for fraction in FRACTIONS]
@@ -161,7 +161,7 @@ def _mask(
 
 
 def _displace(maps: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Every map moved around the image by a quarter to three quarters of its sides."""
+    """Roll every map by a quarter to three quarters of the image sides."""
     rows, columns = IMAGE_SHAPE
     moves = zip(
         rng.integers(rows // 4, 3 * rows // 4 + 1, len(maps)),

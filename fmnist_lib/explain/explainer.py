@@ -1,4 +1,4 @@
-"""Explain a champion: choose images, compute SHAP values, test them, draw them."""
+"""Explain a model: select images, compute SHAP values, test and plot them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fmnist_lib.labels import N_CLASSES
 if TYPE_CHECKING:
     from fmnist_lib.config import ExplainConfig
 
-#: Images scored to find right and wrong answers; more would only cost time.
+#: Images scored to find correct and wrong predictions; more would only cost time.
 _POOL_ROWS = 2000
 
 
@@ -31,15 +31,15 @@ def explain(  # noqa: PLR0917 (a model, what to explain, and how)
     config: ExplainConfig,
     seed: int,
 ) -> Explanation:
-    """Explain what the champion looks at.
+    """Explain the model's predictions by SHAP values.
 
     Parameters
     ----------
     champion : fitted Pipeline
         Accepts uint8 images of shape (n, 28, 28); ``predict_proba`` has ten columns.
     images : ndarray of shape (n, 28, 28), uint8
-        Images the champion was not fitted on. At most 2,000 random ones are scored to find right
-        and wrong answers.
+        Images the model was not fitted on. At most 2,000 random ones are scored to find correct
+        and wrong predictions.
     labels : ndarray of shape (n,)
     background_images : ndarray of shape (n_background, 28, 28), uint8
         Training images that stand for "pixel unknown"; ``config.background_rows`` random ones
@@ -50,14 +50,14 @@ def explain(  # noqa: PLR0917 (a model, what to explain, and how)
     Raises
     ------
     DataError
-        Numbers of images and labels differ, there are too few, or the champion has not ten
+        Numbers of images and labels differ, there are too few, or the model does not have ten
         classes.
     """
     from threadpoolctl import threadpool_limits
 
     started = time.perf_counter()
-    # Masked images are scored a few dozen at a time: more threads mostly wait for each other,
-    # on a busy machine up to twenty times as long as one needs.
+    # Masked images are scored in small batches: thread synchronisation dominates, and on a busy
+    # machine more threads take up to twenty times as long as one.
     with threadpool_limits(1):
         explanation = _explain(champion, images, labels, background_images, config, seed=seed)
     pictures = explanation_pictures(explanation)
@@ -73,19 +73,19 @@ def _explain(
     *,
     seed: int,
 ) -> Explanation:
-    """The explanation without its pictures."""
+    """Compute the explanation without its pictures."""
     from fmnist_lib.features.images import as_images
 
     rng = np.random.default_rng(seed)
     images, labels = as_images(images), np.asarray(labels)
     _check(champion, images, labels)
-    pool = _some(len(images), _POOL_ROWS, rng)
+    pool = _random_rows(len(images), _POOL_ROWS, rng)
     images, labels = images[pool], labels[pool]
     probabilities = champion.predict_proba(images)
     predictions = probabilities.argmax(axis=1)
     rows = select_images(labels, predictions, config.images_per_class, seed)
     background = as_images(background_images)
-    background = background[_some(len(background), config.background_rows, rng)]
+    background = background[_random_rows(len(background), config.background_rows, rng)]
     attribution = attribute(champion, images[rows], background, config.evaluations)
     maps = values_of_class(attribution.shap_values, predictions[rows])
     return Explanation(
@@ -110,7 +110,7 @@ def _explain(
     )
 
 
-def _some(total: int, wanted: int, rng: np.random.Generator) -> np.ndarray:
+def _random_rows(total: int, wanted: int, rng: np.random.Generator) -> np.ndarray:
     return rng.permutation(total)[:wanted]
 
 
@@ -123,6 +123,6 @@ def _check(champion: Any, images: np.ndarray, labels: np.ndarray) -> None:
     columns = champion.predict_proba(images[:1]).shape[1]
     if columns != N_CLASSES:
         raise DataError(
-            f"explain: expected a champion with {N_CLASSES} classes, got {columns}. "
+            f"explain: expected a model with {N_CLASSES} classes, got {columns}. "
             "Fit it on images of every class."
         )

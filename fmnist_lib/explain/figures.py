@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from fmnist_lib.explain.result import Explanation
     from fmnist_lib.plotting import Picture
 
-_MOST_IMAGES_A_CLASS = 3
-_MOST_MISTAKES = 6
-#: Colour scales end here, so that one extreme pixel does not wash out all others.
-_PERCENTILE = 99.5
+_MAX_IMAGES_PER_CLASS = 3
+_MAX_MISTAKES = 6
+#: Colour scales end at this percentile, so that outliers do not compress the scale.
+_LIMIT_PERCENTILE = 99.5
 
 
 def explanation_pictures(explanation: Explanation) -> tuple[Picture, ...]:
-    """Every figure of an explanation; the one of mistakes only if there are any."""
+    """Return all figures of an explanation; that of mistakes only if there are any."""
     figures = [class_maps(explanation), image_maps(explanation)]
     if explanation.n_mistakes:
         figures.append(mistake_maps(explanation))
@@ -53,10 +53,10 @@ def class_maps(explanation: Explanation) -> Picture:
             explanation.importance[label], cmap=SEQUENTIAL, vmin=0, vmax=largest
         )
         _signed_map(axes[2, label], signed[label], limit)
-    _bare(axes)
+    _hide_ticks(axes)
     for row, text in zip(
         axes[:, 0],
-        ("mean image\npredicted so", "mean |SHAP|\nof the class", "mean SHAP when\npredicted so"),
+        ("mean image\nif predicted", "mean |SHAP|\nof the class", "mean SHAP\nif predicted"),
         strict=True,
     ):
         row.set_ylabel(text, fontsize=9)
@@ -65,16 +65,16 @@ def class_maps(explanation: Explanation) -> Picture:
     return picture(
         figure,
         "shap-classes",
-        "What the model looks at, class by class",
-        f"Mean over {len(explanation.images)} explained images. Middle row: dark pixels move the "
-        "output of this class most, either way. Bottom row: red pixels speak for the class when "
-        "it is predicted, blue ones against it.",
+        "SHAP attributions per class",
+        f"Mean over {len(explanation.images)} explained images. Middle row: dark pixels have the "
+        "largest effect on the class output. Bottom row: if the class is predicted, red pixels "
+        "support it and blue ones oppose it.",
     )
 
 
 def image_maps(explanation: Explanation) -> Picture:
-    """Single images beside their map for the predicted class, two classes a row."""
-    shown = _first_of_each_class(explanation.labels, _MOST_IMAGES_A_CLASS)
+    """Single images beside their map for the predicted class, two classes per row."""
+    shown = _first_of_each_class(explanation.labels, _MAX_IMAGES_PER_CLASS)
     width = max(len(rows) for rows in shown)
     figure = new_figure(1.5 + 3 * width, 7.2)
     # Image and map side by side; an empty column between the two classes of a row.
@@ -88,49 +88,49 @@ def image_maps(explanation: Explanation) -> Picture:
             pair = axes[label // 2, first + 2 * place : first + 2 * place + 2]
             pair[0].imshow(explanation.images[row], cmap="gray_r")
             _overlay(pair[1], explanation.images[row], values[row], limit)
-            _name_answer(pair, explanation, int(row))
-    _bare(axes)
+            _title_prediction(pair, explanation, int(row))
+    _hide_ticks(axes)
     _hide_unused(axes)
     _colorbar(figure, axes, limit, explanation.output, "horizontal")
     return picture(
         figure,
         "shap-images",
-        "Single images and what spoke for the answer",
+        "SHAP attributions of single images",
         "Left the image with its true class, right the map of the predicted class with its "
-        "probability: red pixels speak for the answer, blue ones against it. Mistakes are "
-        "named in orange.",
+        "probability: red pixels support the prediction, blue ones oppose it. Mistakes have "
+        "an orange title.",
     )
 
 
 def mistake_maps(explanation: Explanation) -> Picture:
-    """Misclassified images: what spoke for the wrong answer and for the right one."""
+    """Misclassified images with maps of the predicted and of the true class."""
     wrong = np.flatnonzero(explanation.labels != explanation.predictions)
-    sure = explanation.probabilities[wrong, explanation.predictions[wrong]]
-    wrong = wrong[np.argsort(-sure, kind="stable")][:_MOST_MISTAKES]
+    confidence = explanation.probabilities[wrong, explanation.predictions[wrong]]
+    wrong = wrong[np.argsort(-confidence, kind="stable")][:_MAX_MISTAKES]
     n_rows = -(-len(wrong) // 2)
-    # Three panels a mistake; an empty column between the two mistakes of a row.
+    # Three panels per mistake; an empty column between the two mistakes of a row.
     ratios = [1, 1, 1] if len(wrong) == 1 else [1, 1, 1, 0.25, 1, 1, 1]
     figure = new_figure(1.45 * sum(ratios), 0.9 + 1.8 * n_rows)
     axes = figure.subplots(n_rows, len(ratios), squeeze=False, gridspec_kw={"width_ratios": ratios})
     values = explanation.shap_values[wrong]
-    said = values_of_class(values, explanation.predictions[wrong])
+    predicted = values_of_class(values, explanation.predictions[wrong])
     truth = values_of_class(values, explanation.labels[wrong])
-    limit = _limit([said, truth])
+    limit = _limit([predicted, truth])
     for place, row in enumerate(wrong):
         panel = axes[place // 2, (place % 2) * 4 : (place % 2) * 4 + 3]
         panel[0].imshow(explanation.images[row], cmap="gray_r")
-        _overlay(panel[1], explanation.images[row], said[place], limit)
+        _overlay(panel[1], explanation.images[row], predicted[place], limit)
         _overlay(panel[2], explanation.images[row], truth[place], limit)
-        _name_mistake(panel, explanation, int(row))
-    _bare(axes)
+        _title_mistake(panel, explanation, int(row))
+    _hide_ticks(axes)
     _hide_unused(axes)
     _colorbar(figure, axes, limit, explanation.output, "horizontal")
     return picture(
         figure,
         "shap-mistakes",
-        "Why it said the wrong thing",
-        "The surest mistakes among the explained images. Middle: what spoke for (red) and against "
-        "(blue) the wrong answer. Right: the same for the true class.",
+        "SHAP attributions of mistakes",
+        "The most confident mistakes among the explained images. Middle: pixels that support (red) "
+        "or oppose (blue) the predicted class. Right: the same for the true class.",
     )
 
 
@@ -165,7 +165,7 @@ def deletion_curve(explanation: Explanation) -> Picture:
 
 
 def _overlay(axes: Any, image: np.ndarray, values: np.ndarray, limit: float) -> None:
-    """A pale image under its map; pixels without effect stay see-through."""
+    """Draw the map over a pale image; pixels without effect are transparent."""
     axes.imshow(image, cmap="gray_r", vmin=0, vmax=700)
     opacity = np.clip(np.abs(values) / limit, 0, 1) ** 0.5
     axes.imshow(values, cmap=DIVERGING, vmin=-limit, vmax=limit, alpha=opacity)
@@ -178,33 +178,35 @@ def _signed_map(axes: Any, values: np.ndarray | None, limit: float) -> None:
     axes.imshow(values, cmap=DIVERGING, vmin=-limit, vmax=limit)
 
 
-def _name_answer(pair: Any, explanation: Explanation, row: int) -> None:
-    label, said = explanation.labels[row], explanation.predictions[row]
-    colour = "black" if label == said else ALERT
+def _title_prediction(pair: Any, explanation: Explanation, row: int) -> None:
+    label, predicted = explanation.labels[row], explanation.predictions[row]
+    colour = "black" if label == predicted else ALERT
     pair[0].set_title(CLASS_NAMES[label], fontsize=8)
-    probability = explanation.probabilities[row, said]
-    pair[1].set_title(f"{CLASS_NAMES[said]}\n{probability:.2f}", fontsize=8, color=colour)
+    probability = explanation.probabilities[row, predicted]
+    pair[1].set_title(f"{CLASS_NAMES[predicted]}\n{probability:.2f}", fontsize=8, color=colour)
 
 
-def _name_mistake(panel: Any, explanation: Explanation, row: int) -> None:
-    label, said = explanation.labels[row], explanation.predictions[row]
+def _title_mistake(panel: Any, explanation: Explanation, row: int) -> None:
+    label, predicted = explanation.labels[row], explanation.predictions[row]
     by_class = explanation.probabilities[row]
-    panel[0].set_title(f"is: {CLASS_NAMES[label]}", fontsize=9)
-    panel[1].set_title(f"said: {CLASS_NAMES[said]} {by_class[said]:.2f}", fontsize=9, color=ALERT)
+    panel[0].set_title(f"image: {CLASS_NAMES[label]}", fontsize=9)
+    panel[1].set_title(
+        f"predicted: {CLASS_NAMES[predicted]} {by_class[predicted]:.2f}", fontsize=9, color=ALERT
+    )
     panel[2].set_title(f"true: {CLASS_NAMES[label]} {by_class[label]:.2f}", fontsize=9)
 
 
 def _first_of_each_class(labels: np.ndarray, most: int) -> list[np.ndarray]:
-    """Rows to show: right answers come first within a class, so the last one is kept too."""
+    """Rows to show per class; correct predictions come first, so the last row is kept too."""
     groups = [np.flatnonzero(labels == label) for label in range(N_CLASSES)]
     return [rows if len(rows) <= most else np.append(rows[: most - 1], rows[-1]) for rows in groups]
 
 
 def _limit(values: Any) -> float:
-    return max(float(np.percentile(np.abs(np.asarray(values)), _PERCENTILE)), 1e-9)
+    return max(float(np.percentile(np.abs(np.asarray(values)), _LIMIT_PERCENTILE)), 1e-9)
 
 
-def _bare(axes: np.ndarray) -> None:
+def _hide_ticks(axes: np.ndarray) -> None:
     for one in axes.flat:
         one.set(xticks=[], yticks=[])
         one.spines[:].set_visible(False)

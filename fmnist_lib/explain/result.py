@@ -1,4 +1,4 @@
-"""What the explanation of a champion holds."""
+"""Result type of an explanation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Explanation:
-    """SHAP values of some images, and how far they can be trusted.
+    """SHAP values of a sample of images, with checks of their validity.
 
     Attributes
     ----------
@@ -26,22 +26,22 @@ class Explanation:
     shap_values : ndarray of shape (n, 28, 28, 10), float32
         Effect of every pixel on every class output.
     base_values : ndarray of shape (10,)
-        The output when no pixel is known.
+        Expected output when all pixels are hidden.
     explainer : str
-        Class of ``shap`` that made the values.
+        Class of ``shap`` that computed the values.
     reason : str
-        Why this one.
+        Why this explainer was chosen.
     output : {"probability", "log-odds"}
         Unit of the values.
     additivity_error, additivity_bound : float
-        Largest difference between base + sum of values and the champion's own output, and the
-        largest that rounding explains.
+        Largest difference between base + sum of values and the model's output, and the largest
+        attributable to rounding.
     importance : ndarray of shape (10, 28, 28)
         Mean absolute SHAP value of every class output over all explained images.
     deletion : DeletionTest
-        Whether hiding important pixels matters more than hiding others.
+        Test whether hiding important pixels lowers the probability more than hiding others.
     background_rows : int
-        Images that stand for "pixel unknown".
+        Background images, whose mean replaces hidden pixels.
     pictures : tuple of Picture
     seconds : float
         Wall time.
@@ -66,10 +66,10 @@ class Explanation:
 
     @property
     def is_additive(self) -> bool:
-        """Whether the values add up to the champion's output."""
+        """Whether the values add up to the model's output."""
         return self.additivity_error <= self.additivity_bound
 
     @property
     def n_mistakes(self) -> int:
-        """Explained images that the champion gets wrong."""
+        """Number of explained images that are misclassified."""
         return int((self.labels != self.predictions).sum())

@@ -1,4 +1,4 @@
-"""SHAP without its compilation pause."""
+"""Import SHAP with Numba's JIT disabled."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 def uncompiled_shap() -> Iterator[None]:
     """Run ``shap``'s helper functions as plain Python inside the block.
 
-    Numba would compile them anew in every process, for about six seconds; interpreted they cost
-    a hundredth of a second an image. Where ``shap`` was imported compiled before, it stays so.
-    Releases of ``shap`` for Python 3.12 and newer do without Numba, and need none of this.
+    Numba would compile them again in every process, which takes about six seconds; interpreted
+    they take 0.01 s per image. No-op if ``shap`` was already imported with the JIT enabled, or
+    without Numba, which releases of ``shap`` for Python 3.12 and newer do not need.
     """
     if find_spec("numba") is None or ("shap" in sys.modules and _is_compiled()):
         yield
         return
     from numba.core import config as numba_config
 
-    config: Any = numba_config  # its values are set at run time, unseen by type checkers
+    config: Any = numba_config  # its attributes are set at run time, unknown to type checkers
     before = config.DISABLE_JIT
     config.DISABLE_JIT = True
     try:

@@ -16,7 +16,7 @@ def flatten(images):
 
 
 def flatten_to_length_one(images):
-    """Looks like a scaler, but is not affine."""
+    """Scale every image to unit norm, which is not affine."""
     pixels = flatten(images)
     return pixels / ((pixels**2).sum(axis=1, keepdims=True) ** 0.5 + 1e-3)
 
@@ -37,7 +37,7 @@ def length_one():
 
 @pytest.fixture(scope="session")
 def linear_champion(train_images, train_labels, pixels):
-    """As the search builds them: a union of blocks, PCA and scaling before the classifier."""
+    """Like the search: a union of blocks, PCA and scaling before the classifier."""
     reduced = FeatureUnion([("pixels", Pipeline([("flat", pixels), ("pca", PCA(40))]))])
     classify = LogisticRegression(max_iter=100)
     return _fit(train_images, train_labels, reduced, StandardScaler(), classify)
@@ -57,7 +57,7 @@ def forest_champion(train_images, train_labels, pixels):
 
 @pytest.fixture(scope="session")
 def kernel_champion(train_images, train_labels, pixels):
-    """The classifier is itself a pipeline, as the search builds it."""
+    """Nested pipeline: the classifier is a pipeline itself, like in the search."""
     classify = make_pipeline(
         Nystroem(gamma=0.02, n_components=200, random_state=0),
         LogisticRegression(C=10, max_iter=100),

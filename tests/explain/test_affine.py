@@ -18,7 +18,7 @@ def test_the_map_predicts_the_features_of_images_it_was_not_probed_with(
     assert classifier is linear_champion[-1]
 
 
-def test_a_step_that_divides_each_image_by_its_length_is_found_out(length_one, train_images):
+def test_a_step_that_divides_each_image_by_its_norm_is_not_affine(length_one, train_images):
     affine, finding = probe_affine(length_one.transform, train_images[:50])
     assert affine is None
     assert "no fixed matrix" in finding

@@ -61,7 +61,7 @@ def test_linear_values_are_coefficient_times_distance_from_the_mean(
     assert result.shap_values == pytest.approx(expected, abs=1e-3 * np.abs(expected).max())
 
 
-def test_values_of_a_boosted_pixel_are_zero_where_no_tree_looks(boosted_champion, test_images):
+def test_values_of_a_boosted_pixel_are_zero_where_no_tree_splits(boosted_champion, test_images):
     result = attribute(boosted_champion, test_images[:5], test_images[5:50], evaluations=200)
     trees = [tree for stage in boosted_champion[-1]._predictors for tree in stage]
     used = np.zeros(784, dtype=bool)
@@ -89,7 +89,7 @@ def test_the_base_of_the_partition_explainer_is_the_mean_background(
         ("not the softmax", ["pixels", SGDClassifier(loss="log_loss")]),
     ],
 )
-def test_a_type_that_only_looks_exact_is_explained_by_masking_with_the_reason_said(
+def test_a_type_that_only_seems_exact_is_explained_by_masking_with_a_reason(
     request, few_labelled, test_images, reason, steps
 ):
     first, *others = steps

@@ -23,7 +23,7 @@ def test_every_class_is_shown_equally_with_mistakes_where_there_are_any(answers)
     assert len(set(rows)) == 30
 
 
-def test_one_image_a_class_shows_the_mistake_of_the_worst_class(answers):
+def test_one_image_per_class_shows_the_mistake_of_the_worst_class(answers):
     labels, predictions = answers
     rows = select_images(labels, predictions, per_class=1, seed=0)
     assert labels[rows].tolist() == list(range(10))
