@@ -23,27 +23,26 @@ _SHOWN_COLUMNS = 10
 
 
 def drift_card(report: DriftReport, version: DataVersion) -> list[MetaflowCardComponent]:
-    """The verdict in words, then the evidence, then what the test is worth."""
+    """Card of a drift report: verdict, evidence, and power of the test."""
     ks = report.ks
     return [
         *header("Drift", version),
         Markdown(f"**{text(report.verdict[:1].upper() + report.verdict[1:])}.**"),
         Markdown(
             f"{report.n_current} current images against {report.n_reference} reference images, "
-            f"none of which the champion was fitted on: a two-sample Kolmogorov-Smirnov test of "
+            f"none of which the model was fitted on: a two-sample Kolmogorov-Smirnov test of "
             f"each of {len(report.columns)} columns, {ks.correction.title()} correction, "
-            f"{percent(ks.alpha, 0)} false alarms over all columns together "
+            f"family-wise false-alarm rate {percent(ks.alpha, 0)} "
             f"({report.seconds:.0f} s)."
         ),
-        Markdown("## The evidence"),
+        Markdown("## Evidence"),
         _columns(report),
         *_named(report, ["drift-distributions"]),
-        Markdown("## What would be noticed?"),
+        Markdown("## Detection rates of simulated shifts"),
         Markdown(
-            f"Alarms over random batches of {report.batch_rows} images. The images of a shift "
-            "are held-out ones, changed and scored once; its batches are drawn from these, so "
-            "they overlap. "
-            'For "no shift" reference and batch are drawn anew each time.'
+            f"Alarms over random batches of {report.batch_rows} images. For each shift, held-out "
+            "images are changed and scored once; its batches are drawn from these and overlap. "
+            'For "no shift", reference and batch are redrawn each time.'
         ),
         _rates(report),
         *_named(report, ["drift-detection", "drift-signatures", "drift-shifts"]),
@@ -74,7 +73,7 @@ def _p_value(value: float) -> str:
 
 def _rates(report: DriftReport) -> MetaflowCardComponent:
     return table(
-        ["batch", "alarms", "rate", "95 % interval", "column that moved most"],
+        ["batch", "alarms", "rate", "95 % interval", "column with the largest shift"],
         [
             (
                 rate.description,

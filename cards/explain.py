@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 
 def explain_card(explanation: Explanation, version: DataVersion) -> list[MetaflowCardComponent]:
-    """What the champion looks at, and first how far that can be trusted."""
+    """Card of an explanation: result of the checks, SHAP maps, and method."""
     return [
-        *header("What the champion looks at", version),
+        *header("SHAP attributions", version),
         Markdown(f"**{text(explanation.deletion.verdict)}**"),
         Markdown(
             f"{len(explanation.images)} held-out images were explained, "
-            f"{explanation.n_mistakes} of them answered wrongly, in {explanation.seconds:.0f} s."
+            f"{explanation.n_mistakes} of them misclassified, in {explanation.seconds:.0f} s."
         ),
-        Markdown("## Can the maps be trusted?"),
+        Markdown("## Validity checks"),
         _checks(explanation),
         *pictures(one for one in explanation.pictures if one.name == "deletion"),
-        Markdown("## The maps"),
+        Markdown("## Maps"),
         *pictures(one for one in explanation.pictures if one.name != "deletion"),
-        Markdown("## How they were made"),
+        Markdown("## Method"),
         _method(explanation),
     ]
 
@@ -44,17 +44,17 @@ def _checks(explanation: Explanation) -> MetaflowCardComponent:
             (
                 "Hiding important pixels lowers the probability more than hiding random ones",
                 _advantage(deletion.over_random),
-                _yes(deletion.over_random.is_positive),
+                _yes_no(deletion.over_random.is_positive),
             ),
             (
                 "... more than hiding the same pattern elsewhere in the image",
                 _advantage(deletion.over_displaced),
-                _yes(deletion.over_displaced.is_positive),
+                _yes_no(deletion.over_displaced.is_positive),
             ),
             (
-                "SHAP values add up to the champion's output",
+                "SHAP values add up to the model's output",
                 _additivity(explanation),
-                _yes(explanation.is_additive),
+                _yes_no(explanation.is_additive),
             ),
         ],
     )
@@ -75,7 +75,7 @@ def _additivity(explanation: Explanation) -> str:
     )
 
 
-def _yes(passed: bool) -> str:
+def _yes_no(passed: bool) -> str:
     return "yes" if passed else "NO"
 
 
@@ -84,8 +84,8 @@ def _method(explanation: Explanation) -> MetaflowCardComponent:
         ["choice", "value"],
         [
             ("explainer", f"shap.{explanation.explainer}"),
-            ("why", explanation.reason),
+            ("reason", explanation.reason),
             ("explained output", explanation.output),
-            ("images that stand for unknown pixels", explanation.background_rows),
+            ("background images", explanation.background_rows),
         ],
     )

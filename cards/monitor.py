@@ -1,4 +1,4 @@
-"""The cards of the monitor: verdict first, then the evidence for it."""
+"""Cards of the monitor: champion, assessment and retraining."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from fmnist_lib.retraining import Contest
     from fmnist_lib.statistics import Estimate
 
-_WORDS = {
-    "insufficient_data": "Too few images to say anything",
-    "ok": "All is well",
-    "watch": "Keep an eye on it",
-    "retrain": "Train anew",
+_TITLES = {
+    "insufficient_data": "Too few images to assess",
+    "ok": "No significant drift",
+    "watch": "Drift, no retraining required",
+    "retrain": "Retraining required",
 }
 _SHOWN_HISTORY = 8
 _SHOWN_IMAGES = 16
 
 
 def champion_card(champion: Champion, version: DataVersion) -> list[MetaflowCardComponent]:
-    """Which model the batch is assessed with."""
+    """Card of the model that assesses the batch."""
     return [
         *header("Champion", version),
         Markdown(f"The model of **{text(champion.run)}** ({text(champion.found)})."),
@@ -56,21 +56,21 @@ def monitor_card(
     names: Sequence[str] | None = None,
     unreadable: int = 0,
 ) -> list[MetaflowCardComponent]:
-    """Verdict, evidence, accuracy, pictures with their file names if known, history.
+    """Card of an assessment: verdict, accuracy, evidence, outliers and history.
 
-    The last two arguments are the names of the images' files, and the number of earlier runs that
-    could not be read.
+    `names` are the file names of the images, `unreadable` is the number of earlier runs that could
+    not be read.
     """
     return [
-        *header(f"{_WORDS[signal.verdict]}: `{signal.verdict}`", version),
+        *header(f"{_TITLES[signal.verdict]}: `{signal.verdict}`", version),
         Markdown(f"**{text(_sentence(signal.reason))}**"),
         Markdown(_batch(signal)),
-        Markdown("## How accurate is the champion on this batch?"),
+        Markdown("## Accuracy on this batch"),
         Markdown(_accuracy(signal)),
-        Markdown("## The evidence"),
+        Markdown("## Evidence"),
         *_evidence(assessment, config),
-        *_unlike(assessment, images, names),
-        Markdown("## Over time"),
+        *_outliers(assessment, images, names),
+        Markdown("## History"),
         *pictures([history_chart(history)]),
         _history(history),
         *_unreadable(unreadable),
@@ -80,8 +80,8 @@ def monitor_card(
 def retraining_card(
     outcome: Retraining, contest: Contest | None, version: DataVersion
 ) -> list[MetaflowCardComponent]:
-    """What became of the retraining."""
-    title = "The challenger is champion now" if outcome.promoted else "The champion stays"
+    """Card of the outcome of a retraining."""
+    title = "Challenger promoted to champion" if outcome.promoted else "Champion unchanged"
     components = [*header(title, version), Markdown(f"**{text(_sentence(outcome.reason))}**")]
     if outcome.run:
         components.append(Markdown(f"Training run: {code(outcome.run)}."))
@@ -125,7 +125,7 @@ def _accuracy(signal: Signal) -> str:
     if signal.realised_accuracy:
         lines.append(f"Measured with the labels: **{_interval(signal.realised_accuracy)}**.")
     if signal.estimated_accuracy:
-        trust = "" if signal.estimate_reliable else " **Unreliable**: no figure to rely on."
+        trust = "" if signal.estimate_reliable else " **Unreliable**: do not rely on it."
         lines.append(
             f"Estimated without labels: **{_interval(signal.estimated_accuracy)}**.{trust}"
         )
@@ -166,7 +166,7 @@ def _unreadable(runs: int) -> list[MetaflowCardComponent]:
     if not runs:
         return []
     which = "1 earlier run" if runs == 1 else f"{runs:,} earlier runs"
-    return [Markdown(f"Left out: {which} could not be read. The step's log says why.")]
+    return [Markdown(f"Omitted: {which} could not be read; see the step's log.")]
 
 
 def _p_value(value: float) -> str:
@@ -176,20 +176,20 @@ def _p_value(value: float) -> str:
 def _evidence(assessment: BatchAssessment, config: VerdictConfig) -> list[MetaflowCardComponent]:
     evidence = assessment.evidence
     if evidence is None:
-        return [Markdown("No test was made.")]
+        return [Markdown("No test was run.")]
     return [
         Markdown(
-            f"p-value {_p_value(evidence.p_value)}, corrected for every test that decides. A quiet "
-            f"year stays quiet: `watch` takes at most {watch_alpha(config):.2g}, `retrain` at "
-            f"most {retrain_alpha(config):.2g}, an effect of at least {config.min_effect:g} (here "
-            f"{max(evidence.effect_size, evidence.drop):.3f}) and a loss of at least "
-            f"{percent(config.min_drop)} (here {percent(evidence.drop)})."
+            f"p-value {_p_value(evidence.p_value)}, corrected for the number of tests. To "
+            "stay within the yearly false-alarm budget, `watch` requires at most "
+            f"{watch_alpha(config):.2g}, `retrain` at most {retrain_alpha(config):.2g}, an effect "
+            f"of at least {config.min_effect:g} (here {max(evidence.effect_size, evidence.drop):.3f}) "
+            f"and a loss of at least {percent(config.min_drop)} (here {percent(evidence.drop)})."
         ),
         table(
-            ["what decides", "p-value"],
+            ["test of the verdict", "p-value"],
             [(name, _p_value(value)) for name, value in evidence.p_values.items()],
         ),
-        Markdown("Every test, by itself:"),
+        Markdown("All tests, uncorrected for their number:"),
         _tests(assessment),
         *_likeness(assessment),
         *power(assessment.power),
@@ -198,7 +198,7 @@ def _evidence(assessment: BatchAssessment, config: VerdictConfig) -> list[Metafl
 
 def _tests(assessment: BatchAssessment) -> MetaflowCardComponent:
     return table(
-        ["test", "differs", "p-value", "threshold", "effect size", "most in"],
+        ["test", "differs", "p-value", "threshold", "effect size", "largest difference"],
         [
             (
                 test.method,
@@ -217,33 +217,33 @@ def _likeness(assessment: BatchAssessment) -> list[MetaflowCardComponent]:
     if not assessment.likeness:
         return []
     return [
-        Markdown("## What does it look like?"),
+        Markdown("## Most similar kind of shift"),
         Markdown(
-            "How alike the named features move under simulated shifts of each kind, 0 to 1: it "
-            f"looks most like **{text(assessment.looks_like)}**."
+            "Cosine similarity of the changes of named features to those under simulated shifts, "
+            f"highest for **{text(assessment.looks_like)}**."
         ),
         table(
-            ["kind", "closest simulated shift", "likeness"],
+            ["kind", "most similar simulated shift", "similarity"],
             [(one.kind, one.example, f"{one.score:.2f}") for one in assessment.likeness],
         ),
     ]
 
 
-def _unlike(
+def _outliers(
     assessment: BatchAssessment, images: np.ndarray, names: Sequence[str] | None
 ) -> list[MetaflowCardComponent]:
     rows = assessment.unlike[:_SHOWN_IMAGES]
     if not len(rows):
         return []
-    called = "number in the batch, counted from 0" if names is None else "file name"
+    label = "number in the batch, counted from 0" if names is None else "file name"
     return pictures(
         [
             gallery(
                 images[rows],
                 [f"no. {row}" if names is None else names[row] for row in rows],
-                "The images least like the reference",
-                "By the champion's outputs and the named features, the farthest first; above each "
-                f"its {called}.",
+                "Outliers",
+                "Largest Mahalanobis distance from the reference first, by the champion's outputs "
+                f"and named features; above each its {label}.",
             )
         ]
     )

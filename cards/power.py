@@ -1,4 +1,4 @@
-"""What a test would have noticed: a part of the cards of drift and of the monitor."""
+"""Section on the power of the test, used by the drift and the monitor card."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
     from fmnist_lib.drift.power import PowerRow
 
-#: Share of shifted images that the sentence speaks of.
-_SENTENCE_FRACTION = 0.5
+#: Share of shifted images that the summary refers to.
+_SUMMARY_FRACTION = 0.5
 
 
 def power(study: Sequence[PowerRow]) -> list[MetaflowCardComponent]:
-    """What would have been noticed at this number of images, by the power study."""
-    rows = [row for row in study if row.fraction == _SENTENCE_FRACTION]
+    """Section on the power at this batch size; empty without a power study."""
+    rows = [row for row in study if row.fraction == _SUMMARY_FRACTION]
     if not rows:
         return []
     ranked = sorted(rows, key=lambda row: row.rate.value)
-    seen, missed = ranked[-1], ranked[0]
+    best, worst = ranked[-1], ranked[0]
     null = [percent(row.rate.value) for row in study if row.shift == "none"]
-    false = f" Without any shift it raised the alarm {null[0]} of the time." if null else ""
+    false = f" Its false-alarm rate without a shift is {null[0]}." if null else ""
     return [
-        Markdown("## The power of this test"),
+        Markdown("## Power of this test"),
         Markdown(
-            f"At n = {seen.n} this test would have seen {_shift(seen)} in half of the images "
-            f"{percent(seen.rate.value, 0)} of the time, and {_shift(missed)} "
-            f"{percent(missed.rate.value, 0)} of the time.{false}"
+            f"At n = {best.n} this test detects {_shift(best)} in half of the images "
+            f"{percent(best.rate.value, 0)} of the time, and {_shift(worst)} "
+            f"{percent(worst.rate.value, 0)} of the time.{false}"
         ),
         _power_table(study),
     ]

@@ -82,7 +82,7 @@ def test_data_that_are_not_the_official_ones_are_named(reports):
     assert "not the official" in "".join(markdown(rendered(reports[0], "custom")))
 
 
-def test_the_power_study_speaks_when_it_is_there(reports):
+def test_the_power_study_is_shown_when_available(reports):
     rates = {"none": (0.0, 0.03), "image_large": (0.5, 0.98), "darker": (0.5, 0.1)}
     rows = tuple(
         PowerRow("ks-default", shift, fraction, 500, 0, 100, Estimate(rate, 0.0, 1.0))
@@ -91,5 +91,5 @@ def test_the_power_study_speaks_when_it_is_there(reports):
     version = DataVersion("official", "somewhere", "ab" * 32, {})
     report = replace(reports[0], power=rows)
     text = " ".join(markdown([part.render() for part in drift_card(report, version)]))
-    assert "would have seen *image large* in half of the images 98 %" in text
+    assert "detects *image large* in half of the images 98 %" in text
     assert "*darker* 10 %" in text

@@ -62,10 +62,10 @@ def test_every_check_says_whether_it_passed(explanation):
     checks, method = (p for p in rendered(explanation) if p["type"] == "table")
     assert [row[-1] for row in checks["data"]] == ["yes", "yes", "yes"]
     assert ["explainer", "shap.LinearExplainer"] in method["data"]
-    assert ["why", explanation.reason] in method["data"]
+    assert ["reason", explanation.reason] in method["data"]
 
 
-def test_maps_that_fail_their_test_are_called_so(explanation, champion):
+def test_maps_that_fail_the_deletion_test_are_marked(explanation, champion):
     random = np.random.default_rng(0).normal(size=explanation.images.shape)
     hidden = np.zeros((28, 28), dtype=np.uint8)
     failed = deletion_test(champion.predict_proba, explanation.images, random, hidden, seed=0)

@@ -26,7 +26,7 @@ def text(components):
 
 
 def make_batch(images, labels, accuracy, rng):
-    """Outputs of a model that is right and sure of it so often."""
+    """Outputs of a model with the given accuracy and confidence."""
     answers = np.where(rng.random(len(labels)) < accuracy, labels, (labels + 1) % 10)
     probabilities = rng.dirichlet(np.ones(10), len(labels)) * 0.2
     probabilities[np.arange(len(labels)), answers] += 0.8
@@ -102,8 +102,8 @@ def test_the_gallery_names_the_files(signal, assessment, test_images, monkeypatc
 def test_the_verdict_comes_first_and_in_words(card):
     assert isinstance(card[0], Markdown)
     first, second = (part.render()["source"] for part in card[:2])
-    assert first == "# Train anew: `retrain`"
-    assert "by its labels the accuracy is" in second
+    assert first == "# Retraining required: `retrain`"
+    assert "by the labels the accuracy is" in second
 
 
 def test_evidence_accuracy_pictures_and_history_follow(card):
@@ -114,7 +114,7 @@ def test_evidence_accuracy_pictures_and_history_follow(card):
         "Estimated without labels",
         "KS of",
         "ks-default",
-        "What does it look like?",
+        "Most similar kind of shift",
         "Verdicts over time",
     ):
         assert expected in content
@@ -147,7 +147,7 @@ def test_the_power_at_this_size_is_a_sentence(assessment, signal, test_images):
         "At n = 500 this test would have seen *image large* in half of the images 99 %" in content
     )
     assert "*noise small* 7 % of the time" in content
-    assert "Without any shift it raised the alarm 4.0 % of the time." in content
+    assert "false-alarm rate without a shift is 4.0 %." in content
 
 
 def test_too_few_images_make_a_card_without_evidence(test_images, test_labels, signal):
@@ -197,7 +197,7 @@ def test_the_outcome_of_a_retraining_is_a_table_of_both_models():
     better = contest(labels, np.arange(100) // 50, labels, 20, 0.05)
     won = Retraining("FashionMnistTrain/9", promoted=True, reason=better.reason)
     content = text(retraining_card(won, better, VERSION))
-    assert "The challenger is champion now" in content
+    assert "Challenger promoted to champion" in content
     assert "FashionMnistTrain/9" in content
     assert "100.0 %" in content
     none = Retraining(None, promoted=False, reason="the monitor says ok")

@@ -95,7 +95,7 @@ def test_a_quiet_batch_is_ok_and_leaves_its_signal_everywhere(
 
     (card,) = get_cards(quiet["assess"].task, id="monitor")
     parts = card_content(card)
-    assert "All is well" in str(parts[:10])
+    assert "No significant drift" in str(parts[:10])
     assert not any("error" in str(part.get("type", "")).lower() for part in parts)
     assert "[@card WARNING]" not in str(parts)
 

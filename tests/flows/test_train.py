@@ -52,8 +52,8 @@ SEEN = {
     "eda": "Sweetviz report",
     "search": "Pipelines tried",
     "select": "Leaderboard",
-    "explain": "What the champion looks at",
-    "drift": "What would be noticed?",
+    "explain": "SHAP attributions",
+    "drift": "Detection rates of simulated shifts",
     "publish": "Locations",
 }
 
