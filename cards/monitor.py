@@ -182,7 +182,8 @@ def _evidence(assessment: BatchAssessment, config: VerdictConfig) -> list[Metafl
             f"p-value {_p_value(evidence.p_value)}, corrected for the number of tests. To "
             "stay within the yearly false-alarm budget, `watch` requires at most "
             f"{watch_alpha(config):.2g}, `retrain` at most {retrain_alpha(config):.2g}, an effect "
-            f"of at least {config.min_effect:g} (here {max(evidence.effect_size, evidence.drop):.3f}) "
+            f"of at least {config.min_effect:g} (here "
+            f"{max(evidence.effect_size, evidence.drop):.3f}) "
             f"and a loss of at least {percent(config.min_drop)} (here {percent(evidence.drop)})."
         ),
         table(

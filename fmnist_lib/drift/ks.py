@@ -37,7 +37,7 @@ class KSResult:
 
     @property
     def drifted(self) -> bool:
-        """Whether any column differs."""
+        """True if any column differs."""
         return bool(self.rejected.any())
 
     @property

@@ -47,7 +47,7 @@ class TestResult:
 
     @property
     def drifted(self) -> bool:
-        """Whether any column differs."""
+        """True if any column differs."""
         return self.p_value <= self.alpha
 
     @property

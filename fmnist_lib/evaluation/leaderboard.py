@@ -117,7 +117,7 @@ def _costs(entry: Entry) -> tuple[float, float, float]:
 
 
 def _dominates(one: Entry, other: Entry) -> bool:
-    """Whether one candidate is no worse than the other in all costs and better in one."""
+    """True if one candidate is no worse than the other in all costs and better in one."""
     pairs = list(zip(_costs(one), _costs(other), strict=True))
     return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
 

@@ -75,7 +75,7 @@ class Attribution:
 
     @property
     def is_additive(self) -> bool:
-        """Whether the values add up to the model's output."""
+        """True if the values add up to the model's output."""
         return self.additivity_error <= self.additivity_bound
 
 

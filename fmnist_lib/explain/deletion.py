@@ -37,7 +37,7 @@ class Advantage:
 
     @property
     def is_positive(self) -> bool:
-        """Whether the whole interval lies above zero."""
+        """True if the whole interval lies above zero."""
         return self.difference.low > 0
 
 
@@ -69,7 +69,7 @@ class DeletionTest:
 
     @property
     def passed(self) -> bool:
-        """Whether important pixels matter more than random ones and than the displaced map."""
+        """True if important pixels matter more than random ones and than the displaced map."""
         return self.over_random.is_positive and self.over_displaced.is_positive
 
     @property

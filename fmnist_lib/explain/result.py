@@ -66,7 +66,7 @@ class Explanation:
 
     @property
     def is_additive(self) -> bool:
-        """Whether the values add up to the model's output."""
+        """True if the values add up to the model's output."""
         return self.additivity_error <= self.additivity_bound
 
     @property

@@ -84,7 +84,7 @@ class Signal:
 
     @property
     def retrain(self) -> bool:
-        """Whether the verdict is ``retrain``."""
+        """True if the verdict is ``retrain``."""
         return self.verdict == "retrain"
 
     @property

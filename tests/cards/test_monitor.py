@@ -143,9 +143,7 @@ def test_the_power_at_this_size_is_a_sentence(assessment, signal, test_images):
             version=VERSION,
         )
     )
-    assert (
-        "At n = 500 this test would have seen *image large* in half of the images 99 %" in content
-    )
+    assert "At n = 500 this test detects *image large* in half of the images 99 %" in content
     assert "*noise small* 7 % of the time" in content
     assert "false-alarm rate without a shift is 4.0 %." in content
 

@@ -73,7 +73,7 @@ def test_without_a_shift_about_alpha_of_the_batches_raise_the_alarm(rng, correct
     ("reference", "current", "message"),
     [
         (np.zeros((5, 3)), np.zeros((5, 4)), "same columns"),
-        (np.zeros(5), np.zeros((5, 1)), "two tables"),
+        (np.zeros(5), np.zeros((5, 1)), "two 2-D arrays"),
         (np.zeros((0, 3)), np.zeros((5, 3)), "at least one row"),
         (np.zeros((5, 0)), np.zeros((5, 0)), "at least one row"),
         (np.zeros((5, 2)), np.array([[0, np.nan]]), "NaN or infinity in current columns 1"),
