@@ -16,7 +16,7 @@ from scipy.stats import kstwo
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from fmnist_lib.drift.ks import ks_per_feature
+from fmnist_lib.drift.two_sample.ks import ks_per_feature
 
 
 def places(reference, values):

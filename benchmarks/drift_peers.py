@@ -40,11 +40,11 @@ from drift_ks import critical, distances, places
 from drift_pool import CLEAN, SEED, held_out, pool, pool_name
 from peers import ENVIRONMENTS, RESULTS, SCRIPTS, set_up
 
-from fmnist_lib.config import DriftConfig
-from fmnist_lib.drift.shifts import SHIFTS
-from fmnist_lib.drift.two_sample import two_sample_test
-from fmnist_lib.statistics import wilson
-from fmnist_lib.tracking.source import git_commit
+from fmnist_lib.common.statistics import wilson
+from fmnist_lib.config.drift import DriftConfig
+from fmnist_lib.drift.shifts.catalogue import SHIFTS
+from fmnist_lib.drift.two_sample.tests import two_sample_test
+from fmnist_lib.registry.run_environment import git_commit
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = "drift"

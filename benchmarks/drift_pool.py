@@ -24,18 +24,18 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from fmnist_lib.config import DataConfig  # noqa: E402 (the line above finds it)
+from fmnist_lib.config.training import DataConfig  # noqa: E402 (the line above finds it)
 from fmnist_lib.data.files import (  # noqa: E402 (as above)
     TEST_IMAGES,
     TEST_LABELS,
     TRAIN_IMAGES,
     TRAIN_LABELS,
 )
-from fmnist_lib.data.idx import read_pair  # noqa: E402 (as above)
+from fmnist_lib.data.formats.idx import read_pair  # noqa: E402 (as above)
 from fmnist_lib.data.sources import find_source  # noqa: E402 (as above)
 from fmnist_lib.drift.batch import Batch  # noqa: E402 (as above)
 from fmnist_lib.drift.columns import tested_columns  # noqa: E402 (as above)
-from fmnist_lib.drift.shifts import SHIFTS, apply_shift  # noqa: E402 (as above)
+from fmnist_lib.drift.shifts.catalogue import SHIFTS, apply_shift  # noqa: E402 (as above)
 
 CACHE = ROOT / ".cache" / "drift"
 SEED = 20
@@ -98,9 +98,9 @@ def champion(held: Held):
 
 
 def _fit(held: Held):
-    from fmnist_lib.search.columns import ColumnStore
-    from fmnist_lib.search.data import SearchData
-    from fmnist_lib.search.pipelines import make_recipe
+    from fmnist_lib.search.recipes.column_cache import ColumnStore
+    from fmnist_lib.search.recipes.pipelines import make_recipe
+    from fmnist_lib.search.recipes.search_data import SearchData
 
     data = SearchData(held.fitted_images, held.fitted_labels, n_holdout=0, n_train=N_FITTED)
     # The search sets the temperature by its validation images; here the learner does it.

@@ -40,13 +40,13 @@ from drift_pool import CLEAN, SEED, held_out, pool, pool_name
 from sklearn.decomposition import PCA
 from sklearn.random_projection import SparseRandomProjection
 
-from fmnist_lib.config import DriftConfig
+from fmnist_lib.common.statistics import wilson
+from fmnist_lib.config.drift import DriftConfig
 from fmnist_lib.drift.batch import Batch
-from fmnist_lib.drift.class_counts import homogeneity
 from fmnist_lib.drift.power import POWER_FILE, read_power
-from fmnist_lib.drift.shifts import SHIFTS
-from fmnist_lib.drift.two_sample import two_sample_test
-from fmnist_lib.statistics import wilson
+from fmnist_lib.drift.shifts.catalogue import SHIFTS
+from fmnist_lib.drift.two_sample.class_counts import homogeneity
+from fmnist_lib.drift.two_sample.tests import two_sample_test
 
 SIZES = (10, 20, 50, 100, 200, 500, 1000, 5000)
 FRACTIONS = (0.1, 0.5, 1.0)

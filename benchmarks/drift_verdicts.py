@@ -32,17 +32,17 @@ from drift_ks import check, distances, places
 from drift_pool import ROOT, SEED, held_out, pool, pool_name
 from scipy.stats import kstwo
 
-from fmnist_lib.config import DriftConfig
+from fmnist_lib.common.statistics import wilson
+from fmnist_lib.config.drift import DriftConfig
 from fmnist_lib.drift.accuracy import estimate_accuracy
 from fmnist_lib.drift.batch import Batch
 from fmnist_lib.drift.calibration import calibrate
 from fmnist_lib.drift.columns import default_columns
 from fmnist_lib.drift.evidence import gather_evidence
 from fmnist_lib.drift.result import TestResult
-from fmnist_lib.drift.shifts import SHIFTS
-from fmnist_lib.drift.two_sample import two_sample_test
+from fmnist_lib.drift.shifts.catalogue import SHIFTS
+from fmnist_lib.drift.two_sample.tests import two_sample_test
 from fmnist_lib.drift.verdict import decide
-from fmnist_lib.statistics import wilson
 
 RESULTS = ROOT / "benchmarks" / "results"
 CONFIG = DriftConfig()

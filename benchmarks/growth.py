@@ -100,9 +100,9 @@ def make_columns(data: Path, directory: Path) -> None:
     import numpy as np
 
     from fmnist_lib.data.files import TRAIN_IMAGES, TRAIN_LABELS
-    from fmnist_lib.data.idx import read_images, read_labels
+    from fmnist_lib.data.formats.idx import read_images, read_labels
     from fmnist_lib.features.block import FeatureBlock
-    from fmnist_lib.search.pipelines import shared_extractors
+    from fmnist_lib.search.recipes.pipelines import shared_extractors
 
     images = read_images(data / TRAIN_IMAGES)
     order = np.random.default_rng(0).permutation(len(images))
@@ -200,7 +200,7 @@ def exponent(rows) -> float | None:
 
 def chart(rows, slope: float | None) -> bytes:
     """Fit time and peak memory over the rows, both axes logarithmic."""
-    from fmnist_lib.plotting import PRIMARY, SECONDARY, new_figure, picture
+    from fmnist_lib.common.plotting import PRIMARY, SECONDARY, new_figure, picture
 
     sizes = [row["rows"] for row in rows]
     figure = new_figure(10, 4)

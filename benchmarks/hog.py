@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from fmnist_lib.data.files import TRAIN_IMAGES  # noqa: E402 (the line above finds it)
-from fmnist_lib.data.idx import read_images  # noqa: E402 (as above)
+from fmnist_lib.data.formats.idx import read_images  # noqa: E402 (as above)
 from fmnist_lib.data.sources import default_cache  # noqa: E402 (as above)
 from fmnist_lib.features.gradients import OrientedGradients  # noqa: E402 (as above)
 

@@ -31,8 +31,8 @@ from metaflow import Flow, Run, namespace
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from fmnist_lib.labels import IMAGE_SHAPE  # noqa: E402 (the line above finds it)
-from fmnist_lib.search.budget import available_cores  # noqa: E402 (as above)
+from fmnist_lib.common.labels import IMAGE_SHAPE  # noqa: E402 (the line above finds it)
+from fmnist_lib.search.execution.budget import available_cores  # noqa: E402 (as above)
 
 FLOW = "FashionMnistTrain"
 RESULTS = ROOT / "benchmarks" / "results"

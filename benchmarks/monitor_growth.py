@@ -63,16 +63,17 @@ def grow(sizes, run):
 
 def measure(path, run):
     """Do the work of the step `assess`, and say what it took."""
+    from runs import champion_of, earlier_signals, find_champion
+
     from cards.monitor import monitor_card
-    from fmnist_lib.config import TrackingConfig
-    from fmnist_lib.data.batch import read_batch
+    from fmnist_lib.common.paths import sqlite_address
+    from fmnist_lib.config.monitor import MonitorSettings
+    from fmnist_lib.config.release import TrackingConfig
+    from fmnist_lib.data.formats.batch import read_batch
     from fmnist_lib.monitor.signal import write_signal
-    from fmnist_lib.monitor_config import MonitorSettings
-    from fmnist_lib.monitoring import assess, signal_of, track
-    from fmnist_lib.paths import sqlite_address
-    from fmnist_lib.tracking.runs import RunIdentity
-    from fmnist_lib.tracking.store import prepare_store
-    from lineage import champion_of, earlier_signals, find_champion
+    from fmnist_lib.registry.runs import RunIdentity
+    from fmnist_lib.registry.store import prepare_store
+    from fmnist_lib.workflows.assess import assess, signal_of, track
 
     tracking, uri = TrackingConfig(), sqlite_address(path.parent / "mlflow.db")
     prepare_store(tracking, path.parent, uri)
@@ -101,7 +102,7 @@ def measure(path, run):
 
 def stream(size_gb):
     """Read a CSV file of that size, keeping a sample."""
-    from fmnist_lib.data.batch import read_batch
+    from fmnist_lib.data.formats.batch import read_batch
 
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "large.csv"
@@ -146,9 +147,9 @@ def write_csv(path, size_gb):
 
 def test_images():
     """Official test images, wherever a training run would find them."""
-    from fmnist_lib.config import DataConfig
+    from fmnist_lib.config.training import DataConfig
     from fmnist_lib.data.files import TEST_IMAGES, TEST_LABELS
-    from fmnist_lib.data.idx import read_pair
+    from fmnist_lib.data.formats.idx import read_pair
     from fmnist_lib.data.sources import find_source
 
     paths = find_source(DataConfig(synthetic_fallback=False), ROOT).paths

@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def _time(command: list[str], directory: Path) -> float:
-    from fmnist_lib.paths import sqlite_address
+    from fmnist_lib.common.paths import sqlite_address
 
     environment = os.environ | {
         "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(directory),
@@ -75,7 +75,7 @@ def _time(command: list[str], directory: Path) -> float:
 
 def run_as_script(config: Path) -> None:
     """Do what the flow does, in one process and without cards."""
-    from fmnist_lib.config import read_settings
+    from fmnist_lib.config.loading import read_settings
     from fmnist_lib.data.audit import audit
     from fmnist_lib.data.dataset import load_dataset
     from fmnist_lib.drift.batch import halves
@@ -85,13 +85,13 @@ def run_as_script(config: Path) -> None:
     from fmnist_lib.evaluation.leaderboard import leaderboard, pick_champion
     from fmnist_lib.evaluation.metrics import evaluate
     from fmnist_lib.explain.explainer import explain
-    from fmnist_lib.publish import TrainingOutcome, publish
-    from fmnist_lib.search.budget import plan_budget
-    from fmnist_lib.search.champion import refit
-    from fmnist_lib.search.data import search_data
-    from fmnist_lib.search.job import make_job, prepare_columns
-    from fmnist_lib.search.supervisor import supervise
-    from fmnist_lib.tracking.runs import RunIdentity
+    from fmnist_lib.registry.runs import RunIdentity
+    from fmnist_lib.search.execution.budget import plan_budget
+    from fmnist_lib.search.execution.job import make_job, prepare_columns
+    from fmnist_lib.search.execution.refit import refit
+    from fmnist_lib.search.execution.supervisor import supervise
+    from fmnist_lib.search.recipes.search_data import search_data
+    from fmnist_lib.workflows.publish import TrainingOutcome, publish
 
     settings = read_settings(config)
     seed = settings.seed

@@ -221,7 +221,7 @@ def _python_of(environment: str) -> Path:
 
 def official_split(rows: int | None) -> Data:
     """60,000 training images, or a stratified sub-sample of them, and 10,000 test images."""
-    from fmnist_lib.config import DataConfig
+    from fmnist_lib.config.training import DataConfig
     from fmnist_lib.data.dataset import load_dataset
 
     config = DataConfig(rows=rows, synthetic_fallback=False)
@@ -244,7 +244,7 @@ def project_columns(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Float32 columns of the project's features, learnt from the training images."""
     from fmnist_lib.features.block import FeatureBlock
-    from fmnist_lib.search.pipelines import shared_extractors
+    from fmnist_lib.search.recipes.pipelines import shared_extractors
 
     blocks = [
         FeatureBlock(extractor, random_state=SEED).fit(images_train)
@@ -368,7 +368,7 @@ def _answer(directory: Path) -> Mapping[str, np.ndarray]:
 
 def scores(answer: Mapping[str, np.ndarray], test_labels: np.ndarray) -> dict[str, float | str]:
     """Columns of the row that the answer decides; none without an answer."""
-    from fmnist_lib.statistics import wilson
+    from fmnist_lib.common.statistics import wilson
 
     if not answer:
         return {}
@@ -448,7 +448,7 @@ def with_cache(config: str, directory: Path) -> str:
 def _champion(run_id: str, data: Data) -> dict[str, np.ndarray]:
     from metaflow import Run, namespace
 
-    from fmnist_lib.tracking.source import git_commit
+    from fmnist_lib.registry.run_environment import git_commit
 
     namespace(None)
     run = Run(f"FashionMnistTrain/{run_id}")
@@ -506,7 +506,7 @@ def bar_chart(frame: pd.DataFrame) -> bytes:
 
     Errors, because bars must start at zero and accuracies near 0.9 would all look the same.
     """
-    from fmnist_lib.plotting import PRIMARY, SECONDARY, new_figure, picture
+    from fmnist_lib.common.plotting import PRIMARY, SECONDARY, new_figure, picture
 
     frame = frame.sort_values("accuracy", na_position="first", ignore_index=True)
     figure = new_figure(8, 1.2 + 0.45 * len(frame))

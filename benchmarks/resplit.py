@@ -19,9 +19,9 @@ from frontier import RESULTS, ROOT, append, measure
 
 sys.path.insert(0, str(ROOT))
 
-from fmnist_lib.config import DataConfig
+from fmnist_lib.config.training import DataConfig
 from fmnist_lib.data.dataset import load_dataset
-from fmnist_lib.data.idx import write_idx
+from fmnist_lib.data.formats.idx import write_idx
 
 TEST_SHARE = 1 / 7
 NAMES = (

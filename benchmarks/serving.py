@@ -26,10 +26,10 @@ import requests
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from fmnist_lib.data.idx import read_images  # noqa: E402 (the line above finds it)
-from fmnist_lib.model_source import load  # noqa: E402 (as above)
-from fmnist_lib.persistence.predictor import predictions  # noqa: E402 (as above)
-from fmnist_lib.predict import ROWS  # noqa: E402 (as above)
+from fmnist_lib.data.formats.idx import read_images  # noqa: E402 (the line above finds it)
+from fmnist_lib.model_files.predictor import predictions  # noqa: E402 (as above)
+from fmnist_lib.workflows.model_source import load  # noqa: E402 (as above)
+from fmnist_lib.workflows.predict import ROWS  # noqa: E402 (as above)
 
 BATCHES, FEWEST_REQUESTS = (1, 10, 100, 1000), 5
 RESULTS = ROOT / "benchmarks" / "results"
@@ -46,7 +46,15 @@ def start_server(model):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "fmnist_lib.serve", "--model", model, "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "fmnist_lib.workflows.serve",
+        "--model",
+        model,
+        "--port",
+        str(port),
+    ]
     process = subprocess.Popen(command, cwd=ROOT)
     while process.poll() is None:
         try:
@@ -97,7 +105,7 @@ def predict_file(address, images, n_images, bare):
             array[start : start + len(images)] = images[: n_images - start]
         array.flush()
         del array
-        command = [sys.executable, "-m", "fmnist_lib.predict", "--model", address]
+        command = [sys.executable, "-m", "fmnist_lib.workflows.predict", "--model", address]
         before = time.perf_counter()
         process = subprocess.Popen([*command, "--in", str(source), "--out", str(target)], cwd=ROOT)
         _, status, usage = os.wait4(process.pid, 0)

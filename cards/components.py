@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from metaflow.cards import MetaflowCardComponent
 
+    from fmnist_lib.common.plotting import Picture
     from fmnist_lib.data.version import DataVersion
-    from fmnist_lib.plotting import Picture
 
 
 def header(title: str, version: DataVersion) -> list[MetaflowCardComponent]:

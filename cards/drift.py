@@ -9,7 +9,7 @@ from metaflow.cards import Markdown
 from cards.components import header, percent, pictures, table
 from cards.escape import text
 from cards.power import power
-from fmnist_lib.statistics import SMALLEST_P_VALUE
+from fmnist_lib.common.statistics import SMALLEST_P_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

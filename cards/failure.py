@@ -48,7 +48,7 @@ class FailureCard(UserStepDecorator):
         """Render the failure, and raise it again."""
         if exception is None:
             return None, None
-        from fmnist_lib.errors import FmnistError
+        from fmnist_lib.common.errors import FmnistError
 
         card = current.card[self._card_id]
         card.extend(failure(step_name, exception, resume_command(sys.argv, current.run_id)))

@@ -9,7 +9,7 @@ from metaflow.cards import Markdown
 
 from cards.components import header, percent, pictures, table
 from cards.escape import text
-from fmnist_lib.statistics import SMALLEST_P_VALUE
+from fmnist_lib.common.statistics import SMALLEST_P_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from metaflow.cards import MetaflowCardComponent
 
+    from fmnist_lib.common.plotting import Picture
+    from fmnist_lib.common.statistics import Estimate
     from fmnist_lib.data.version import DataVersion
     from fmnist_lib.evaluation.metrics import Evaluation
-    from fmnist_lib.plotting import Picture
-    from fmnist_lib.search.budget import Spent
-    from fmnist_lib.statistics import Estimate
+    from fmnist_lib.search.execution.budget import Spent
 
 
 def leaderboard_card(

@@ -9,9 +9,9 @@ from metaflow.cards import Markdown
 from cards.components import header, percent, pictures, table
 from cards.escape import code, text
 from cards.power import power
+from fmnist_lib.common.statistics import SMALLEST_P_VALUE
 from fmnist_lib.drift.verdict import retrain_alpha, watch_alpha
 from fmnist_lib.monitor.figures import gallery, history_chart
-from fmnist_lib.statistics import SMALLEST_P_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     import numpy as np
     from metaflow.cards import MetaflowCardComponent
 
-    from fmnist_lib.config import VerdictConfig
+    from fmnist_lib.common.statistics import Estimate
+    from fmnist_lib.config.drift import VerdictConfig
     from fmnist_lib.data.version import DataVersion
     from fmnist_lib.drift.assessment import BatchAssessment
     from fmnist_lib.monitor.challenge import Champion
     from fmnist_lib.monitor.signal import Retraining, Signal
-    from fmnist_lib.retraining import Contest
-    from fmnist_lib.statistics import Estimate
+    from fmnist_lib.workflows.retrain import Contest
 
 _TITLES = {
     "insufficient_data": "Too few images to assess",

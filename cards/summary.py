@@ -13,8 +13,8 @@ from cards.gates import gates_section
 if TYPE_CHECKING:
     from metaflow.cards import MetaflowCardComponent
 
+    from fmnist_lib.registry.promotion import PromotionDecision
     from fmnist_lib.release.summary import RunSummary
-    from fmnist_lib.tracking.promotion import PromotionDecision
 
 
 def summary_card(

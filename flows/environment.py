@@ -6,7 +6,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
-from fmnist_lib.process import can_write_home, user_name
+from fmnist_lib.common.process import can_write_home, user_name
 
 if TYPE_CHECKING:
     from pathlib import Path

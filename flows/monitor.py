@@ -33,10 +33,10 @@ def parse_config(text: str) -> dict:
     """Check the configuration before anything runs."""
     from metaflow.exception import MetaflowException
 
-    from fmnist_lib.config import parse_settings, source_of
-    from fmnist_lib.errors import ConfigError
-    from fmnist_lib.monitor_config import DEFAULT_MONITOR_CONFIG, MonitorSettings
-    from fmnist_lib.preflight import check_before_start
+    from fmnist_lib.common.errors import ConfigError
+    from fmnist_lib.config.loading import parse_settings, source_of
+    from fmnist_lib.config.monitor import DEFAULT_MONITOR_CONFIG, MonitorSettings
+    from fmnist_lib.workflows.preflight import check_before_start
 
     source = source_of(text, sys.argv, DEFAULT_MONITOR_CONFIG)
     try:
@@ -82,8 +82,8 @@ class FashionMnistMonitor(FlowSpec):
     def start(self):
         """Find the champion."""
         from cards.monitor import champion_card
-        from fmnist_lib.preflight import check_exists
-        from lineage import champion_of, find_champion
+        from fmnist_lib.workflows.preflight import check_exists
+        from runs import champion_of, find_champion
 
         self.resolved_config = self.resolve_config()
         self.champion_run = find_champion(
@@ -102,8 +102,8 @@ class FashionMnistMonitor(FlowSpec):
     def assess(self):
         """Compare the batch with the champion's held-out reference, and write the signal."""
         from cards.monitor import monitor_card
-        from fmnist_lib.monitoring import assess, signal_of, track
-        from lineage import champion_of, earlier_signals
+        from fmnist_lib.workflows.assess import assess, signal_of, track
+        from runs import champion_of, earlier_signals
 
         settings, new = self.settings, self.read_batch()
         champion, reference = (
@@ -145,7 +145,7 @@ class FashionMnistMonitor(FlowSpec):
     def retrain(self):
         """Train on old and new images, if the verdict and the labels allow it."""
         from cards.monitor import retraining_card
-        from lineage import find_challenge, retrain
+        from runs import find_challenge, retrain
 
         challenge = find_challenge(current.run_id, None)
         outcome, self.contest = retrain(challenge, PROJECT_ROOT, self.settings.retrain)
@@ -166,8 +166,8 @@ class FashionMnistMonitor(FlowSpec):
     @property
     def settings(self):
         """The run's configuration as the model that `fmnist_lib` takes."""
-        from fmnist_lib.config import validate_settings
-        from fmnist_lib.monitor_config import MonitorSettings
+        from fmnist_lib.config.loading import validate_settings
+        from fmnist_lib.config.monitor import MonitorSettings
 
         return validate_settings(self.resolved_config, "configuration", MonitorSettings)
 
@@ -178,7 +178,7 @@ class FashionMnistMonitor(FlowSpec):
 
     def resolve_config(self):
         """Return the configuration with the command line parameters put in."""
-        from fmnist_lib.errors import ConfigError
+        from fmnist_lib.common.errors import ConfigError
 
         given = {"batch": self.batch, "labels": self.labels, "label_column": self.label_column}
         resolved = self.config.to_dict() | {key: value for key, value in given.items() if value}
@@ -188,8 +188,8 @@ class FashionMnistMonitor(FlowSpec):
 
     def read_batch(self):
         """Read the images, and their labels if there are any."""
-        from fmnist_lib.data.batch import read_batch
-        from fmnist_lib.paths import resolve_path
+        from fmnist_lib.common.paths import resolve_path
+        from fmnist_lib.data.formats.batch import read_batch
 
         settings = self.settings
         labels = resolve_path(settings.labels) if settings.labels else None
@@ -203,21 +203,21 @@ class FashionMnistMonitor(FlowSpec):
 
     def tag_run(self):
         """Tag the run for users who list runs; `resume` keeps artifacts, but no tags."""
-        from lineage import monitor_tags
+        from runs import monitor_tags
 
         current.run.add_tags(monitor_tags(self))
 
     def announce(self):
         """Replace the signal file."""
+        from fmnist_lib.common.paths import resolve_path
         from fmnist_lib.monitor.signal import write_signal
-        from fmnist_lib.paths import resolve_path
 
         write_signal(resolve_path(self.settings.signal, PROJECT_ROOT), self.signal)
 
     def identity(self):
         """Return the identity of this run."""
-        from fmnist_lib.tracking.runs import RunIdentity
-        from fmnist_lib.tracking.source import git_commit
+        from fmnist_lib.registry.run_environment import git_commit
+        from fmnist_lib.registry.runs import RunIdentity
 
         return RunIdentity(
             flow=current.flow_name,

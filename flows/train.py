@@ -38,9 +38,9 @@ def parse_config(text: str) -> dict:
     """Check the configuration before anything runs."""
     from metaflow.exception import MetaflowException
 
-    from fmnist_lib.config import parse_settings, source_of
-    from fmnist_lib.errors import ConfigError
-    from fmnist_lib.preflight import check_before_start
+    from fmnist_lib.common.errors import ConfigError
+    from fmnist_lib.config.loading import parse_settings, source_of
+    from fmnist_lib.workflows.preflight import check_before_start
 
     try:
         settings = parse_settings(text, source_of(text, sys.argv))
@@ -70,7 +70,7 @@ class FashionMnistTrain(FlowSpec):
         "config",
         default=str(PROJECT_ROOT / "config" / "train.toml"),
         parser=parse_config,
-        help="TOML or JSON file; every key: python -m fmnist_lib.config",
+        help="TOML or JSON file; every key: python -m fmnist_lib.config.loading",
     )
     minutes = Parameter("minutes", type=float, default=None, help="Wall time of the search")
     seed = Parameter("seed", type=int, default=None, help="Seed of everything random")
@@ -98,7 +98,7 @@ class FashionMnistTrain(FlowSpec):
     def start(self):
         """Find, verify, audit and split the data."""
         from cards.data import data_card, rest_card
-        from lineage import find_challenge
+        from runs import find_challenge
 
         self.resolved_config = self.resolve_config()
         self.challenge = find_challenge(self.monitor, getattr(current, "trigger", None))
@@ -139,8 +139,8 @@ class FashionMnistTrain(FlowSpec):
         """Compute the features that candidates share, and divide the budget among them."""
         import time
 
-        from fmnist_lib.search.budget import patch_sizes, plan_budget
-        from fmnist_lib.search.job import prepare_columns
+        from fmnist_lib.search.execution.budget import patch_sizes, plan_budget
+        from fmnist_lib.search.execution.job import prepare_columns
 
         started = time.time()
         sizes = patch_sizes(self.settings.search)
@@ -156,8 +156,8 @@ class FashionMnistTrain(FlowSpec):
     def search(self):
         """Search one candidate and refit its best pipeline on all training images."""
         from cards.candidate import LiveCard, result_card
-        from fmnist_lib.search.job import make_job
-        from fmnist_lib.search.supervisor import supervise
+        from fmnist_lib.search.execution.job import make_job
+        from fmnist_lib.search.execution.supervisor import supervise
 
         job = make_job(
             self.settings, self.input, self.search_data(), self.budget, self.cache, current.run_id
@@ -185,7 +185,7 @@ class FashionMnistTrain(FlowSpec):
         from fmnist_lib.evaluation.leaderboard import leaderboard, pick_champion
         from fmnist_lib.evaluation.metrics import evaluate
         from fmnist_lib.evaluation.selection import corrected_accuracy
-        from fmnist_lib.search.champion import refit, with_ensembles
+        from fmnist_lib.search.execution.refit import refit, with_ensembles
 
         self.merge_artifacts(inputs, exclude=["result", "search_failure"])
         data = self.search_data()
@@ -287,7 +287,7 @@ class FashionMnistTrain(FlowSpec):
     def publish(self, inputs):
         """Write the bundle and the summary, track the run, register and promote the winner."""
         from cards.summary import summary_card
-        from fmnist_lib.publish import publish
+        from fmnist_lib.workflows.publish import publish
 
         # The same model may pickle differently in two processes, which is a conflict in a merge.
         self.champion, self.results = inputs.drift.champion, inputs.drift.results
@@ -329,13 +329,13 @@ class FashionMnistTrain(FlowSpec):
 
         Stored as plain values: a pickled model differs between processes.
         """
-        from fmnist_lib.config import validate_settings
+        from fmnist_lib.config.loading import validate_settings
 
         return validate_settings(self.resolved_config, "configuration")
 
     def resolve_config(self):
         """Return the configuration with the command line parameters put in."""
-        from fmnist_lib.config import override, validate_settings
+        from fmnist_lib.config.loading import override, validate_settings
 
         settings = override(
             validate_settings(self.config.to_dict(), "configuration"),
@@ -348,11 +348,11 @@ class FashionMnistTrain(FlowSpec):
 
     def read_data(self):
         """Read the images to train on, and those to test for drift."""
+        from fmnist_lib.common.paths import resolve_path
         from fmnist_lib.data.audit import audit
-        from fmnist_lib.data.batch import read_batch
         from fmnist_lib.data.dataset import load_dataset
-        from fmnist_lib.lineage import changes_since_champion
-        from fmnist_lib.paths import resolve_path
+        from fmnist_lib.data.formats.batch import read_batch
+        from fmnist_lib.workflows.data_changes import changes_since_champion
 
         if self.challenge:
             self.add_new_images()
@@ -374,9 +374,9 @@ class FashionMnistTrain(FlowSpec):
 
     def add_new_images(self):
         """Write the champion's images and the monitor's as the directory to train on."""
-        from fmnist_lib.config import override
-        from fmnist_lib.retraining import rows_to_use, write_directory
-        from lineage import challenge_data
+        from fmnist_lib.config.loading import override
+        from fmnist_lib.workflows.retrain import rows_to_use, write_directory
+        from runs import challenge_data
 
         data = challenge_data(self.challenge, self.settings.seed)
         directory = self.cache / "retraining" / current.run_id
@@ -388,7 +388,7 @@ class FashionMnistTrain(FlowSpec):
 
     def tag_run(self):
         """Tag the run for users who list runs; `resume` keeps artifacts, but no tags."""
-        from lineage import training_tags
+        from runs import training_tags
 
         current.run.add_tags(training_tags(self))
 
@@ -396,7 +396,7 @@ class FashionMnistTrain(FlowSpec):
         """Compare the new model with the champion it is to replace; None in an ordinary run."""
         if not self.challenge:
             return None
-        from lineage import compete
+        from runs import compete
 
         answers = self.test_probabilities.argmax(axis=1)
         return compete(self.challenge, self.dataset.test, answers, self.n_new_held_out)
@@ -404,19 +404,19 @@ class FashionMnistTrain(FlowSpec):
     @property
     def cache(self):
         """The directory of feature columns and studies."""
-        from fmnist_lib.paths import resolve_path
+        from fmnist_lib.common.paths import resolve_path
 
         return resolve_path(self.settings.search.cache, PROJECT_ROOT)
 
     def search_data(self):
         """Return the images that the search may use."""
-        from fmnist_lib.search.data import search_data
+        from fmnist_lib.search.recipes.search_data import search_data
 
         return search_data(self.dataset, self.settings.search.holdout_share, self.settings.seed)
 
     def result_of(self, branch):
         """Return a candidate's result, or a failed result with the reason."""
-        from fmnist_lib.search.champion import result_or_failure
+        from fmnist_lib.search.execution.refit import result_or_failure
 
         return result_or_failure(
             self.settings,
@@ -427,8 +427,8 @@ class FashionMnistTrain(FlowSpec):
 
     def identity(self):
         """Return the identity of this run."""
-        from fmnist_lib.tracking.runs import RunIdentity
-        from fmnist_lib.tracking.source import git_commit
+        from fmnist_lib.registry.run_environment import git_commit
+        from fmnist_lib.registry.runs import RunIdentity
 
         return RunIdentity(
             flow=current.flow_name,
@@ -441,7 +441,7 @@ class FashionMnistTrain(FlowSpec):
     def outcome(self):
         """Return all results of the run."""
         from cards.pages import card_pages
-        from fmnist_lib.publish import TrainingOutcome
+        from fmnist_lib.workflows.publish import TrainingOutcome
 
         return TrainingOutcome(
             settings=self.settings,

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import yaml
 
-from fmnist_lib.config import DataConfig
+from fmnist_lib.config.training import DataConfig
 from fmnist_lib.data.dataset import load_dataset
 from fmnist_lib.data.dvc import dvc_version, md5_of
 from fmnist_lib.data.files import FILES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
-from fmnist_lib.data.idx import write_idx
+from fmnist_lib.data.formats.idx import write_idx
 
 ROOT = Path(__file__).resolve().parents[1]
 POINTER = ROOT / "data" / "fashion-mnist.dvc"

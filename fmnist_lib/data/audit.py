@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmnist_lib.common.labels import N_CLASSES
 from fmnist_lib.data.duplicates import distinct, near_pairs
 from fmnist_lib.data.figures import class_balance, near_duplicates
-from fmnist_lib.labels import N_CLASSES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from fmnist_lib.config import AuditConfig
+    from fmnist_lib.common.plotting import Picture
+    from fmnist_lib.config.training import AuditConfig
     from fmnist_lib.data.dataset import Dataset, Split
     from fmnist_lib.data.duplicates import Indices, NearPairs
-    from fmnist_lib.plotting import Picture
 
 _TRAINING, _TEST = 0, 1
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmnist_lib.labels import CLASS_NAMES, N_CLASSES
+from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

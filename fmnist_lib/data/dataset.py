@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
 from fmnist_lib.data.dvc import dvc_version
 from fmnist_lib.data.files import MIRRORS, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
-from fmnist_lib.data.idx import read_pair
+from fmnist_lib.data.formats.idx import read_pair
 from fmnist_lib.data.sources import Source, find_source
 from fmnist_lib.data.synthetic import N_TEST, N_TRAIN, generate
 from fmnist_lib.data.version import DataVersion
-from fmnist_lib.errors import DataError
-from fmnist_lib.labels import CLASS_NAMES, N_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fmnist_lib.config import DataConfig
+    from fmnist_lib.config.training import DataConfig
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmnist_lib.labels import N_PIXELS
+from fmnist_lib.common.labels import N_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmnist_lib.labels import CLASS_NAMES, N_CLASSES
-from fmnist_lib.plotting import ALERT, PRIMARY, SECONDARY, new_figure, picture
+from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
+from fmnist_lib.common.plotting import ALERT, PRIMARY, SECONDARY, new_figure, picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fmnist_lib.common.plotting import Picture
     from fmnist_lib.data.audit import ExamplePair, SplitAudit
-    from fmnist_lib.plotting import Picture
 
 _PAIRS_PER_ROW = 4
 

@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fmnist_lib.data.idx import opened
-from fmnist_lib.errors import DataError
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.data.formats.idx import opened
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.natural_order import natural_key
 from fmnist_lib.data.files import FILES, has_official_content
-from fmnist_lib.errors import DataError
 from fmnist_lib.features.frames import few
-from fmnist_lib.natural_order import natural_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,17 +6,17 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.paths import resolve_path
 from fmnist_lib.data.download import download
 from fmnist_lib.data.files import FILES, MIRRORS, has_official_content, sha256_of
 from fmnist_lib.data.find_files import describe_missing, is_there, locate
-from fmnist_lib.errors import DataError
-from fmnist_lib.paths import resolve_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from fmnist_lib.config import DataConfig
+    from fmnist_lib.config.training import DataConfig
     from fmnist_lib.data.version import Origin
 
 logger = logging.getLogger(__name__)

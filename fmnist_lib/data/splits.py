@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmnist_lib.config import DEFAULT_CONFIG, PROJECT_ROOT, read_settings
+from fmnist_lib.common.errors import FmnistError
+from fmnist_lib.common.paths import path_argument
+from fmnist_lib.config.base import PROJECT_ROOT
+from fmnist_lib.config.loading import read_settings
+from fmnist_lib.config.training import DEFAULT_CONFIG
 from fmnist_lib.data.dataset import load_dataset
-from fmnist_lib.errors import FmnistError
-from fmnist_lib.paths import path_argument
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from fmnist_lib.config import Settings
+    from fmnist_lib.config.training import Settings
     from fmnist_lib.data.dataset import Dataset
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmnist_lib.labels import IMAGE_SHAPE, N_CLASSES
+from fmnist_lib.common.labels import IMAGE_SHAPE, N_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmnist_lib.statistics import Estimate, wilson
+from fmnist_lib.common.statistics import Estimate, wilson
 
 if TYPE_CHECKING:
     from fmnist_lib.drift.batch import Batch

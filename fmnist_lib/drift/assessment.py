@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmnist_lib.common.errors import DataError
 from fmnist_lib.drift.accuracy import AccuracyEstimate, estimate_accuracy, realised_accuracy
 from fmnist_lib.drift.calibration import calibrate
 from fmnist_lib.drift.columns import OUTPUT_COLUMNS
 from fmnist_lib.drift.evidence import Evidence, gather_evidence
 from fmnist_lib.drift.likeness import Likeness, rank_likeness
+from fmnist_lib.drift.out_of_distribution import least_like
 from fmnist_lib.drift.power import PowerRow, power_at, read_power
-from fmnist_lib.drift.two_sample import two_sample_test
-from fmnist_lib.drift.unlike import least_like
+from fmnist_lib.drift.two_sample.tests import two_sample_test
 from fmnist_lib.drift.verdict import Verdict, decide, too_few
-from fmnist_lib.errors import DataError
 
 if TYPE_CHECKING:
-    from fmnist_lib.config import DriftConfig, TestMethod
+    from fmnist_lib.common.statistics import Estimate
+    from fmnist_lib.config.drift import DriftConfig, TestMethod
     from fmnist_lib.drift.batch import Batch
     from fmnist_lib.drift.calibration import Calibration
     from fmnist_lib.drift.result import TestResult
-    from fmnist_lib.statistics import Estimate
 
 DEFAULT_TEST: TestMethod = "ks-default"
 DOMAIN_TEST: TestMethod = "domain-classifier"

@@ -7,9 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.labels import IMAGE_SHAPE, N_CLASSES
 from fmnist_lib.drift.columns import tested_columns
-from fmnist_lib.errors import DataError
-from fmnist_lib.labels import IMAGE_SHAPE, N_CLASSES
 
 
 @dataclass(frozen=True)

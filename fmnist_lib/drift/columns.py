@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fmnist_lib.labels import CLASS_NAMES
+from fmnist_lib.common.labels import CLASS_NAMES
 
 OUTPUT_COLUMNS = tuple(f"p({name})" for name in CLASS_NAMES)
 

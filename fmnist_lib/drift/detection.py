@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmnist_lib.drift.ks import ks_per_feature
-from fmnist_lib.drift.shifts import SHIFTS, apply_shift
-from fmnist_lib.statistics import Estimate, wilson
+from fmnist_lib.common.statistics import Estimate, wilson
+from fmnist_lib.drift.shifts.catalogue import SHIFTS, apply_shift
+from fmnist_lib.drift.two_sample.ks import ks_per_feature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from fmnist_lib.config import DriftConfig
+    from fmnist_lib.config.drift import DriftConfig
     from fmnist_lib.drift.batch import Batch
-    from fmnist_lib.drift.ks import KSResult
+    from fmnist_lib.drift.two_sample.ks import KSResult
 
 NO_SHIFT = "no shift"
 _EXAMPLES = 10

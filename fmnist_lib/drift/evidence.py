@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fmnist_lib.drift.harm import less_accurate, less_confident
+from fmnist_lib.drift.degradation import less_accurate, less_confident
 from fmnist_lib.drift.outliers import more_outliers
 
 if TYPE_CHECKING:
+    from fmnist_lib.common.statistics import Estimate
     from fmnist_lib.drift.accuracy import AccuracyEstimate
     from fmnist_lib.drift.batch import Batch
     from fmnist_lib.drift.calibration import Calibration
     from fmnist_lib.drift.result import TestResult
-    from fmnist_lib.statistics import Estimate
 
 
 @dataclass(frozen=True)

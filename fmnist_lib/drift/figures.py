@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmnist_lib.labels import N_CLASSES
-from fmnist_lib.plotting import ALERT, PRIMARY, SECONDARY, SEQUENTIAL, new_figure, picture
+from fmnist_lib.common.labels import N_CLASSES
+from fmnist_lib.common.plotting import ALERT, PRIMARY, SECONDARY, SEQUENTIAL, new_figure, picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fmnist_lib.common.plotting import Picture
     from fmnist_lib.drift.detection import DetectionRate
-    from fmnist_lib.drift.ks import KSResult
-    from fmnist_lib.plotting import Picture
+    from fmnist_lib.drift.two_sample.ks import KSResult
 
 _SHOWN_COLUMNS = 6
 

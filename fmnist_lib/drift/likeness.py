@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmnist_lib.labels import N_CLASSES
+from fmnist_lib.common.labels import N_CLASSES
 
 if TYPE_CHECKING:
     from fmnist_lib.drift.batch import Batch
@@ -112,7 +112,7 @@ def _class_mix_movement(reference: Batch, current: Batch, before: np.ndarray) ->
 
 def _simulated(sample: Batch, seed: int) -> list[tuple[str, str, np.ndarray]]:
     """Kind, example and features of every simulated shift."""
-    from fmnist_lib.drift.shifts import SHIFTS, apply_shift
+    from fmnist_lib.drift.shifts.catalogue import SHIFTS, apply_shift
     from fmnist_lib.features.named import named_features
 
     return [

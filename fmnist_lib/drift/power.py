@@ -6,7 +6,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from fmnist_lib.statistics import Estimate
+from fmnist_lib.common.statistics import Estimate
 
 #: Written by ``benchmarks/drift_power.py``.
 POWER_FILE = Path(__file__).with_name("power.csv")

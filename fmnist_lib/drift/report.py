@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from fmnist_lib.drift.columns import default_columns, tested_columns
 from fmnist_lib.drift.detection import DetectionRate, detection_rates
 from fmnist_lib.drift.figures import drift_pictures
-from fmnist_lib.drift.ks import KSResult, ks_per_feature
 from fmnist_lib.drift.power import PowerRow, power_at, read_power
+from fmnist_lib.drift.two_sample.ks import KSResult, ks_per_feature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy as np
 
-    from fmnist_lib.config import DriftConfig
+    from fmnist_lib.common.plotting import Picture
+    from fmnist_lib.config.drift import DriftConfig
     from fmnist_lib.drift.batch import Batch
-    from fmnist_lib.plotting import Picture
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ class TestResult:
     Attributes
     ----------
     method : str
-        As in `fmnist_lib.config.TestMethod`.
+        As in `fmnist_lib.config.drift.TestMethod`.
     columns : tuple of str
         Names of the tested columns.
     statistic : ndarray of shape (n_columns,)

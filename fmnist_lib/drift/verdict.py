@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from fmnist_lib.statistics import SMALLEST_P_VALUE
+from fmnist_lib.common.statistics import SMALLEST_P_VALUE
 
 if TYPE_CHECKING:
-    from fmnist_lib.config import VerdictConfig
+    from fmnist_lib.config.drift import VerdictConfig
     from fmnist_lib.drift.evidence import Evidence
 
 Verdict = Literal["insufficient_data", "ok", "watch", "retrain"]

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmnist_lib.common.labels import CLASS_NAMES
+from fmnist_lib.common.plotting import DIVERGING, Picture, new_figure, picture
 from fmnist_lib.features.named import FEATURES
-from fmnist_lib.labels import CLASS_NAMES
-from fmnist_lib.plotting import DIVERGING, Picture, new_figure, picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from fmnist_lib.labels import CLASS_NAMES, IMAGE_SHAPE, N_CLASSES
-from fmnist_lib.plotting import PRIMARY, SECONDARY, Picture, new_figure, picture
+from fmnist_lib.common.labels import CLASS_NAMES, IMAGE_SHAPE, N_CLASSES
+from fmnist_lib.common.plotting import PRIMARY, SECONDARY, Picture, new_figure, picture
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
 from fmnist_lib.eda.embedding import embed
 from fmnist_lib.eda.feature_figures import correlations_picture, distributions_picture
 from fmnist_lib.eda.figures import (
@@ -20,18 +22,16 @@ from fmnist_lib.eda.figures import (
 from fmnist_lib.eda.sampling import correlation_ratio, discriminative_features, stratified_rows
 from fmnist_lib.eda.summary import class_counts, describe_findings, feature_summary
 from fmnist_lib.eda.sweetviz_report import sweetviz_report
-from fmnist_lib.errors import DataError
 from fmnist_lib.features.images import as_images
 from fmnist_lib.features.named import named_features
-from fmnist_lib.labels import CLASS_NAMES, N_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pandas as pd
 
-    from fmnist_lib.config import EdaConfig
-    from fmnist_lib.plotting import Picture
+    from fmnist_lib.common.plotting import Picture
+    from fmnist_lib.config.training import EdaConfig
 
 #: Features shown as violins: two rows of three stay readable.
 _DRAWN_FEATURES = 6

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmnist_lib.labels import CLASS_NAMES, N_CLASSES
-from fmnist_lib.plotting import ALERT, PRIMARY, SECONDARY, SEQUENTIAL, new_figure, picture
+from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
+from fmnist_lib.common.plotting import ALERT, PRIMARY, SECONDARY, SEQUENTIAL, new_figure, picture
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fmnist_lib.common.plotting import Picture
     from fmnist_lib.evaluation.metrics import Evaluation
-    from fmnist_lib.plotting import Picture
 
 _EXAMPLES = 8
 

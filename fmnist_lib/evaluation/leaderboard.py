@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fmnist_lib.errors import SearchError
-from fmnist_lib.statistics import mcnemar
+from fmnist_lib.common.errors import SearchError
+from fmnist_lib.common.statistics import mcnemar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from fmnist_lib.statistics import Estimate
+    from fmnist_lib.common.statistics import Estimate
 
 
 #: p-value below which an ensemble counts as better than the best single candidate.

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmnist_lib.errors import DataError
-from fmnist_lib.labels import CLASS_NAMES, N_CLASSES
-from fmnist_lib.statistics import Estimate, wilson
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
+from fmnist_lib.common.statistics import Estimate, wilson
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fmnist_lib.config import EvaluationConfig
+    from fmnist_lib.config.training import EvaluationConfig
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmnist_lib.statistics import Estimate
+from fmnist_lib.common.statistics import Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmnist_lib.labels import IMAGE_SHAPE, N_PIXELS
+from fmnist_lib.common.labels import IMAGE_SHAPE, N_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from fmnist_lib.common.labels import IMAGE_SHAPE, N_CLASSES, N_PIXELS
 from fmnist_lib.explain.affine import AffineMap, front_and_classifier, probe_affine
 from fmnist_lib.explain.uncompiled import uncompiled_shap
-from fmnist_lib.labels import IMAGE_SHAPE, N_CLASSES, N_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmnist_lib.errors import DataError
-from fmnist_lib.labels import IMAGE_SHAPE, N_PIXELS
-from fmnist_lib.statistics import Estimate
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.labels import IMAGE_SHAPE, N_PIXELS
+from fmnist_lib.common.statistics import Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmnist_lib.errors import DataError
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.labels import N_CLASSES
 from fmnist_lib.explain.attribution import attribute, mean_image, values_of_class
 from fmnist_lib.explain.deletion import deletion_test
 from fmnist_lib.explain.figures import explanation_pictures
 from fmnist_lib.explain.result import Explanation
 from fmnist_lib.explain.selection import select_images
-from fmnist_lib.labels import N_CLASSES
 
 if TYPE_CHECKING:
-    from fmnist_lib.config import ExplainConfig
+    from fmnist_lib.config.training import ExplainConfig
 
 #: Images scored to find correct and wrong predictions; more would only cost time.
 _POOL_ROWS = 2000

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmnist_lib.explain.attribution import values_of_class
-from fmnist_lib.labels import CLASS_NAMES, N_CLASSES
-from fmnist_lib.plotting import (
+from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
+from fmnist_lib.common.plotting import (
     ALERT,
     DIVERGING,
     SECONDARY,
@@ -16,10 +15,11 @@ from fmnist_lib.plotting import (
     new_figure,
     picture,
 )
+from fmnist_lib.explain.attribution import values_of_class
 
 if TYPE_CHECKING:
+    from fmnist_lib.common.plotting import Picture
     from fmnist_lib.explain.result import Explanation
-    from fmnist_lib.plotting import Picture
 
 _MAX_IMAGES_PER_CLASS = 3
 _MAX_MISTAKES = 6

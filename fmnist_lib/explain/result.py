@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
+    from fmnist_lib.common.plotting import Picture
     from fmnist_lib.explain.attribution import ExplainerName, OutputName
     from fmnist_lib.explain.deletion import DeletionTest
-    from fmnist_lib.plotting import Picture
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fmnist_lib.labels import N_CLASSES
+from fmnist_lib.common.labels import N_CLASSES
 
 
 def select_images(

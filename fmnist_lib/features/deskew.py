@@ -7,9 +7,9 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from fmnist_lib.common.labels import IMAGE_SHAPE, N_PIXELS
 from fmnist_lib.features.chunks import in_chunks
 from fmnist_lib.features.images import as_images
-from fmnist_lib.labels import IMAGE_SHAPE, N_PIXELS
 
 #: Images per chunk: with smaller chunks the threads contend for the GIL.
 _CHUNK = 256

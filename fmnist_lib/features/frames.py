@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from fmnist_lib.errors import DataError
-from fmnist_lib.labels import IMAGE_SHAPE, N_PIXELS
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.labels import IMAGE_SHAPE, N_PIXELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,10 +7,10 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from fmnist_lib.common.labels import IMAGE_SHAPE
 from fmnist_lib.features.chunks import in_chunks
 from fmnist_lib.features.images import as_images
 from fmnist_lib.features.pooling import triangular_pooling
-from fmnist_lib.labels import IMAGE_SHAPE
 
 #: Images per chunk: larger chunks exceed the CPU cache, and with smaller ones the threads contend
 #: for the GIL.

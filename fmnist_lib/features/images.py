@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from fmnist_lib.errors import DataError
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.labels import IMAGE_SHAPE, N_PIXELS
 from fmnist_lib.features.frames import frame_images
-from fmnist_lib.labels import IMAGE_SHAPE, N_PIXELS
 
 
 def as_images(X: Any) -> np.ndarray:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from fmnist_lib.common.labels import IMAGE_SHAPE, N_PIXELS
 from fmnist_lib.features.images import as_images
-from fmnist_lib.labels import IMAGE_SHAPE, N_PIXELS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,10 +10,10 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from fmnist_lib.common.labels import IMAGE_SHAPE
 from fmnist_lib.features.chunks import in_chunks
 from fmnist_lib.features.images import as_images
 from fmnist_lib.features.pooling import triangular_pooling
-from fmnist_lib.labels import IMAGE_SHAPE
 
 #: Images per chunk: larger chunks exceed the L2 cache.
 _CHUNK = 8

@@ -7,8 +7,8 @@ from typing import Any, Literal, Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from fmnist_lib.common.labels import IMAGE_SHAPE, N_PIXELS
 from fmnist_lib.features.images import as_images
-from fmnist_lib.labels import IMAGE_SHAPE, N_PIXELS
 
 
 class Pixels(TransformerMixin, BaseEstimator):

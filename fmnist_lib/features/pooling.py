@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from fmnist_lib.labels import IMAGE_SHAPE
+from fmnist_lib.common.labels import IMAGE_SHAPE
 
 
 @cache

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmnist_lib.plotting import ALERT, PRIMARY, SECONDARY, new_figure, picture
+from fmnist_lib.common.plotting import ALERT, PRIMARY, SECONDARY, new_figure, picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fmnist_lib.common.plotting import Picture
     from fmnist_lib.monitor.signal import Signal
-    from fmnist_lib.plotting import Picture
 
 COLOURS = {
     "insufficient_data": SECONDARY,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fmnist_lib.statistics import Estimate
+    from fmnist_lib.common.statistics import Estimate
 
 #: Incremented when a field changes its meaning or is removed.
 VERSION = 1

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from fmnist_lib.paths import path_argument
+from fmnist_lib.common.paths import path_argument
 from fmnist_lib.release.archive import BundleError, sha256_of, unpack, verify
 from fmnist_lib.release.reproduce import other_files
 

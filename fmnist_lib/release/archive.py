@@ -16,7 +16,7 @@ import zipfile
 import zlib
 from typing import IO, TYPE_CHECKING, Any
 
-from fmnist_lib.errors import FmnistError
+from fmnist_lib.common.errors import FmnistError
 from fmnist_lib.release.reproduce import MANIFEST, SEAL, different_files, manifest_problems
 
 if TYPE_CHECKING:

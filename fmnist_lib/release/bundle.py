@@ -16,11 +16,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmnist_lib.errors import FmnistError
-from fmnist_lib.paths import resolve_path
+from fmnist_lib.common.errors import FmnistError
+from fmnist_lib.common.paths import resolve_path
 from fmnist_lib.release.archive import seal
+from fmnist_lib.release.packed_source import project_files
 from fmnist_lib.release.reproduce import MANIFEST, SEAL
-from fmnist_lib.release.source import project_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from fmnist_lib.config import ReleaseConfig, Settings
+    from fmnist_lib.config.release import ReleaseConfig
+    from fmnist_lib.config.training import Settings
     from fmnist_lib.data.version import DataVersion
 
 REPRODUCE = Path(__file__).with_name("reproduce.py")
@@ -57,7 +58,7 @@ class BundleContents:
         "train", "validation" and "test"; uint8 arrays of shapes (n, 28, 28) and (n,).
     data_version : DataVersion
     model_directory : Path
-        The winner, as `fmnist_lib.persistence.stored_model.save_model` wrote it.
+        The winner, as `fmnist_lib.model_files.stored_model.save_model` wrote it.
     settings : Settings
         Resolved.
     leaderboard : DataFrame

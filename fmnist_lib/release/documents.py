@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmnist_lib.labels import CLASS_NAMES, N_CLASSES
+from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
 from fmnist_lib.release.summary import render
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from fmnist_lib.persistence.stored_model import SavedModel
+    from fmnist_lib.model_files.stored_model import SavedModel
     from fmnist_lib.release.summary import RunSummary
 
 

@@ -185,7 +185,7 @@ def copy_source(directory: Path, target: Path) -> Path:
 def load_champion(directory: Path, source: Path) -> Any:
     """Load the fitted pipeline; its own transformers come from the bundled source."""
     sys.path.insert(0, str(source))
-    from fmnist_lib.persistence.stored_model import load_model
+    from fmnist_lib.model_files.stored_model import load_model
 
     # A user who runs this file already trusts the bundle.
     return load_model(directory / "model", allow_cloudpickle=True, max_mb=float("inf")).pipeline
@@ -213,7 +213,7 @@ def load_data(directory: Path, data_dir: str | None) -> dict[str, tuple[Any, Any
             )
             for name, place in places.items()
         }
-    from fmnist_lib.config import override, validate_settings
+    from fmnist_lib.config.loading import override, validate_settings
     from fmnist_lib.data.dataset import load_dataset
 
     content = json.loads((directory / "config.json").read_text(encoding="utf-8"))

@@ -10,15 +10,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fmnist_lib.labels import CLASS_NAMES
+from fmnist_lib.common.labels import CLASS_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
+    from fmnist_lib.common.plotting import Picture
     from fmnist_lib.data.version import DataVersion
-    from fmnist_lib.plotting import Picture
     from fmnist_lib.release.bundle import BundleInfo
 
 #: What fits on the page; the rest is in ``leaderboard.csv`` and on the cards.

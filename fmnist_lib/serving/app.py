@@ -11,7 +11,7 @@ import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from fmnist_lib.errors import DataError
+from fmnist_lib.common.errors import DataError
 from fmnist_lib.serving.content_type import CSV, ContentTypeError, content_type
 from fmnist_lib.serving.csv_body import with_names
 from fmnist_lib.serving.mlflow_model import signature
@@ -20,7 +20,7 @@ from fmnist_lib.serving.pyfunc import ServedModel
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
-    from fmnist_lib.persistence.stored_model import LoadedModel
+    from fmnist_lib.model_files.stored_model import LoadedModel
 
     Message = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[Message]]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 
-from fmnist_lib.errors import DataError
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.labels import N_PIXELS
 from fmnist_lib.features.frames import is_index, is_numbered
-from fmnist_lib.labels import N_PIXELS
 
 _NUMBERS = ",".join(str(number) for number in range(N_PIXELS))
 

@@ -9,14 +9,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fmnist_lib.errors import ModelError
-from fmnist_lib.persistence.stored_model import WITHIN_MLFLOW
+from fmnist_lib.common.errors import ModelError
+from fmnist_lib.model_files.stored_model import WITHIN_MLFLOW
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from fmnist_lib.persistence.stored_model import SavedModel
+    from fmnist_lib.model_files.stored_model import SavedModel
 
 PACKAGE = Path(__file__).resolve().parents[1]
 LOADER = "fmnist_lib.serving.pyfunc"
@@ -33,7 +33,7 @@ def write_mlflow_model(
     Parameters
     ----------
     model : SavedModel
-        As `fmnist_lib.persistence.stored_model.save_model` wrote it.
+        As `fmnist_lib.model_files.stored_model.save_model` wrote it.
     pipeline : estimator
         The same model, to find the libraries it needs.
     images : ndarray of uint8, shape (n, 28, 28)

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmnist_lib.errors import DataError, FmnistError
+from fmnist_lib.common.errors import DataError, FmnistError
 from fmnist_lib.features.images import as_images
-from fmnist_lib.persistence.predictor import predictions
-from fmnist_lib.persistence.stored_model import load_model
+from fmnist_lib.model_files.predictor import predictions
+from fmnist_lib.model_files.stored_model import load_model
 from fmnist_lib.serving.request_table import as_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fmnist_lib.persistence.stored_model import LoadedModel
+    from fmnist_lib.model_files.stored_model import LoadedModel
 
 #: Most images per request: a few seconds of work.
 MAX_IMAGES = 5000
@@ -38,7 +38,7 @@ class ServedModel:
         self.model = model
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002 (MLflow's signature)
-        """Predict images; see `fmnist_lib.persistence.predictor.predictions`.
+        """Predict images; see `fmnist_lib.model_files.predictor.predictions`.
 
         Raises
         ------
@@ -81,7 +81,7 @@ def request_images(model_input: Any) -> np.ndarray:
     if np.ndim(table) and not 0 < len(table) <= MAX_IMAGES:
         raise DataError(
             f"images: expected 1 to {MAX_IMAGES} in one request, got {len(table)}. "
-            "Send more in several requests, or use python -m fmnist_lib.predict."
+            "Send more in several requests, or use python -m fmnist_lib.workflows.predict."
         )
     return as_images(table)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmnist_lib.errors import DataError
+from fmnist_lib.common.errors import DataError
 from fmnist_lib.features.frames import id_column, is_index, label_column_of
 
 if TYPE_CHECKING:

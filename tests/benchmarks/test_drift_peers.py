@@ -74,7 +74,7 @@ def test_the_same_batches_are_drawn_every_time(benchmark, labels, names, draw):
 
 
 def test_the_own_alarms_are_those_of_the_library(benchmark, draw):
-    from fmnist_lib.drift.ks import ks_per_feature
+    from fmnist_lib.drift.two_sample.ks import ks_per_feature
 
     columns = np.random.default_rng(1).normal(size=(N_HELD, 3)).round(1)
     reference, batches = draw.references[0], draw.batches[:3]

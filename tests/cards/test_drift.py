@@ -10,14 +10,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from cards.drift import drift_card
-from fmnist_lib.config import DriftConfig
+from fmnist_lib.common.statistics import Estimate
+from fmnist_lib.config.drift import DriftConfig
 from fmnist_lib.data.version import DataVersion
 from fmnist_lib.drift.batch import Batch, halves
 from fmnist_lib.drift.power import PowerRow
 from fmnist_lib.drift.report import detect_drift
-from fmnist_lib.drift.shifts import apply_shift
+from fmnist_lib.drift.shifts.catalogue import apply_shift
 from fmnist_lib.features.pixels import Pixels
-from fmnist_lib.statistics import Estimate
 
 CONFIG = DriftConfig(
     batch_rows=100, repeats=3, shift_rows=200, shifts=("rotation", "class_knockout")

@@ -18,14 +18,14 @@ from cards.escape import code, paragraphs, text
 from cards.failure import failure
 from cards.gates import gates_section
 from cards.monitor import champion_card, retraining_card
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.plotting import new_figure, picture
 from fmnist_lib.data.version import DataVersion
-from fmnist_lib.errors import DataError
 from fmnist_lib.monitor.challenge import Champion
 from fmnist_lib.monitor.signal import Retraining
-from fmnist_lib.plotting import new_figure, picture
-from fmnist_lib.search.result import CandidateResult
-from fmnist_lib.tracking.gates import GateResult
-from fmnist_lib.tracking.promotion import PromotionDecision
+from fmnist_lib.registry.gates import GateResult
+from fmnist_lib.registry.promotion import PromotionDecision
+from fmnist_lib.search.execution.result import CandidateResult
 
 OFFICIAL = DataVersion("official", "somewhere", "ab" * 32, {})
 RUN = "document.title='executed'"

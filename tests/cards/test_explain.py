@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from cards.explain import explain_card
-from fmnist_lib.config import ExplainConfig
+from fmnist_lib.config.training import ExplainConfig
 from fmnist_lib.data.version import DataVersion
 from fmnist_lib.explain.deletion import deletion_test
 from fmnist_lib.explain.explainer import explain

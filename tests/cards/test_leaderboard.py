@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 
 from cards.leaderboard import leaderboard_card
-from fmnist_lib.config import EvaluationConfig
+from fmnist_lib.common.statistics import wilson
+from fmnist_lib.config.training import EvaluationConfig
 from fmnist_lib.data.version import DataVersion
 from fmnist_lib.evaluation.figures import evaluation_pictures
 from fmnist_lib.evaluation.leaderboard import leaderboard
 from fmnist_lib.evaluation.metrics import evaluate
-from fmnist_lib.search.budget import Spent
-from fmnist_lib.search.result import CandidateResult
-from fmnist_lib.statistics import wilson
+from fmnist_lib.search.execution.budget import Spent
+from fmnist_lib.search.execution.result import CandidateResult
 
 
 def entry(identifier, right, **values):

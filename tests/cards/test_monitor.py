@@ -7,7 +7,8 @@ import pytest
 from metaflow.cards import Image, Markdown, Table
 
 from cards.monitor import champion_card, monitor_card, retraining_card
-from fmnist_lib.config import DriftConfig, VerdictConfig
+from fmnist_lib.common.statistics import wilson
+from fmnist_lib.config.drift import DriftConfig, VerdictConfig
 from fmnist_lib.data.version import DataVersion
 from fmnist_lib.drift.assessment import assess_batch
 from fmnist_lib.drift.batch import Batch
@@ -15,8 +16,7 @@ from fmnist_lib.drift.power import PowerRow
 from fmnist_lib.monitor.challenge import Champion
 from fmnist_lib.monitor.figures import gallery
 from fmnist_lib.monitor.signal import Retraining, Signal
-from fmnist_lib.retraining import contest
-from fmnist_lib.statistics import wilson
+from fmnist_lib.workflows.retrain import contest
 
 VERSION = DataVersion("official", "somewhere", "ab" * 32, {})
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fmnist_lib.data.files import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
-from fmnist_lib.data.idx import write_idx
+from fmnist_lib.data.formats.idx import write_idx
 from fmnist_lib.data.synthetic import generate
 
 

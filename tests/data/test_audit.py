@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fmnist_lib.config import AuditConfig
+from fmnist_lib.config.training import AuditConfig
 from fmnist_lib.data import duplicates
 from fmnist_lib.data.audit import audit
 from fmnist_lib.data.dataset import Dataset, Split

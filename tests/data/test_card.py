@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cards.data import data_card
-from fmnist_lib.config import AuditConfig, DataConfig
+from fmnist_lib.config.training import AuditConfig, DataConfig
 from fmnist_lib.data.audit import audit
 from fmnist_lib.data.dataset import load_dataset
 from fmnist_lib.data.version import DataVersion

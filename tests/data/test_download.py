@@ -8,10 +8,10 @@ import threading
 
 import pytest
 
+from fmnist_lib.common.errors import DataError
 from fmnist_lib.data import download as module
 from fmnist_lib.data.download import download
 from fmnist_lib.data.files import FILES, TEST_LABELS, OfficialFile
-from fmnist_lib.errors import DataError
 
 NAME = "tiny-idx3-ubyte.gz"
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from fmnist_lib.config import DriftConfig
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.config.drift import DriftConfig
 from fmnist_lib.drift.assessment import assess_batch
 from fmnist_lib.drift.batch import Batch, halves
-from fmnist_lib.drift.shifts import apply_shift
-from fmnist_lib.errors import DataError
+from fmnist_lib.drift.shifts.catalogue import apply_shift
 
 CONFIG = DriftConfig(tests=("chi2-classes",), domain_rows=600)
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from fmnist_lib.common.errors import DataError
 from fmnist_lib.drift.batch import Batch, halves
-from fmnist_lib.errors import DataError
 
 
 def test_halves_hold_every_image_once_with_its_own_outputs(test_images):

@@ -3,7 +3,7 @@ import pytest
 
 from fmnist_lib.drift.batch import Batch
 from fmnist_lib.drift.likeness import movement, rank_likeness
-from fmnist_lib.drift.shifts import simulate
+from fmnist_lib.drift.shifts.catalogue import simulate
 
 N_OUTPUTS = 10
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fmnist_lib.config import DriftConfig
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.config.drift import DriftConfig
 from fmnist_lib.drift.batch import Batch
 from fmnist_lib.drift.report import detect_drift
-from fmnist_lib.drift.shifts import apply_shift
-from fmnist_lib.errors import DataError
+from fmnist_lib.drift.shifts.catalogue import apply_shift
 from fmnist_lib.features.named import FEATURES
 
 CONFIG = DriftConfig(

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from fmnist_lib.config import VerdictConfig
+from fmnist_lib.config.drift import VerdictConfig
 from fmnist_lib.drift.evidence import Evidence
 from fmnist_lib.drift.verdict import decide, retrain_alpha, watch_alpha
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fmnist_lib.config import EdaConfig
+from fmnist_lib.config.training import EdaConfig
 from fmnist_lib.eda.report import explore
 
 

@@ -7,8 +7,8 @@ import struct
 import numpy as np
 import pytest
 
+from fmnist_lib.common.errors import DataError
 from fmnist_lib.eda.report import explore
-from fmnist_lib.errors import DataError
 from fmnist_lib.features.named import FEATURES
 
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fmnist_lib.errors import SearchError
+from fmnist_lib.common.errors import SearchError
+from fmnist_lib.common.statistics import wilson
 from fmnist_lib.evaluation.leaderboard import leaderboard, pick_champion
-from fmnist_lib.search.result import CandidateResult
-from fmnist_lib.statistics import wilson
+from fmnist_lib.search.execution.result import CandidateResult
 
 
 def finished(identifier, right, engine="optuna", log_loss=0.3, model_mb=1.0):

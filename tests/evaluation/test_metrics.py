@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from fmnist_lib.config import EvaluationConfig
-from fmnist_lib.errors import DataError
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.statistics import mcnemar, wilson
+from fmnist_lib.config.training import EvaluationConfig
 from fmnist_lib.evaluation.metrics import evaluate, expected_calibration_error
-from fmnist_lib.statistics import mcnemar, wilson
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fmnist_lib.errors import DataError
+from fmnist_lib.common.errors import DataError
 from fmnist_lib.explain.attribution import attribute, mean_image, values_of_class
 from fmnist_lib.explain.deletion import FRACTIONS, deletion_test
 

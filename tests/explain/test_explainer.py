@@ -6,8 +6,8 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from fmnist_lib.config import ExplainConfig
-from fmnist_lib.errors import DataError
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.config.training import ExplainConfig
 from fmnist_lib.explain.explainer import explain
 
 CONFIG = ExplainConfig(images_per_class=2, background_rows=50, evaluations=100)

@@ -13,8 +13,8 @@ import pytest
 from sklearn.base import clone
 from sklearn.utils import estimator_checks
 
+from fmnist_lib.common.errors import DataError
 from fmnist_lib.data.synthetic import generate
-from fmnist_lib.errors import DataError
 from fmnist_lib.features.block import FeatureBlock
 from fmnist_lib.features.chunks import THREADS
 from fmnist_lib.features.deskew import Deskew

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmnist_lib.errors import DataError
+from fmnist_lib.common.errors import DataError
 from fmnist_lib.features.frames import few, frame_images, id_column, label_column_of, pixel_columns
 
 NAMES = [f"pixel{number}" for number in range(1, 785)]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fmnist_lib.errors import DataError
+from fmnist_lib.common.errors import DataError
 from fmnist_lib.features.images import as_images
 
 

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from fmnist_lib.errors import DataError
+from fmnist_lib.common.errors import DataError
 from fmnist_lib.features.named import FEATURES, NamedFeatures, named_features
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fmnist_lib.paths import sqlite_address
+from fmnist_lib.common.paths import sqlite_address
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 QUICK = PROJECT_ROOT / "config" / "quick.toml"

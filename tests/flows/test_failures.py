@@ -18,7 +18,7 @@ LABELS = "t10k-labels-idx1-ubyte.gz"
 @pytest.fixture
 def small_data(tmp_path, test_images, test_labels):
     """A valid directory of other data in the four-file format."""
-    from fmnist_lib.data.idx import write_idx
+    from fmnist_lib.data.formats.idx import write_idx
 
     directory = tmp_path / "small"
     directory.mkdir()

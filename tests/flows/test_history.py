@@ -46,7 +46,7 @@ if __name__ == "__main__":
 READ = """
 import json, sys
 sys.path[:0] = [{flows!r}]
-from lineage import earlier_signals
+from runs import earlier_signals
 signals, unreadable = earlier_signals({limit})
 print(json.dumps([[one.reason for one in signals], unreadable]))
 """

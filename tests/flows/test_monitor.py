@@ -85,7 +85,7 @@ def test_a_quiet_batch_is_ok_and_leaves_its_signal_everywhere(
     assert signal.champion == f"FashionMnistTrain/{finished.id}"
     assert {"verdict:ok", f"champion:FashionMnistTrain/{finished.id}"} <= quiet.tags
 
-    from fmnist_lib.tracking.store import client
+    from fmnist_lib.registry.store import client
 
     tracked = client(monitor.tracking_uri).get_run(quiet["assess"].task.data.mlflow_run_id)
     assert tracked.data.tags["verdict"] == "ok"

@@ -56,7 +56,7 @@ def test_a_run_that_is_ended_then_fails_is_resumed_from_its_last_attempt(
     wait_for_task(process, "search")
     time.sleep(3)  # by then the candidate's own process has started, in its own session
     everything = psutil.Process(process.pid).children(recursive=True)
-    assert any("fmnist_lib.search.worker" in one.cmdline() for one in everything)
+    assert any("fmnist_lib.search.execution.worker" in one.cmdline() for one in everything)
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=15) == 128 + signal.SIGTERM
     assert not alive(everything)

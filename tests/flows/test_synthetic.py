@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from flows.runs import find_champion
 from metaflow.cards import get_cards
 
-from flows.lineage import find_champion
-from fmnist_lib.config import TrackingConfig
-from fmnist_lib.errors import DataError
-from fmnist_lib.paths import sqlite_address
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.paths import sqlite_address
+from fmnist_lib.config.release import TrackingConfig
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +52,7 @@ def test_without_data_every_report_says_synthetic(
     assert report.drifted
     assert report.n_current == 500
 
-    from fmnist_lib.tracking.store import client
+    from fmnist_lib.registry.store import client
 
     mlflow = client(sqlite_address(tmp_path / "mlflow.db"))
     model = mlflow.get_registered_model("fashion-mnist")

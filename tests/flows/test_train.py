@@ -135,8 +135,8 @@ def test_the_reference_is_held_out_and_apart_from_the_batch(finished):
 
 
 def test_metaflow_and_mlflow_lead_to_each_other(finished, project):
-    from fmnist_lib.tracking.registry import load_champion
-    from fmnist_lib.tracking.store import client
+    from fmnist_lib.registry.store import client
+    from fmnist_lib.registry.versions import load_champion
 
     data = finished["publish"].task.data
     assert f"mlflow:{data.mlflow_run_id}" in finished.tags

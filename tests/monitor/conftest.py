@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from fmnist_lib.common.statistics import Estimate
 from fmnist_lib.monitor.signal import Signal
-from fmnist_lib.statistics import Estimate
 
 
 @pytest.fixture

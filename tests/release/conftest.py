@@ -10,11 +10,13 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from fmnist_lib.config import DEFAULT_CONFIG, PROJECT_ROOT, read_settings
+from fmnist_lib.common.plotting import new_figure, picture
+from fmnist_lib.config.base import PROJECT_ROOT
+from fmnist_lib.config.loading import read_settings
+from fmnist_lib.config.training import DEFAULT_CONFIG
 from fmnist_lib.data.version import DataVersion
 from fmnist_lib.features.pixels import Pixels
-from fmnist_lib.persistence.stored_model import save_model
-from fmnist_lib.plotting import new_figure, picture
+from fmnist_lib.model_files.stored_model import save_model
 from fmnist_lib.release.bundle import BundleContents
 from fmnist_lib.release.summary import RunSummary
 

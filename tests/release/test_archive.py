@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from fmnist_lib.config import PROJECT_ROOT
+from fmnist_lib.config.base import PROJECT_ROOT
 from fmnist_lib.release.__main__ import main
 from fmnist_lib.release.archive import BundleError, seal, unpack, verify
 from fmnist_lib.release.bundle import write_bundle

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fmnist_lib.config import ReleaseConfig
+from fmnist_lib.config.release import ReleaseConfig
 from fmnist_lib.release.bundle import ReleaseError, bundle_path, write_bundle
 
 
@@ -53,7 +53,7 @@ def test_an_unpacked_bundle_reproduces_its_predictions(unpacked, contents):
 
 
 @pytest.mark.parametrize(
-    "name", ["data/train-images.npy", "model/model.skops", "source/fmnist_lib/labels.py"]
+    "name", ["data/train-images.npy", "model/model.skops", "source/fmnist_lib/common/labels.py"]
 )
 def test_one_changed_byte_is_found_and_named(unpacked, name):
     content = bytearray((unpacked / name).read_bytes())

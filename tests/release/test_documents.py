@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmnist_lib.labels import CLASS_NAMES
+from fmnist_lib.common.labels import CLASS_NAMES
 from fmnist_lib.release.documents import DocumentFacts, render_documents
 
 MITCHELL = [

@@ -22,7 +22,7 @@ HARMLESS = [
     "model/notes.md",
     "model/.DS_Store",
     "source/.venv/lib/python3.11/site-packages/numpy/__init__.py",
-    "source/mlruns/1/models/m-1/artifacts/code/fmnist_lib/labels.py",
+    "source/mlruns/1/models/m-1/artifacts/code/fmnist_lib/common/labels.py",
     "source/fmnist_lib/__pycache__/labels.cpython-311.pyc",
     "environment/lib/python3.11/site-packages/json.py",
     "my notes/json.py",

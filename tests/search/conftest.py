@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from fmnist_lib.search.data import SearchData
+from fmnist_lib.search.recipes.search_data import SearchData
 
 
 @pytest.fixture(scope="session")

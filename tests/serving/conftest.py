@@ -18,8 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from fmnist_lib.features.pixels import Pixels
-from fmnist_lib.persistence.reference import HeldOutReference
-from fmnist_lib.persistence.stored_model import save_model
+from fmnist_lib.model_files.reference import HeldOutReference
+from fmnist_lib.model_files.stored_model import save_model
 from fmnist_lib.serving.mlflow_model import write_mlflow_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,7 +66,7 @@ def _stop(process):
 
 @pytest.fixture(scope="session")
 def server(model_directory):
-    process, address = _start("fmnist_lib.serve", "--model", str(model_directory))
+    process, address = _start("fmnist_lib.workflows.serve", "--model", str(model_directory))
     yield address
     assert process.poll() is None, "the server died"
     _stop(process)

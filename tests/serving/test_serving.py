@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import requests
 
-from fmnist_lib.persistence.predictor import predictions
-from fmnist_lib.persistence.stored_model import load_model
+from fmnist_lib.model_files.predictor import predictions
+from fmnist_lib.model_files.stored_model import load_model
 
 JSON = {"Content-Type": "application/json"}
 IMAGE = np.zeros((28, 28), dtype=int).tolist()

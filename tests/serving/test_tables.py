@@ -13,10 +13,10 @@ import pyarrow as pa
 import pytest
 import requests
 
-from fmnist_lib.errors import DataError
+from fmnist_lib.common.errors import DataError
 from fmnist_lib.features.pixels import Pixels
-from fmnist_lib.persistence.predictor import predictions
-from fmnist_lib.persistence.stored_model import load_model
+from fmnist_lib.model_files.predictor import predictions
+from fmnist_lib.model_files.stored_model import load_model
 from fmnist_lib.serving.pyfunc import request_images
 
 NAMES = [f"pixel{number}" for number in range(1, 785)]

@@ -1,0 +1,342 @@
+"""Find related runs through the Client API: champion, monitor, retraining."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from metaflow import Flow, Run, namespace
+from metaflow.exception import MetaflowException
+
+from fmnist_lib.common.errors import DataError, TrackingError
+from fmnist_lib.common.paths import resolve_path
+from fmnist_lib.monitor.challenge import Challenge, Champion
+from fmnist_lib.monitor.signal import Retraining, Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy as np
+
+    from fmnist_lib.config.monitor import RetrainConfig
+    from fmnist_lib.config.release import TrackingConfig
+    from fmnist_lib.data.dataset import Split
+    from fmnist_lib.workflows.retrain import Contest, RetrainingData
+
+logger = logging.getLogger(__name__)
+
+TRAINING, MONITOR = "FashionMnistTrain", "FashionMnistMonitor"
+
+
+def find_champion(
+    wanted: str | None, tracking: TrackingConfig, root: Path, environment_uri: str | None
+) -> Champion:
+    """Find the training run whose champion is in use.
+
+    In order: the run asked for, the one behind the alias ``champion`` in MLflow, the latest that
+    was promoted, the latest that succeeded and was no challenger. Never one on synthetic images
+    unless it is named.
+
+    Raises
+    ------
+    DataError
+        There is none.
+    """
+    namespace(None)
+    if wanted is not None:
+        run_id = wanted.removeprefix(f"{TRAINING}/")
+        if _facts(run_id) is None:
+            raise DataError(
+                f"--run: expected a training run that succeeded, got '{wanted}'. Name another, or "
+                "leave it out for the champion."
+            )
+        return Champion(f"{TRAINING}/{run_id}", None, "named by --run")
+    champion = _behind_alias(tracking, root, environment_uri) or _latest()
+    if champion is None:
+        raise DataError(
+            "no champion yet: expected a training run on Fashion-MNIST that succeeded, found "
+            "none. Start one: python flows/train.py run"
+        )
+    return champion
+
+
+def champion_of(champion: Champion, artifact: str) -> Any:
+    """Return an artifact that belongs to a champion: ``champion``, ``reference``, ``dataset``."""
+    namespace(None)
+    return Run(champion.run)["select"].task[artifact].data
+
+
+def earlier_signals(limit: int) -> tuple[list[Signal], int]:
+    """Return the signals of earlier runs of the monitor, the oldest first.
+
+    A run whose signal can't be read is left out with a warning, and counted: the history is
+    optional.
+
+    Parameters
+    ----------
+    limit : int
+        Most signals to return, of the most recent runs.
+
+    Returns
+    -------
+    tuple of list of Signal and int
+        The signals, and the number of runs that could not be read.
+    """
+    namespace(None)
+    signals: list[Signal] = []
+    unreadable = 0
+    runs = _runs(MONITOR)
+    while len(signals) < limit:
+        try:
+            run = next(runs, None)
+            if run is None:
+                break
+            signal = _last_signal(run)
+        except Exception as error:  # noqa: BLE001 (whatever damaged or foreign data raise)
+            logger.warning("An earlier run of the monitor can't be read: %r", error)
+            unreadable += 1
+            continue
+        signals += [signal] if signal else []
+    return signals[::-1], unreadable
+
+
+def find_challenge(monitor_run: str | None, trigger: Any) -> Challenge | None:
+    """Return the monitor's request for retraining that a training run serves, if any.
+
+    Parameters
+    ----------
+    monitor_run : str or None
+        Named on the command line.
+    trigger : metaflow.events.Trigger or None
+        The event that started a deployed run.
+
+    Raises
+    ------
+    DataError
+        There is no such run of the monitor, or it has no verdict.
+    """
+    namespace(None)
+    triggered_by = trigger.run if trigger else None
+    if monitor_run is None and triggered_by is None:
+        return None
+    pathspec = f"{MONITOR}/{monitor_run.split('/')[-1] if monitor_run else triggered_by.id}"
+    try:
+        data = Run(pathspec)["assess"].task.data
+        signal, champion, settings = data.signal, data.champion_run, data.resolved_config
+    except (KeyError, AttributeError, MetaflowException):
+        raise DataError(
+            f"{pathspec}: expected a run of the monitor with a verdict, found none. "
+            "Start one: python flows/monitor.py run --batch FILE"
+        ) from None
+    obstacle = _obstacle(data, champion)
+    if triggered_by is not None and "retrain" in {step.id for step in triggered_by}:
+        obstacle = "the monitor has started a training run itself"
+    return Challenge(
+        monitor_run=pathspec,
+        champion=champion,
+        needed=not obstacle,
+        reason=obstacle or signal.reason,
+        holdout_share=settings["retrain"]["holdout_share"],
+        alpha=settings["retrain"]["alpha"],
+    )
+
+
+def retrain(
+    challenge: Challenge, root: Path, config: RetrainConfig
+) -> tuple[Retraining, Contest | None]:
+    """Start the training flow on old and new images, and return its outcome.
+
+    A no-op for a challenge that is not needed.
+    """
+    from metaflow import Runner
+
+    if not challenge.needed:
+        return Retraining(None, promoted=False, reason=challenge.reason), None
+    options = {} if config.minutes is None else {"minutes": config.minutes}
+    flow = str(root / "flows" / "train.py")
+    with Runner(
+        flow, pylint=False, config=[("config", str(resolve_path(config.config, root)))]
+    ) as runner:
+        result = runner.run(monitor=challenge.monitor_run, **options)
+    run = result.run
+    if result.status != "successful":
+        step = next(iter(run)).id
+        reason = f"the training run failed, see python flows/train.py logs {run.id}/{step}"
+        return Retraining(run.pathspec, promoted=False, reason=reason), None
+    data = run["publish"].task.data
+    reason = data.contest.reason
+    if data.contest.better and not data.promoted:
+        reason += f"; but refused: {data.promotion.reason}"
+    return Retraining(run.pathspec, data.promoted, reason), data.contest
+
+
+def challenge_data(challenge: Challenge, seed: int) -> RetrainingData:
+    """Return the champion's images and the monitor's new ones, split again."""
+    from fmnist_lib.workflows.retrain import combine
+
+    new = Run(challenge.monitor_run)["assess"].task["labelled_batch"].data
+    old = champion_of(challenge.champion, "dataset")
+    return combine(old, new, challenge.holdout_share, seed)
+
+
+def compete(challenge: Challenge, test: Split, answers: np.ndarray, n_new: int) -> Contest:
+    """Compare a challenger's predictions on its test images with the champion's."""
+    from fmnist_lib.workflows.retrain import contest
+
+    champion = champion_of(challenge.champion, "champion")
+    return contest(test.labels, champion.predict(test.images), answers, n_new, challenge.alpha)
+
+
+def training_tags(flow: Any) -> list[str]:
+    """Return the tags of a training run, from the artifacts that exist.
+
+    Tags are for people who list runs. The code never reads them: a resumed run has none until its
+    last step, and any user can change them.
+    """
+    version, challenge = getattr(flow, "data_version", None), getattr(flow, "challenge", None)
+    mlflow_run = getattr(flow, "mlflow_run_id", None)
+    tags = [f"data:{version.origin}"] if version else []
+    tags += [f"monitor:{challenge.monitor_run}"] if challenge else []
+    tags += ["challenger"] if challenge and challenge.needed else []
+    tags += [f"mlflow:{mlflow_run}"] if mlflow_run else []
+    return tags + (["promoted"] if getattr(flow, "promoted", False) else [])
+
+
+def monitor_tags(flow: Any) -> list[str]:
+    """Return the tags of a run of the monitor; see `training_tags`."""
+    retraining = flow.signal.retraining
+    tags = [f"verdict:{flow.signal.verdict}", f"champion:{flow.champion_run.run}"]
+    return tags + ([f"training:{retraining.run}"] if retraining and retraining.run else [])
+
+
+def _last_signal(run: Run) -> Signal | None:
+    """Return the signal of the last step with a readable one; only that includes a retraining.
+
+    None for a run without a signal; otherwise the error of the first step is raised.
+    """
+    problem = None
+    for step in ("end", "assess"):
+        try:
+            signal = _signal(run, step)
+        except Exception as error:  # noqa: BLE001 (an earlier step may be readable)
+            problem = problem or error
+            continue
+        if signal is not None:
+            return signal
+    if problem:
+        raise problem
+    return None
+
+
+def _signal(run: Run, step: str) -> Signal | None:
+    """Return the signal of a step; None when the run did not reach it."""
+    try:
+        task = run[step].task
+        artifact = task["signal"] if task else None
+    except KeyError:
+        return None
+    if artifact is None:
+        return None
+    signal = artifact.data
+    missing = [one.name for one in fields(Signal) if not hasattr(signal, one.name)]
+    if missing:
+        raise DataError(f"{artifact.pathspec}: expected a signal, got one without {missing[0]}.")
+    return signal
+
+
+def _obstacle(data: Any, champion: Champion) -> str:
+    """Return why a verdict is no reason to train; empty when it is."""
+    if not data.signal.retrain:
+        return f"the monitor says {data.signal.verdict}"
+    if data.labelled_batch is None:
+        return "the monitor says retrain, but its batch has no labels to learn from"
+    if champion_of(champion, "data_version").origin == "synthetic":
+        return "the champion was trained on synthetic images"
+    return ""
+
+
+def _behind_alias(
+    tracking: TrackingConfig, root: Path, environment_uri: str | None
+) -> Champion | None:
+    from fmnist_lib.registry.champion import version_behind_alias
+
+    try:
+        version = version_behind_alias(tracking, root, environment_uri)
+    except TrackingError as error:
+        logger.warning("The champion is searched among the runs. %s", error)
+        return None
+    if version is None or version.flow != TRAINING or version.run_id is None:
+        return None
+    facts = _facts(version.run_id)
+    if facts is None or facts.origin == "synthetic":
+        logger.warning(
+            "%s has the alias champion, but its run %s/%s is not usable here (absent, unfinished "
+            "or on synthetic images). The champion is searched among the runs.",
+            version.uri,
+            TRAINING,
+            version.run_id,
+        )
+        return None
+    return Champion(facts.run, version.uri, f"alias champion, {version.uri}")
+
+
+def _latest() -> Champion | None:
+    """Return the latest run that was promoted; if none was, the latest that succeeded."""
+    latest = None
+    for run in _readable(_runs(TRAINING)):
+        facts = _facts(run.id)
+        if facts is None or facts.origin == "synthetic":
+            continue
+        if facts.promoted:
+            return Champion(facts.run, None, "latest training run that was promoted")
+        if latest is None and not facts.is_challenger:
+            latest = Champion(facts.run, None, "latest training run that succeeded")
+    return latest
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """Facts about a training run, from its artifacts."""
+
+    run: str
+    origin: str
+    promoted: bool
+    is_challenger: bool
+
+
+def _facts(run_id: str) -> _Facts | None:
+    """Return the facts of a run that succeeded and has its model and the reference, else None."""
+    try:
+        run = Run(f"{TRAINING}/{run_id}")
+        if not run.successful:
+            return None
+        artifacts = {artifact.id for artifact in run["select"].task}
+        data = run["end"].task.data
+        facts = _Facts(
+            run=run.pathspec,
+            origin=data.data_version.origin,
+            promoted=data.promoted,
+            is_challenger=data.challenge is not None,
+        )
+    except Exception as error:  # noqa: BLE001 (old or damaged artifacts may raise anything)
+        logger.info("%s/%s is no champion: %s", TRAINING, run_id, error)
+        return None
+    return facts if {"champion", "reference"} <= artifacts else None
+
+
+def _runs(flow: str) -> Iterator[Run]:
+    """Yield the runs of a flow, the newest first; none when it never ran here."""
+    try:
+        yield from Flow(flow)
+    except MetaflowException:
+        return
+
+
+def _readable(runs: Iterator[Run]) -> Iterator[Run]:
+    """Runs up to the first whose metadata are damaged: Metaflow lists none after it."""
+    try:
+        yield from runs
+    except Exception as error:  # noqa: BLE001 (whatever damaged metadata raise)
+        logger.warning("Not every run can be listed: %r", error)

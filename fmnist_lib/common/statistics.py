@@ -1,0 +1,115 @@
+"""Interval estimates and paired tests shared by all reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fmnist_lib.common.errors import DataError
+
+#: Smaller p-values are shown as below this value.
+SMALLEST_P_VALUE = 1e-4
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its confidence interval.
+
+    Attributes
+    ----------
+    value, low, high : float
+        Point estimate and the ends of the interval.
+    confidence : float in (0, 1)
+    """
+
+    value: float
+    low: float
+    high: float
+    confidence: float = 0.95
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+def wilson(successes: int, trials: int, confidence: float = 0.95) -> Estimate:
+    """Wilson score interval of a proportion.
+
+    Parameters
+    ----------
+    successes, trials : int
+        ``0 <= successes <= trials`` and ``trials > 0``.
+    confidence : float in (0, 1), default=0.95
+
+    References
+    ----------
+    Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927.
+
+    Examples
+    --------
+    >>> str(wilson(9_000, 10_000))
+    '0.9000 [0.8940, 0.9057]'
+    """
+    from scipy.stats import binomtest
+
+    interval = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    return Estimate(successes / trials, float(interval.low), float(interval.high), confidence)
+
+
+@dataclass(frozen=True)
+class PairedComparison:
+    """Comparison of two models on the same images.
+
+    Attributes
+    ----------
+    only_first, only_second : int
+        Images that only the first or only the second model classified correctly.
+    difference : float
+        Accuracy of the first minus accuracy of the second.
+    p_value : float
+        Of the null hypothesis that both are equally accurate, two-sided.
+    """
+
+    only_first: int
+    only_second: int
+    difference: float
+    p_value: float
+
+
+def mcnemar(first_correct: np.ndarray, second_correct: np.ndarray) -> PairedComparison:
+    """Exact McNemar test of two models' predictions on the same images.
+
+    Parameters
+    ----------
+    first_correct, second_correct : ndarray of bool, shape (n,)
+
+    Raises
+    ------
+    DataError
+        The shapes differ.
+
+    References
+    ----------
+    McNemar, "Note on the sampling error of the difference between correlated proportions or
+    percentages", Psychometrika 1947.
+
+    Examples
+    --------
+    >>> first = np.array([True] * 90 + [False] * 10)
+    >>> second = np.array([True] * 80 + [False] * 20)
+    >>> mcnemar(first, second).p_value < 0.01
+    True
+    """
+    from scipy.stats import binomtest
+
+    if first_correct.shape != second_correct.shape:
+        raise DataError(
+            "paired comparison: expected predictions on the same images, got "
+            f"{first_correct.shape} and {second_correct.shape}. Score both on the same images."
+        )
+    only_first = int(np.sum(first_correct & ~second_correct))
+    only_second = int(np.sum(second_correct & ~first_correct))
+    discordant = only_first + only_second
+    p_value = binomtest(only_first, discordant).pvalue if discordant else 1.0
+    difference = (only_first - only_second) / len(first_correct)
+    return PairedComparison(only_first, only_second, difference, float(p_value))

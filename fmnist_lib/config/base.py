@@ -1,0 +1,20 @@
+"""Base class of every table in the configuration files, and types that several of them share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+#: TOML and JSON have lists but no tuples; all other fields are strict about types.
+List = Field(strict=False)
+
+
+class Section(BaseModel):
+    """A table of the configuration file."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")

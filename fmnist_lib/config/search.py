@@ -1,0 +1,142 @@
+"""Settings of the search, and its candidates."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from fmnist_lib.config.base import List, Section, Share
+
+CandidateId = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=30)]
+
+
+class Candidate(Section):
+    """Fields common to all candidates that are searched."""
+
+    id: CandidateId
+    share: Annotated[float, Field(gt=0)] = Field(
+        default=1.0, description="Share of the search time, relative to the other candidates."
+    )
+
+
+ModelFamily = Literal["logistic", "kernel", "boosting", "trees", "neural"]
+FeatureSet = Literal["pixels", "gradients", "patches", "pixels+gradients", "patches+gradients"]
+
+
+class OptunaCandidate(Candidate):
+    """A study over preprocessing and the hyper-parameters of one or more model families."""
+
+    engine: Literal["optuna"]
+    families: Annotated[tuple[ModelFamily, ...], List, Field(min_length=1)]
+    features: Annotated[tuple[FeatureSet, ...], List, Field(min_length=1)] = (
+        "patches",
+        "gradients",
+        "patches+gradients",
+    )
+    explore: bool = Field(
+        default=False,
+        description="Try other patch dictionaries and histograms than the precomputed ones.",
+    )
+    compact: bool = Field(
+        default=False,
+        description="Only small, fast models: few components, few landmarks of a kernel.",
+    )
+    rows: Annotated[int, Field(ge=300)] | None = Field(
+        default=None,
+        description="Training images for a trial that is not pruned; absent: all but the held-out "
+        "ones.",
+    )
+    trials: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="Stop after this many trials; absent: when the time is up. Only a search "
+        "stopped by its trials is reproducible.",
+    )
+
+
+class TpotCandidate(Candidate):
+    """A genetic search over whole pipelines on reduced features and a sub-sample."""
+
+    engine: Literal["tpot"]
+    rows: Annotated[int, Field(ge=300)] = 4000
+    components: Annotated[int, Field(ge=4, le=600)] = 200
+    population: Annotated[int, Field(ge=2)] = 8
+    generations: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Stop after this many generations; absent: when the time is up."
+    )
+
+
+class BaselineCandidate(Candidate):
+    """A baseline for the leaderboard; never selected as winner."""
+
+    engine: Literal["baseline"]
+    strategy: Literal["majority", "logistic"]
+
+
+class EnsembleCandidate(Section):
+    """A weighted vote of the other candidates, selected after their search."""
+
+    id: CandidateId
+    engine: Literal["ensemble"]
+    votes: Annotated[int, Field(ge=2, le=100)] = 20
+
+
+AnyCandidate = Annotated[
+    OptunaCandidate | TpotCandidate | BaselineCandidate | EnsembleCandidate,
+    Field(discriminator="engine"),
+]
+
+
+class SearchConfig(Section):
+    """The candidates and the wall-clock budget they share."""
+
+    minutes: Annotated[float, Field(gt=0, le=24 * 60)] = Field(
+        default=8.0, description="Budget: wall minutes for the search and all refits."
+    )
+    workers: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        default=None, description="Candidates searched in parallel; absent: one per core."
+    )
+    holdout_share: Share = Field(
+        default=0.2,
+        description="Share of the training images held out to score trials. The search does not "
+        "use the validation images.",
+    )
+    memory_gib: Annotated[float, Field(ge=0.1, le=1024)] | None = Field(
+        default=4.0,
+        description="Memory limit of a kernel, GiB; above it landmarks are used instead of all "
+        "images. Absent: half of the free memory.",
+    )
+    max_model_mb: Annotated[float, Field(gt=0)] = Field(
+        default=150.0, description="A larger model is not selected as winner if there is another."
+    )
+    max_ms_per_image: Annotated[float, Field(gt=0)] = Field(
+        default=6.0,
+        description="A slower model (measured on one core, in a batch of 1,000) is not selected as "
+        "winner if there is another.",
+    )
+    warm_start: bool = Field(
+        default=True,
+        description="Enqueue the best trials of earlier studies of the same data first. Not used "
+        "in searches limited by trials.",
+    )
+    cache: Annotated[str, Field(min_length=1)] = Field(
+        default=".cache",
+        description="Directory that caches feature columns and studies across runs; relative to "
+        "the project. Deleting it only costs time.",
+    )
+    candidates: Annotated[tuple[AnyCandidate, ...], List, Field(min_length=1)]
+
+    def candidate(self, identifier: str) -> AnyCandidate:
+        """Return the candidate with this id."""
+        (found,) = (one for one in self.candidates if one.id == identifier)
+        return found
+
+    @model_validator(mode="after")
+    def _check_candidates(self) -> SearchConfig:
+        ids = [candidate.id for candidate in self.candidates]
+        repeated = sorted({i for i in ids if ids.count(i) > 1})
+        if repeated:
+            raise ValueError(f"candidate ids must be unique, got {', '.join(repeated)} twice")
+        if all(candidate.engine in {"baseline", "ensemble"} for candidate in self.candidates):
+            raise ValueError("at least one candidate must be of the engine 'optuna' or 'tpot'")
+        return self

@@ -1,0 +1,95 @@
+"""The configuration of a training run: strict, frozen models of ``config/train.toml``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from fmnist_lib.config.base import PROJECT_ROOT, Section, Share
+from fmnist_lib.config.drift import DriftConfig
+from fmnist_lib.config.release import GatesConfig, ReleaseConfig, TrackingConfig
+from fmnist_lib.config.search import SearchConfig
+
+DEFAULT_CONFIG = PROJECT_ROOT / "config" / "train.toml"
+
+
+class AuditConfig(Section):
+    """Settings of the data audit."""
+
+    near_duplicate_distance: Annotated[float, Field(ge=0, le=255)] = Field(
+        default=8.0,
+        description="Two images are near-duplicates if the root-mean-square difference of their "
+        "pixels, on the 0-255 scale, is at most this.",
+    )
+    examples: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=8, description="Pairs shown on the card."
+    )
+
+
+class DataConfig(Section):
+    """Source and split of the images."""
+
+    directory: str | None = Field(
+        default=None,
+        description="Directory with the four files; absent: the default sources in order. In every "
+        "path here `~` is the home directory; environment variables are not expanded.",
+    )
+    rows: Annotated[int, Field(ge=500)] | None = Field(
+        default=None,
+        description="Training images to use, stratified; absent: all. The test set stays whole.",
+    )
+    validation_share: Share = Field(
+        default=1 / 6, description="Share of the training images held out to compare candidates."
+    )
+    synthetic_fallback: bool = Field(
+        default=True,
+        description="Use generated images, with a warning, if no default source is available.",
+    )
+    audit: AuditConfig = AuditConfig()
+
+
+class EdaConfig(Section):
+    """Sample sizes of the exploration."""
+
+    sweetviz_rows: Annotated[int, Field(ge=100)] = 4000
+    sweetviz_features: Annotated[int, Field(ge=2, le=23)] = Field(
+        default=12,
+        description="Most discriminative features for the Sweetviz report; about 0.5 s each.",
+    )
+    embedding_rows: Annotated[int, Field(ge=100)] = 3000
+    images_per_class: Annotated[int, Field(ge=1, le=20)] = 8
+
+
+class EvaluationConfig(Section):
+    """Intervals and examples of the final report."""
+
+    confidence: Share = 0.95
+    bootstrap_samples: Annotated[int, Field(ge=100)] = 1000
+    confused_pairs: Annotated[int, Field(ge=1, le=45)] = 5
+
+
+class ExplainConfig(Section):
+    """Number of images that SHAP explains, and its cost."""
+
+    images_per_class: Annotated[int, Field(ge=1)] = 3
+    background_rows: Annotated[int, Field(ge=10)] = 100
+    evaluations: Annotated[int, Field(ge=100)] = Field(
+        default=600,
+        description="Model evaluations per image for sampling explainers; exact ones ignore it.",
+    )
+
+
+class Settings(Section):
+    """Settings of a training run."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    data: DataConfig = DataConfig()
+    eda: EdaConfig = EdaConfig()
+    search: SearchConfig
+    evaluation: EvaluationConfig = EvaluationConfig()
+    explain: ExplainConfig = ExplainConfig()
+    drift: DriftConfig = DriftConfig()
+    tracking: TrackingConfig = TrackingConfig()
+    gates: GatesConfig = GatesConfig()
+    release: ReleaseConfig = ReleaseConfig()

@@ -1,0 +1,362 @@
+"""Save and load a fitted model as a directory: pipeline, held-out reference, manifest.
+
+The pipeline is a skops file of listed types; cloudpickle, which can run arbitrary code when
+loaded, must be allowed explicitly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from fmnist_lib.common.errors import ModelError
+from fmnist_lib.model_files.reference import HeldOutReference
+from fmnist_lib.model_files.skops_file import MAX_MB, read_skops, write_skops
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MANIFEST, REFERENCE = "model.json", "reference.npz"
+#: Path of the files within an MLflow model.
+WITHIN_MLFLOW = Path("data") / "champion"
+FILES = {"skops": "model.skops", "cloudpickle": "model.pkl"}
+_SOURCE = Path(__file__).resolve().parents[2]
+_CHECK_TIMEOUT_SECONDS = 600
+_ANOTHER = "Take the model from a run or a bundle you trust."
+
+ModelFormat = Literal["skops", "cloudpickle"]
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A model on disk.
+
+    Attributes
+    ----------
+    directory : Path
+        Directory of the files, or of the MLflow model that contains them.
+    file : Path
+        The serialised pipeline.
+    format : {"skops", "cloudpickle"}
+        cloudpickle can run arbitrary code when loaded; skops only constructs listed types.
+    fallback_reason : str or None
+        Why skops could not be used.
+    size_bytes : int
+        Size of ``file``.
+    sha256 : str
+        Of ``file``.
+    """
+
+    directory: Path
+    file: Path
+    format: ModelFormat
+    fallback_reason: str | None
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A model from disk.
+
+    Attributes
+    ----------
+    pipeline : estimator
+        Fitted; takes uint8 images of shape (n, 28, 28) or (n, 784).
+    reference : HeldOutReference or None
+        Calibration and thresholds from held-out images.
+    sha256 : str
+        Of the serialised pipeline.
+    """
+
+    pipeline: Any
+    reference: HeldOutReference | None
+    sha256: str
+
+
+def save_model(
+    pipeline: Any,
+    images: NDArray[np.uint8],
+    directory: Path,
+    reference: HeldOutReference | None = None,
+    *,
+    allow_cloudpickle: bool = False,
+    max_mb: float = MAX_MB,
+) -> SavedModel:
+    """Write a fitted pipeline, and check its predictions in a new process.
+
+    Parameters
+    ----------
+    pipeline : estimator
+        Fitted; accepts uint8 images of shape (n, 28, 28).
+    images : ndarray of shape (n, 28, 28), dtype uint8
+        A new process must predict them bit for bit like a pickled copy in this process.
+    directory : Path
+        Created if missing.
+    reference : HeldOutReference, optional
+        Stored beside the pipeline.
+    allow_cloudpickle : bool, default=False
+        Fall back to cloudpickle if skops fails.
+    max_mb : float
+        Maximum size of the file in megabytes (10**6 bytes).
+
+    Raises
+    ------
+    ModelError
+        skops fails and cloudpickle is not allowed or fails too; the file is too large; the
+        predictions of the copy differ.
+
+    References
+    ----------
+    https://skops.readthedocs.io/en/stable/persistence.html
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    if reference is not None:
+        reference.save(directory / REFERENCE)
+    reason = _write_skops(pipeline, images, directory, max_mb)
+    if reason is None:
+        return _saved(directory, "skops", None)
+    if not allow_cloudpickle:
+        raise ModelError(
+            f"winner: expected a pipeline that skops can write, but {reason}. It stays in "
+            "Metaflow's artifacts. To publish such models with cloudpickle, which can run any "
+            "code when loaded, set release.allow_cloudpickle = true and run again."
+        )
+    _write_cloudpickle(pipeline, images, directory, reason, max_mb)
+    return _saved(directory, "cloudpickle", reason)
+
+
+def load_model(
+    directory: Path,
+    *,
+    allow_cloudpickle: bool = False,
+    max_mb: float = MAX_MB,
+    sha256: str | None = None,
+) -> LoadedModel:
+    """Load a model after checking its files.
+
+    Parameters
+    ----------
+    directory : Path
+        As `save_model` wrote it, or an MLflow model that holds such a directory.
+    allow_cloudpickle : bool, default=False
+        Load a model in this format, which can run arbitrary code.
+    max_mb : float
+        Limit of the unpacked size in megabytes (10**6 bytes).
+    sha256 : str, optional
+        Expected hash of the serialised pipeline, from a source other than the directory.
+
+    Raises
+    ------
+    ModelError
+        A file is missing, changed, too large or of an unexpected type; the message names it.
+        Nothing has been loaded.
+    """
+    directory = _files_of(directory)
+    manifest = _manifest(directory)
+    for name, expected in manifest["files"].items():
+        _check_file(directory / name, expected, max_mb)
+    file = directory / FILES[manifest["format"]]
+    found = manifest["files"][file.name]["sha256"]
+    if sha256 is not None and found != sha256:
+        raise ModelError(
+            f"{file.name}: expected the registered model, SHA-256 {sha256[:12]}..., got "
+            f"{found[:12]}.... {_ANOTHER}"
+        )
+    if manifest["format"] == "skops":
+        pipeline = read_skops(file, max_mb)
+    else:
+        pipeline = _read_cloudpickle(file, manifest, allow=allow_cloudpickle)
+    stored = directory / REFERENCE
+    reference = HeldOutReference.load(stored) if REFERENCE in manifest["files"] else None
+    return LoadedModel(pipeline, reference, found)
+
+
+def _write_skops(
+    pipeline: Any, images: NDArray[np.uint8], directory: Path, max_mb: float
+) -> str | None:
+    """Write and check the skops file; return the reason if it cannot be used, else None."""
+    file = directory / FILES["skops"]
+    try:
+        untrusted = write_skops(pipeline, file)
+        if untrusted:
+            return f"it holds types outside our list: {', '.join(untrusted)}"
+        _check_size(file, max_mb)
+        _write_manifest(directory, "skops", None)
+        difference = _difference(pipeline, images, directory, allow=False)
+    except ModelError as error:
+        difference = str(error).rstrip(".")
+    if difference is not None:
+        file.unlink(missing_ok=True)
+    return difference
+
+
+def _write_cloudpickle(
+    pipeline: Any, images: NDArray[np.uint8], directory: Path, reason: str, max_mb: float
+) -> None:
+    import cloudpickle
+
+    file = directory / FILES["cloudpickle"]
+    try:
+        file.write_bytes(cloudpickle.dumps(pipeline))
+    except Exception as error:
+        # Types of the pipeline may raise any exception.
+        raise ModelError(
+            f"winner: expected a pipeline that cloudpickle can write, got: {error}. "
+            "Define its steps at the top level of a module, then run again."
+        ) from error
+    _check_size(file, max_mb)
+    _write_manifest(directory, "cloudpickle", reason)
+    difference = _difference(pipeline, images, directory, allow=True)
+    if difference is not None:
+        raise ModelError(f"winner: {difference}. It stays in Metaflow's artifacts.")
+
+
+def _check_size(file: Path, max_mb: float) -> None:
+    size = file.stat().st_size
+    if size > max_mb * 1e6:
+        raise ModelError(
+            f"{file.name}: expected at most {max_mb:g} MB, got {size / 1e6:.0f}. Raise "
+            "release.max_model_mb, or bound the search by search.max_model_mb"
+        )
+
+
+def _difference(
+    pipeline: Any, images: NDArray[np.uint8], directory: Path, *, allow: bool
+) -> str | None:
+    """Return how predictions of a new process differ; None if bit for bit equal.
+
+    The fitted pipeline itself cannot be compared with: pickling makes views contiguous, BLAS then
+    rounds the last bit differently, and a tree may take another branch.
+    """
+    try:
+        copy = pickle.loads(pickle.dumps(pipeline))  # noqa: S301 (our own bytes)
+    except Exception as error:  # noqa: BLE001 (types of the pipeline may raise anything)
+        return f"it cannot be pickled: {error}"
+    expected = np.asarray(copy.predict_proba(images))
+    with tempfile.TemporaryDirectory() as name:
+        inputs, outputs = Path(name) / "images.npy", Path(name) / "probabilities.npy"
+        np.save(inputs, images)
+        command = [sys.executable, "-m", "fmnist_lib.model_files.roundtrip_check", str(directory)]
+        command += [str(inputs), str(outputs), *(["--allow-cloudpickle"] if allow else [])]
+        path = os.pathsep.join([str(_SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])])
+        done = subprocess.run(  # noqa: S603 (our own module)
+            command,
+            env=os.environ | {"PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            timeout=_CHECK_TIMEOUT_SECONDS,
+            check=False,
+        )
+        if done.returncode:
+            last = done.stderr.strip().rpartition("\n")[2]
+            return f"a new process cannot load its copy: {last}"
+        found = np.load(outputs, allow_pickle=False)
+    if expected.dtype == found.dtype and np.array_equal(expected, found):
+        return None
+    n_different = int(np.any(expected != found, axis=1).sum())
+    return f"predictions of its copy differ on {n_different} of {len(images)} images"
+
+
+def _write_manifest(directory: Path, model_format: ModelFormat, reason: str | None) -> None:
+    names = [FILES[model_format], *([REFERENCE] if (directory / REFERENCE).exists() else [])]
+    manifest = {
+        "format": model_format,
+        "fallback_reason": reason,
+        "input": "uint8 images, shape (n, 28, 28) or (n, 784), values 0 to 255",
+        "files": {
+            name: {
+                "bytes": (directory / name).stat().st_size,
+                "sha256": sha256_of(directory / name),
+            }
+            for name in names
+        },
+    }
+    text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
+    (directory / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def _saved(directory: Path, model_format: ModelFormat, reason: str | None) -> SavedModel:
+    file = directory / FILES[model_format]
+    return SavedModel(directory, file, model_format, reason, file.stat().st_size, sha256_of(file))
+
+
+def _files_of(directory: Path) -> Path:
+    for candidate in (directory, directory / WITHIN_MLFLOW):
+        if (candidate / MANIFEST).is_file():
+            return candidate
+    raise ModelError(
+        f"{directory}: expected a model directory with {MANIFEST}, found none. {_ANOTHER}"
+    )
+
+
+def _manifest(directory: Path) -> dict[str, Any]:
+    """Return the manifest if it names exactly the files that a model has."""
+    try:
+        manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+        expected = {FILES[manifest["format"]]}
+        is_valid = expected <= set(manifest["files"]) <= expected | {REFERENCE} and all(
+            isinstance(one["bytes"], int) and isinstance(one["sha256"], str)
+            for one in manifest["files"].values()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelError(
+            f"{MANIFEST}: expected the manifest of a model, got an unreadable one "
+            f"({type(error).__name__}: {error}). {_ANOTHER}"
+        ) from None
+    if not is_valid:
+        raise ModelError(
+            f"{MANIFEST}: expected the files {', '.join(sorted(expected))} and {REFERENCE}, got "
+            f"{', '.join(map(str, manifest['files']))}. {_ANOTHER}"
+        )
+    return dict(manifest)
+
+
+def _check_file(file: Path, expected: dict[str, Any], max_mb: float) -> None:
+    if not file.is_file():
+        raise ModelError(f"{file.name}: expected it beside {MANIFEST}, found nothing. {_ANOTHER}")
+    size = file.stat().st_size
+    if size > max_mb * 1e6:
+        raise ModelError(
+            f"{file.name}: expected at most {max_mb:g} MB, got {size / 1e6:.0f}. If you trust it, "
+            "raise the limit (release.max_model_mb, or --max-model-mb)."
+        )
+    if size != expected["bytes"] or sha256_of(file) != expected["sha256"]:
+        raise ModelError(
+            f"{file.name}: expected the file that {MANIFEST} describes, got one that was changed. "
+            f"Nothing was loaded. {_ANOTHER}"
+        )
+
+
+def _read_cloudpickle(file: Path, manifest: dict[str, Any], *, allow: bool) -> Any:
+    if not allow:
+        raise ModelError(
+            f"{file.name}: expected a skops file, got a pickle, which can run any code when "
+            f"loaded (why: {manifest.get('fallback_reason')}). If you trust its author, allow "
+            "it (--allow-cloudpickle)."
+        )
+    import cloudpickle
+
+    try:
+        return cloudpickle.loads(file.read_bytes())
+    except Exception as error:
+        # Unpickling may raise any exception.
+        raise ModelError(
+            f"{file.name}: expected a model written by this project, got: {error}. {_ANOTHER}"
+        ) from error
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

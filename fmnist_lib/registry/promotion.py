@@ -1,0 +1,283 @@
+"""Promote a registered version to champion if it passes the gates, or roll back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fmnist_lib.common.errors import TrackingError
+from fmnist_lib.registry.audit_log import TrailEntry, entries, turn
+from fmnist_lib.registry.gates import MEASURES, TEST_SET, Measures, Rival, check_gates
+from fmnist_lib.registry.store import client, mlflow_calls, without_credentials
+from fmnist_lib.registry.versions import CHAMPION, version_behind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from fmnist_lib.config.release import GatesConfig
+    from fmnist_lib.registry.gates import GateResult
+    from fmnist_lib.registry.store import TrackingStore
+
+    #: From the champion's version to whether it classifies each challenger's image correctly.
+    Compare = Callable[[str], NDArray[Any]]
+
+#: Tag of a version with the result of its last promotion; those of the gates begin with GATE.
+PROMOTION, GATE = "promotion", "gate."
+
+
+@dataclass(frozen=True)
+class PromotionDecision:
+    """Result of trying to promote a version.
+
+    Attributes
+    ----------
+    name, version : str
+        Registered model and its version.
+    promoted : bool
+    gates : tuple of GateResult
+    before, champion : str or None
+        Version that was champion before, and that is now.
+    entry : int
+        Number in the audit log.
+    """
+
+    name: str
+    version: str
+    promoted: bool
+    gates: tuple[GateResult, ...]
+    before: str | None
+    champion: str | None
+    entry: int
+
+    @property
+    def failed(self) -> tuple[GateResult, ...]:
+        """Gates that were not passed."""
+        return tuple(gate for gate in self.gates if not gate.passed)
+
+    @property
+    def reason(self) -> str:
+        """One line: every failed gate, or that there is none."""
+        if self.promoted:
+            return f"passed all {len(self.gates)} gates"
+        return "; ".join(
+            f"{gate.name}: {gate.measured}, required {gate.required} ({gate.explanation})"
+            for gate in self.failed
+        )
+
+
+def promote(
+    store: TrackingStore,
+    name: str,
+    version: str,
+    measures: Measures,
+    gates: GatesConfig,
+    *,
+    compare: Compare | None = None,
+    extra: Iterable[GateResult] = (),
+    by: str = "",
+) -> PromotionDecision:
+    """Make a version the champion if it passes every gate.
+
+    Promotions of a model run one at a time, so of two concurrent ones the second is compared with
+    the champion that the first may have become.
+
+    Parameters
+    ----------
+    store : TrackingStore
+    name, version : str
+    measures : Measures
+        Of the version.
+    gates : GatesConfig
+    compare : callable, optional
+        Evaluates the champion on the challenger's held-out images, when it was tested on others.
+        Without it such a challenger is refused.
+    extra : iterable of GateResult
+        Gates that only the caller can evaluate.
+    by : str
+        User, for the audit log.
+
+    Raises
+    ------
+    TrackingError
+        The store does not answer, or earlier promotions did not end in time.
+    """
+    extra = tuple(extra)
+    with mlflow_calls(store.uri):
+        registry = client(store.uri)
+        # Evaluating the champion may take a while, so it happens before the entry is open.
+        rival = _rival(registry, name, measures, compare)
+        with turn(registry, name, version, "promote", by) as ticket:
+            before = version_behind(registry, name, CHAMPION)
+            if before != (rival and rival.version):
+                rival = _rival(registry, name, measures, compare)
+            results = check_gates(measures, gates, rival, extra)
+            promoted = all(result.passed for result in results)
+            decision = PromotionDecision(
+                name=name,
+                version=version,
+                promoted=promoted,
+                gates=results,
+                before=before,
+                champion=version if promoted else before,
+                entry=int(ticket.number),
+            )
+            ticket.write(
+                outcome="promoted" if promoted else "refused",
+                before=before or "",
+                reason=decision.reason,
+                gates=json.dumps({gate.name: _gate_text(gate) for gate in results}),
+            )
+            if promoted:
+                ticket.require()
+                registry.set_registered_model_alias(name, CHAMPION, version)
+            _tag(registry, decision)
+    return decision
+
+
+def is_decided(store: TrackingStore, name: str, version: str) -> bool:
+    """Return whether the gates have been checked for a version."""
+    with mlflow_calls(store.uri):
+        return PROMOTION in client(store.uri).get_model_version(name, version).tags
+
+
+def rollback(
+    store: TrackingStore, name: str, to: str | None = None, *, by: str = "", reason: str = ""
+) -> TrailEntry:
+    """Move the alias back to the previous champion, or to any version.
+
+    Parameters
+    ----------
+    store : TrackingStore
+    name : str
+    to : str, optional
+        Version; default: the previous champion.
+    by, reason : str
+        For the audit log.
+
+    Raises
+    ------
+    TrackingError
+        There is no previous champion, the version does not exist or was trained on synthetic
+        images, or the store does not answer.
+    """
+    with mlflow_calls(store.uri):
+        registry = client(store.uri)
+        target = to or previous_champion(registry, name)
+        _require_real(registry, name, target)
+        with turn(registry, name, target, "rollback", by) as ticket:
+            before = version_behind(registry, name, CHAMPION)
+            if to is None and target != previous_champion(registry, name):
+                raise TrackingError(
+                    f"{name}: another promotion came first. Look at "
+                    "`python -m fmnist_lib.registry trail`, then roll back again."
+                )
+            ticket.write(outcome="rolled back", before=before or "", reason=reason)
+            ticket.require()
+            registry.set_registered_model_alias(name, CHAMPION, target)
+        (entry,) = (one for one in entries(registry, name) if str(one.number) == ticket.number)
+    return entry
+
+
+def previous_champion(registry: Any, name: str) -> str:
+    """Return the version that was champion before the current one, by the audit log.
+
+    Raises
+    ------
+    TrackingError
+        There is none, or the alias was moved by other means.
+    """
+    history = champions(entries(registry, name))
+    present = version_behind(registry, name, CHAMPION)
+    if len(history) > 1 and history[-1] == present:
+        return history[-2]
+    raise TrackingError(
+        f"{name}: expected a champion before version {present} in the audit log, got "
+        f"{' then '.join(history) or 'none'}. Name one: "
+        "`python -m fmnist_lib.registry rollback --to VERSION`."
+    )
+
+
+def champions(trail: Sequence[TrailEntry]) -> list[str]:
+    """Return the champions that a rollback can go back to, and the current one last.
+
+    Examples
+    --------
+    >>> def entry(version, outcome):
+    ...     return TrailEntry(0, "", "", version, None, outcome, "", "")
+    >>> moves = [entry("1", "promoted"), entry("2", "promoted"), entry("3", "refused")]
+    >>> champions(moves)
+    ['1', '2']
+    >>> champions([*moves, entry("1", "rolled back")])
+    ['1']
+    """
+    history: list[str] = []
+    for entry in trail:
+        if entry.outcome == "rolled back" and entry.version in history:
+            del history[history.index(entry.version) + 1 :]
+        elif entry.outcome in {"promoted", "rolled back"} and history[-1:] != [entry.version]:
+            history.append(entry.version)
+    return history
+
+
+def _rival(registry: Any, name: str, measures: Measures, compare: Compare | None) -> Rival | None:
+    """Evaluate the current champion on the challenger's held-out images."""
+    version = version_behind(registry, name, CHAMPION)
+    if version is None:
+        return None
+    tags = registry.get_model_version(name, version).tags
+    if tags.get(TEST_SET) == measures.test_set and MEASURES in tags:
+        return Rival(version, Measures.from_tags(tags, f"{name} {version}").correct)
+    if compare is None:
+        problem = f"the champion, version {version}, was tested on other images"
+        return Rival(version, None, problem)
+    try:
+        return Rival(version, compare(version))
+    except Exception as error:  # noqa: BLE001 - a champion that can't be evaluated stays
+        problem = f"the champion, version {version}, could not be evaluated: {error}"
+        return Rival(version, None, problem)
+
+
+def _require_real(registry: Any, name: str, version: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        tags = registry.get_model_version(name, version).tags
+    except MlflowException:
+        raise TrackingError(
+            f"{name}: expected a version to go back to, got {version}, which does not exist. "
+            "`python -m fmnist_lib.registry trail` lists those that have been champion."
+        ) from None
+    if tags.get("data.origin") == "synthetic":
+        raise TrackingError(
+            f"{name} {version}: expected a model trained on real images, got one trained on "
+            "SYNTHETIC ones, which never becomes champion. Name another version."
+        )
+
+
+def _tag(registry: Any, decision: PromotionDecision) -> None:
+    """Tag the version with the result of every gate."""
+    failed = ", ".join(gate.name for gate in decision.failed)
+    tags = {f"{GATE}{gate.name}": _gate_text(gate) for gate in decision.gates}
+    tags[PROMOTION] = "promoted" if decision.promoted else f"refused: {failed}"
+    for key, value in tags.items():
+        registry.set_model_version_tag(decision.name, decision.version, key, value)
+
+
+def _gate_text(gate: GateResult) -> str:
+    return f"{'passed' if gate.passed else 'FAILED'}: {gate.measured} ({gate.required})"
+
+
+def read_measures(store: TrackingStore, name: str, version: str) -> Measures:
+    """Return the measures of a version, from its tags.
+
+    Raises
+    ------
+    TrackingError
+        There is no such version, or it has none.
+    """
+    with mlflow_calls(store.uri):
+        tags = client(store.uri).get_model_version(name, version).tags
+    return Measures.from_tags(tags, f"{without_credentials(store.uri)}: {name} {version}")

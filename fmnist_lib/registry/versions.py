@@ -1,0 +1,180 @@
+"""Register a model version, set its alias, load a model by name."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fmnist_lib.common.errors import TrackingError
+from fmnist_lib.model_files.stored_model import load_model
+from fmnist_lib.registry.store import client, database_lock, mlflow_calls, without_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fmnist_lib.data.version import Origin
+    from fmnist_lib.registry.store import TrackingStore
+
+CHAMPION, CHALLENGER, SYNTHETIC = "champion", "challenger", "synthetic"
+_ATTEMPTS = 40
+#: Tag with the hash of the serialised pipeline, checked when it is loaded.
+MODEL_SHA256 = "model.sha256"
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """A version of the registered model and the alias it was given."""
+
+    name: str
+    version: str
+    alias: str
+
+    @property
+    def uri(self) -> str:
+        """The version's ``models:/`` address."""
+        return f"models:/{self.name}/{self.version}"
+
+
+def register(
+    store: TrackingStore,
+    name: str,
+    model_id: str,
+    run_id: str,
+    *,
+    origin: Origin,
+    tags: Mapping[str, str],
+) -> RegisteredVersion:
+    """Register a logged model as a new version and point an alias to it.
+
+    The alias is "challenger", or "synthetic" for a model fitted on synthetic images. Only
+    `fmnist_lib.registry.promotion` makes a champion. Idempotent: a run that is registered already
+    keeps its version.
+
+    Parameters
+    ----------
+    store : TrackingStore
+    name : str
+        Registered model.
+    model_id, run_id : str
+        The logged model and its run.
+    origin : {"official", "custom", "synthetic"}
+    tags : mapping of str to str
+        Of the version.
+
+    Raises
+    ------
+    TrackingError
+        The registry failed.
+    """
+    database = store.database
+    alias = SYNTHETIC if origin == "synthetic" else CHALLENGER
+    # SQLite fails on a second concurrent writer instead of waiting for the first.
+    lock = nullcontext() if database is None else database_lock(database)
+    with mlflow_calls(store.uri), lock:
+        registry = client(store.uri)
+        _ensure_registered(registry, name)
+        version = _version_of_run(registry, name, run_id)
+        if version is None:
+            # The location itself: a `models:/` source would be looked up in MLflow's global store.
+            source = registry.get_logged_model(model_id).artifact_location
+            version = add_version(
+                registry, name, source, run_id=run_id, tags=dict(tags), model_id=model_id
+            )
+        versions = json.dumps([{"name": name, "version": version}])
+        registry.set_logged_model_tags(model_id, {"mlflow.modelVersions": versions})
+        registry.set_registered_model_alias(name, alias, version)
+    return RegisteredVersion(name=name, version=version, alias=alias)
+
+
+def add_version(registry: Any, name: str, source: str, **details: Any) -> str:
+    """Create a version; retry when it collides with a concurrent one.
+
+    MLflow itself stops after three collisions.
+    """
+    from mlflow.exceptions import MlflowException
+
+    for attempt in range(_ATTEMPTS):
+        try:
+            return str(registry.create_model_version(name, source=source, **details).version)
+        except MlflowException as error:
+            collision = "creation error" in str(error) or "database is locked" in str(error)
+            if not collision or attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(random.uniform(0, 0.2 * (attempt + 1)))  # noqa: S311 (no secret)
+    raise AssertionError
+
+
+def _version_of_run(registry: Any, name: str, run_id: str) -> str | None:
+    found = registry.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+    return min((str(version.version) for version in found), key=int, default=None)
+
+
+def load_champion(uri: str, name: str, alias: str = CHAMPION) -> Any:
+    """Load the pipeline behind ``models:/<name>@<alias>``.
+
+    Parameters
+    ----------
+    uri : str
+        Tracking URI, as `prepare_store` resolved it.
+    name : str
+        Registered model.
+    alias : str, default="champion"
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        Predicts labels of uint8 images of shape (n, 28, 28).
+
+    Raises
+    ------
+    TrackingError
+        The store does not answer, or there is no such model or alias.
+    """
+    with mlflow_calls(uri):
+        version = version_behind(client(uri), name, alias)
+        if version is None:
+            raise TrackingError(
+                f"{without_credentials(uri)}: expected a model '{name}' with the alias '{alias}', "
+                "got none. A run on Fashion-MNIST sets it: `python flows/train.py run`."
+            )
+        return load_version(uri, name, version)
+
+
+def load_version(uri: str, name: str, version: str) -> Any:
+    """Load the pipeline of a version; see `load_champion`."""
+    with mlflow_calls(uri):
+        import mlflow.artifacts
+
+        # Not by `models:/` address: MLflow would look that up in its global store.
+        source = client(uri).get_model_version_download_uri(name, version)
+        directory = mlflow.artifacts.download_artifacts(artifact_uri=source, tracking_uri=uri)
+        return load_model(Path(directory)).pipeline
+
+
+def version_behind(registry: Any, name: str, alias: str) -> str | None:
+    """Return the version that an alias points to; None when there is no such model or alias."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(registry.get_model_version_by_alias(name, alias).version)
+    except MlflowException as error:
+        if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+            return None
+        raise
+
+
+def _ensure_registered(registry: Any, name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        registry.create_registered_model(
+            name, description="Fashion-MNIST champion: uint8 images (n, 28, 28) to labels 0-9."
+        )
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise

@@ -1,0 +1,230 @@
+"""Feature columns on disk: computed once, whoever asks first, and never again."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import pickle
+import shutil
+import tempfile
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import clone
+
+from fmnist_lib.features.block import FeatureBlock
+from fmnist_lib.features.chunks import one_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fmnist_lib.search.recipes.search_data import SearchData
+
+logger = logging.getLogger(__name__)
+
+#: Components kept of every extractor; a pipeline takes the leading ones.
+MAX_SYMMETRIC, MAX_ANTISYMMETRIC = 640, 360
+#: Rows of one file.
+_CHUNK = 1000
+
+
+class ColumnStore:
+    """Feature blocks fitted on the training images, and their columns for all images.
+
+    Everything lies in files named after a hash of what they were computed from (images, extractor,
+    seed and the code of the features), so that processes share it, a resumed run finds it, and
+    nothing stale is ever read. A file is renamed when complete: two processes may compute the
+    same file at the same time, to the same content.
+
+    Parameters
+    ----------
+    directory : path
+        Created if needed.
+    data : SearchData
+    seed : int
+        Random state of the extractors and the principal components.
+    """
+
+    def __init__(self, directory: Path, data: SearchData, seed: int) -> None:
+        self._directory = Path(directory)
+        self._data = data
+        self._seed = seed
+        self._source = _fingerprint(data, seed)
+        self._blocks: dict[str, FeatureBlock] = {}
+
+    def block(self, extractor: Any) -> FeatureBlock:
+        """Return the fitted block of an extractor, with as many components as are ever kept.
+
+        Parameters
+        ----------
+        extractor : transformer
+            As `FeatureBlock` takes it. It is fitted on images that trials are fitted on.
+        """
+        key = self._key(extractor)
+        if key not in self._blocks:
+            path = self._block_path(extractor)
+            block = _read_whole(_read_block, path)
+            if block is None:
+                _fit(extractor, self._data.images[self._data.fit_rows()], self._seed, path)
+                block = _read_block(path)
+            self._blocks[key] = block
+        return self._blocks[key]
+
+    def prepare(self, extractors: Sequence[Any], processes: int) -> None:
+        """Compute the blocks and the columns of all images, on several processors.
+
+        Parameters
+        ----------
+        extractors : sequence of transformer
+        processes : int
+        """
+        from joblib import Parallel, delayed, parallel_config
+
+        images = self._data.images
+        for extractor in extractors:
+            # One after the other, on all threads: there may be fewer than processors.
+            self.block(extractor)
+        # Extraction lets go of the interpreter too often for threads to be of much use.
+        config = parallel_config("loky", inner_max_num_threads=1)
+        with one_thread(), config, Parallel(n_jobs=processes) as parallel:
+            parallel(
+                delayed(_transform)(self._block_path(extractor), images[rows], path)
+                for extractor in extractors
+                for rows, path in self._missing(extractor, range(-(-len(images) // _CHUNK)))
+            )
+
+    def columns(self, extractor: Any, rows: slice) -> np.ndarray:
+        """Return the components of some images, not whitened.
+
+        Parameters
+        ----------
+        extractor : transformer
+        rows : slice
+            Of the arranged images, without a step.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_rows, n_components)
+            In the order of `FeatureBlock`; divide by ``block.column_scale()`` for the plain
+            principal components.
+        """
+        first, last = rows.start // _CHUNK, -(-rows.stop // _CHUNK)
+        self._complete(extractor, range(first, last))
+        parts = [self._chunk(extractor, chunk) for chunk in range(first, last)]
+        offset = first * _CHUNK
+        return np.concatenate(parts)[rows.start - offset : rows.stop - offset]
+
+    def missing(self, extractor: Any, rows: slice) -> int:
+        """Count the rows that would have to be computed."""
+        chunks = range(rows.start // _CHUNK, -(-rows.stop // _CHUNK))
+        return _CHUNK * len(self._missing(extractor, chunks))
+
+    def _missing(self, extractor: Any, chunks: range) -> list[tuple[slice, Path]]:
+        """Rows and files that are not there."""
+        files = [(chunk * _CHUNK, self._path(extractor, chunk)) for chunk in chunks]
+        return [(slice(first, first + _CHUNK), path) for first, path in files if not path.exists()]
+
+    def _chunk(self, extractor: Any, chunk: int) -> np.ndarray:
+        """Read a file of columns; one that is damaged is computed again."""
+        path = self._path(extractor, chunk)
+        columns = _read_whole(np.load, path)
+        if columns is None:
+            self._complete(extractor, range(chunk, chunk + 1))
+            columns = np.load(path)
+        return columns
+
+    def _complete(self, extractor: Any, chunks: range) -> None:
+        block = self.block(extractor)
+        for rows, path in self._missing(extractor, chunks):
+            _write_array(path, block.transform(self._data.images[rows]))
+
+    def _block_path(self, extractor: Any) -> Path:
+        return self._directory / self._key(extractor) / "block.pickle"
+
+    def _path(self, extractor: Any, chunk: int) -> Path:
+        return self._directory / self._key(extractor) / f"{chunk:05d}.npy"
+
+    def _key(self, extractor: Any) -> str:
+        description = f"{type(extractor).__name__} {sorted(extractor.get_params().items())}"
+        return hashlib.sha256(f"{self._source} {description}".encode()).hexdigest()[:24]
+
+
+def prune(directory: Path, gibibytes: float) -> None:
+    """Delete the blocks that were written first until the rest fits.
+
+    Parameters
+    ----------
+    directory : path
+        Of a `ColumnStore`; need not exist.
+    gibibytes : float
+    """
+    blocks = [path for path in directory.glob("*") if path.is_dir()]
+    sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in blocks}
+    total = sum(sizes.values())
+    for path in sorted(blocks, key=lambda path: path.stat().st_mtime):
+        if total <= gibibytes * 2**30:
+            return
+        shutil.rmtree(path, ignore_errors=True)
+        total -= sizes[path]
+
+
+def _fingerprint(data: SearchData, seed: int) -> str:
+    digest = hashlib.sha256(np.ascontiguousarray(data.images).data)
+    digest.update(f"{data.n_holdout} {data.n_train} {seed} {_code()}".encode())
+    return digest.hexdigest()
+
+
+@cache
+def _code() -> str:
+    """Hash of the code that computes features."""
+    import fmnist_lib.features
+
+    (directory,) = fmnist_lib.features.__path__
+    digest = hashlib.sha256()
+    for path in sorted(Path(directory).glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _fit(extractor: Any, images: np.ndarray, seed: int, path: Path) -> None:
+    block = FeatureBlock(
+        clone(extractor), MAX_SYMMETRIC, MAX_ANTISYMMETRIC, whitening=0.0, random_state=seed
+    )
+    _write(path, pickle.dumps(block.fit(images)))
+
+
+def _transform(block_path: Path, images: np.ndarray, path: Path) -> None:
+    _write_array(path, _read_block(block_path).transform(images))
+
+
+@lru_cache(maxsize=1)
+def _read_block(path: Path) -> FeatureBlock:
+    return pickle.loads(path.read_bytes())  # noqa: S301 (written by us)
+
+
+def _read_whole(read: Callable[[Path], Any], path: Path) -> Any:
+    """Read a file of the cache; None for one that is missing, or damaged and therefore deleted."""
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # noqa: BLE001 (whatever a damaged file raises)
+        logger.warning("%s can't be read and is computed again: %r", path, error)
+        path.unlink(missing_ok=True)
+        return None
+
+
+def _write_array(path: Path, array: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+        np.save(file, array)
+    Path(file.name).replace(path)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+        file.write(content)
+    Path(file.name).replace(path)

@@ -1,0 +1,167 @@
+"""Assess a batch of new images with the champion, and build and log the signal.
+
+Combines data, drift, tracking and the monitor's signal, which do not import each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fmnist_lib.common.errors import DataError, TrackingError
+from fmnist_lib.drift.assessment import assess_batch
+from fmnist_lib.drift.batch import Batch
+from fmnist_lib.monitor.signal import Signal
+from fmnist_lib.registry.champion import log_monitor_run
+from fmnist_lib.registry.store import prepare_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fmnist_lib.common.statistics import Estimate
+    from fmnist_lib.config.monitor import MonitorSettings
+    from fmnist_lib.config.release import TrackingConfig
+    from fmnist_lib.data.formats.batch import LabelledImages
+    from fmnist_lib.drift.assessment import BatchAssessment
+    from fmnist_lib.monitor.challenge import Champion
+    from fmnist_lib.registry.runs import RunIdentity
+
+logger = logging.getLogger(__name__)
+
+#: Images scored per chunk: the features of a kernel model take far more memory than the images.
+_CHUNK_ROWS = 2000
+#: A two-sample test needs at least two images.
+_MIN_ROWS = 2
+
+
+def assess(
+    champion: Any, reference: Batch, new: LabelledImages, settings: MonitorSettings
+) -> BatchAssessment:
+    """Score the images, and compare them with the champion's reference.
+
+    Parameters
+    ----------
+    champion : sklearn.pipeline.Pipeline
+    reference : Batch
+        Images the champion was not fitted on, with its outputs and their labels.
+    new : LabelledImages
+    settings : MonitorSettings
+
+    Raises
+    ------
+    DataError
+        The batch has fewer than two images.
+    """
+    if len(new) < _MIN_ROWS:
+        raise DataError(
+            f"batch: expected at least {_MIN_ROWS} images to compare with the reference, got "
+            f"{len(new)}. Collect more, and pass them in one file."
+        )
+    return assess_batch(reference, observe(champion, new), settings.drift, settings.seed)
+
+
+def observe(champion: Any, new: LabelledImages) -> Batch:
+    """Score images in chunks, and return them with the champion's outputs."""
+    parts = [
+        champion.predict_proba(new.images[start : start + _CHUNK_ROWS])
+        for start in range(0, len(new), _CHUNK_ROWS)
+    ]
+    return Batch(new.images, np.concatenate(parts), new.labels)
+
+
+def signal_of(
+    assessment: BatchAssessment,
+    new: LabelledImages,
+    champion: Champion,
+    *,
+    batch: str,
+    monitor_run: str,
+) -> Signal:
+    """Build the signal of an assessment.
+
+    Parameters
+    ----------
+    assessment : BatchAssessment
+    new : LabelledImages
+    champion : Champion
+    batch : str
+        Path the images were read from.
+    monitor_run : str
+        Pathspec of the monitor run.
+    """
+    estimate = assessment.estimate
+    return Signal(
+        verdict=assessment.verdict,
+        reason=assessment.reason,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        batch=batch,
+        batch_sha256=hashlib.sha256(np.ascontiguousarray(new.images).data).hexdigest(),
+        images=len(new),
+        images_in_batch=new.n_in_file,
+        champion=champion.run,
+        monitor_run=monitor_run,
+        p_value=assessment.p_value,
+        reference_accuracy=assessment.reference_accuracy,
+        estimated_accuracy=estimate.estimate if estimate else None,
+        estimate_reliable=bool(estimate and estimate.reliable),
+        realised_accuracy=assessment.realised,
+        looks_like=assessment.looks_like,
+    )
+
+
+def track(
+    signal: Signal, identity: RunIdentity, config: TrackingConfig, root: Path, uri: str | None
+) -> str | None:
+    """Log a signal in MLflow.
+
+    An MLflow error is logged as a warning, so that the run keeps its verdict.
+
+    Parameters
+    ----------
+    signal : Signal
+    identity : RunIdentity
+        Of the monitor's run.
+    config : TrackingConfig
+    root : Path
+        Directory of ``mlruns/`` when no store is configured.
+    uri : str or None
+        Value of ``MLFLOW_TRACKING_URI``, read by the caller.
+
+    Returns
+    -------
+    str or None
+        The run's id in MLflow; None if logging failed.
+    """
+    tags = {
+        "verdict": signal.verdict,
+        "reason": signal.reason,
+        "champion.run": signal.champion,
+        "batch": signal.batch,
+        "batch.sha256": signal.batch_sha256,
+    }
+    try:
+        return log_monitor_run(prepare_store(config, root, uri), identity, tags, _metrics(signal))
+    except TrackingError as error:
+        logger.warning("The verdict is not in MLflow. %s", error)
+        return None
+
+
+def _metrics(signal: Signal) -> dict[str, float | None]:
+    values: dict[str, float | None] = {
+        "images": signal.images,
+        "retrain": float(signal.retrain),
+        "p_value": signal.p_value,
+    }
+    for name in ("reference", "estimated", "realised"):
+        estimate: Estimate | None = getattr(signal, f"{name}_accuracy")
+        if estimate:
+            values |= {
+                f"{name}_accuracy": estimate.value,
+                f"{name}_accuracy_low": estimate.low,
+                f"{name}_accuracy_high": estimate.high,
+            }
+    return values

@@ -1,0 +1,115 @@
+"""Load a model by its address: a bundle, a directory, or a name in MLflow's registry."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fmnist_lib.common.errors import ModelError, TrackingError
+from fmnist_lib.common.paths import resolve_path
+from fmnist_lib.config.base import PROJECT_ROOT
+from fmnist_lib.config.release import TrackingConfig
+from fmnist_lib.model_files.stored_model import load_model
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from fmnist_lib.model_files.stored_model import LoadedModel
+
+HELP = "bundle (.zip), model directory, or models:/NAME@ALIAS, models:/NAME/VERSION in MLflow"
+_REGISTERED = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>\d+))")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the options for which model to load, and its limits."""
+    parser.add_argument("--model", required=True, help=HELP)
+    parser.add_argument(
+        "--allow-cloudpickle",
+        action="store_true",
+        help="load a model that can run any code, because you trust its source",
+    )
+    parser.add_argument(
+        "--max-model-mb", type=float, default=2000.0, help="largest model (default: %(default)g)"
+    )
+
+
+def load_named(options: Namespace) -> LoadedModel:
+    """Load the model that the command line names; see `load`."""
+    return load(
+        options.model,
+        allow_cloudpickle=options.allow_cloudpickle,
+        max_mb=options.max_model_mb,
+    )
+
+
+def load(address: str, **checks: Any) -> LoadedModel:
+    """Load a model.
+
+    Parameters
+    ----------
+    address : str
+        A bundle, a model directory (of a run, of MLflow, of an unpacked bundle), or
+        ``models:/name@alias`` or ``models:/name/version``, looked up where MLFLOW_TRACKING_URI
+        says, else in the project's ``mlruns/``.
+    **checks
+        As `fmnist_lib.model_files.stored_model.load_model` takes them.
+
+    Raises
+    ------
+    ModelError, BundleError, TrackingError
+        There is no such model, or it may not be loaded.
+    """
+    if address.startswith("models:"):
+        return _registered(address, checks)
+    path = resolve_path(address)
+    if path.is_dir():
+        return load_model(path / "model" if (path / "manifest.json").is_file() else path, **checks)
+    if path.suffix != ".zip":
+        raise ModelError(f"{address}: expected a {HELP}. Check the path.")
+    from fmnist_lib.release.archive import unpack
+
+    with tempfile.TemporaryDirectory() as name:
+        unpack(path, Path(name), "model/")
+        return load_model(Path(name) / "model", **checks)
+
+
+def _registered(address: str, checks: dict[str, Any]) -> LoadedModel:
+    from fmnist_lib.registry.store import client, mlflow_calls, resolve_uri
+    from fmnist_lib.registry.versions import MODEL_SHA256
+
+    match = _REGISTERED.fullmatch(address)
+    if match is None:
+        raise ModelError(f"{address}: expected models:/NAME@ALIAS or models:/NAME/VERSION.")
+    uri = resolve_uri(TrackingConfig(), PROJECT_ROOT, os.environ.get("MLFLOW_TRACKING_URI"))
+    name, alias, number = (match[key] for key in ("name", "alias", "version"))
+    with mlflow_calls(uri), tempfile.TemporaryDirectory() as directory:
+        import mlflow.artifacts
+        from mlflow.exceptions import MlflowException
+
+        registry = client(uri)
+        try:
+            found = (
+                registry.get_model_version_by_alias(name, alias)
+                if alias
+                else registry.get_model_version(name, number)
+            )
+        except MlflowException as error:
+            raise TrackingError(
+                f"{address}: expected it in MLflow at {_public(uri)}, got: {error.message} "
+                "Check MLFLOW_TRACKING_URI, or train one: `python flows/train.py run`."
+            ) from None
+        # Not by `models:/` address: MLflow would look that up in its global store.
+        source = registry.get_model_version_download_uri(name, found.version)
+        local = mlflow.artifacts.download_artifacts(
+            artifact_uri=source, tracking_uri=uri, dst_path=directory
+        )
+        return load_model(Path(local), **checks, sha256=found.tags.get(MODEL_SHA256))
+
+
+def _public(uri: str) -> str:
+    from fmnist_lib.registry.store import without_credentials
+
+    return without_credentials(uri)

@@ -1,0 +1,237 @@
+"""Predict every image of a file, and write the predictions as CSV."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import sys
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fmnist_lib.common.errors import DataError, FmnistError
+from fmnist_lib.common.paths import path_argument
+from fmnist_lib.data.formats.batch import FORMATS, iter_batches
+from fmnist_lib.features.frames import LABEL_COLUMNS
+from fmnist_lib.model_files.predictor import predictions
+from fmnist_lib.workflows import model_source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import pandas as pd
+
+    from fmnist_lib.data.formats.batch import LabelledImages
+    from fmnist_lib.features.frames import LabelColumn
+    from fmnist_lib.model_files.stored_model import LoadedModel
+
+#: Images read, predicted and written at once.
+ROWS = 4096
+#: Column with the names of the images.
+FILE = "file"
+_PART = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.part")
+#: Exit code of a process that a signal ended, minus the signal's number.
+_SIGNAL_EXIT_BASE = 128
+
+
+class Writer(Protocol):
+    """Takes tables of predictions, in order."""
+
+    def __call__(self, table: pd.DataFrame) -> None:
+        """Write the next rows."""
+
+
+def predict_file(
+    model: LoadedModel,
+    source: Path,
+    target: Path,
+    on_progress: Callable[[int], Any] = lambda _: None,
+    label_column: LabelColumn | None = None,
+) -> int:
+    """Predict every image of a file, in bounded memory; the output is written atomically.
+
+    Images with names (a folder, a table with a column of file names) have these in the column
+    ``file``, the first of the output.
+
+    Parameters
+    ----------
+    model : LoadedModel
+    source : Path
+        As `fmnist_lib.data.formats.batch.iter_batches` takes it.
+    target : Path
+        ``.csv`` or ``.parquet``; an older file of that name is replaced at the end.
+    on_progress : callable
+        Called with the number of images of every chunk.
+    label_column : {"first", "last", "none"}, optional
+        Where a table without column names has labels, which are not predicted from.
+
+    Returns
+    -------
+    int
+        Number of images.
+
+    Raises
+    ------
+    DataError
+        The input is not such images, or the output has another ending or cannot be written.
+    """
+    total = 0
+    with _unfinished(target) as part, _writer(part, target) as write:
+        for batch in iter_batches(source, ROWS, label_column):
+            write(_table(model, batch))
+            total += len(batch)
+            on_progress(len(batch))
+    return total
+
+
+def _table(model: LoadedModel, batch: LabelledImages) -> pd.DataFrame:
+    table = predictions(model, batch.images)
+    if batch.names is not None:
+        table.insert(0, FILE, list(batch.names))
+    return table
+
+
+@contextmanager
+def _unfinished(target: Path) -> Iterator[Path]:
+    """Yield a hidden file beside the target, which replaces the target at the end."""
+    if target.suffix.lower() not in _WRITERS:
+        raise DataError(
+            f"{target.name}: expected an output ending in {' or '.join(_WRITERS)}, got "
+            f"'{target.suffix}'. Rename it."
+        )
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    with _writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _delete_stale_parts(target)
+    try:
+        yield part
+        with _writing(target):
+            part.replace(target)
+    finally:
+        # After a success it has replaced the target and no longer exists.
+        with suppress(OSError):
+            part.unlink()
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    """Raise write errors as DataError; reading and predicting happen outside this context."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{target}: expected to write the predictions there, got: {error}. "
+            "Free some space, or name another file."
+        ) from error
+
+
+def _delete_stale_parts(target: Path) -> None:
+    """Delete the partial files that killed processes left of the same output."""
+    import psutil
+
+    for path in target.parent.glob(f".{target.name}.*.part"):
+        match = _PART.fullmatch(path.name)
+        if match and match["name"] == target.name and not psutil.pid_exists(int(match["process"])):
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _csv(path: Path) -> Iterator[Writer]:
+    with path.open("w", encoding="utf-8", newline="") as file:
+
+        def write(table: pd.DataFrame) -> None:
+            # Nine significant digits identify every float32.
+            table.to_csv(file, index=False, header=file.tell() == 0, float_format="%.9g")
+
+        yield write
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator[Writer]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with path.open("wb") as file:
+        writers: list[pq.ParquetWriter] = []
+
+        def write(table: pd.DataFrame) -> None:
+            rows = pa.Table.from_pandas(table, preserve_index=False)
+            if not writers:
+                writers.append(pq.ParquetWriter(file, rows.schema))
+            writers[0].write_table(rows)
+
+        yield write
+        for writer in writers:
+            writer.close()
+
+
+_WRITERS = {".csv": _csv, ".parquet": _parquet}
+
+
+@contextmanager
+def _writer(part: Path, target: Path) -> Iterator[Writer]:
+    """Yield the function that writes tables, and close the file at the end."""
+    with ExitStack() as stack:
+        with _writing(target):
+            write = stack.enter_context(_WRITERS[target.suffix.lower()](part))
+
+        def checked(table: pd.DataFrame) -> None:
+            with _writing(target):
+                write(table)
+
+        try:
+            yield checked
+        except BaseException as error:
+            # A full disk raises again on closing; the first error is the one to report.
+            with suppress(OSError):
+                stack.__exit__(type(error), error, error.__traceback__)
+            raise
+        # Closing writes the remaining buffer.
+        with _writing(target):
+            stack.close()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return 0 when the output is written."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fmnist_lib.workflows.predict", description=__doc__
+    )
+    model_source.add_arguments(parser)
+    parser.add_argument("--in", dest="source", required=True, type=path_argument, help=FORMATS)
+    parser.add_argument("--out", required=True, type=path_argument, help="FILE.csv or FILE.parquet")
+    parser.add_argument(
+        "--label-column",
+        choices=LABEL_COLUMNS,
+        help="labels of a table without column names (default: detected from the values)",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        from tqdm import tqdm
+
+        with tqdm(unit=" images", disable=not sys.stderr.isatty()) as bar:
+            total = predict_file(
+                model_source.load_named(options),
+                options.source,
+                options.out,
+                bar.update,
+                options.label_column,
+            )
+    except FmnistError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return _SIGNAL_EXIT_BASE + signal.SIGINT
+    sys.stdout.write(f"{total} predictions in {options.out}\n")
+    return 0
+
+
+def _exit_on_signal(number: int, _: Any) -> None:
+    raise SystemExit(_SIGNAL_EXIT_BASE + number)
+
+
+if __name__ == "__main__":
+    # SIGTERM from a scheduler cleans up as an error does.
+    signal.signal(signal.SIGTERM, _exit_on_signal)
+    raise SystemExit(main())

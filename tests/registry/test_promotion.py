@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from fmnist_lib.common.errors import TrackingError
+from fmnist_lib.config.release import GatesConfig
+from fmnist_lib.registry import audit_log as trail
+from fmnist_lib.registry.audit_log import entries
+from fmnist_lib.registry.gates import GateResult
+from fmnist_lib.registry.promotion import promote, read_measures, rollback
+from fmnist_lib.registry.store import client
+
+NAME = "fashion-mnist"
+GATES = GatesConfig(min_accuracy=0.7, min_accuracy_low=0.65)
+
+
+@pytest.fixture
+def registry(store):
+    registry = client(store.uri)
+    registry.create_registered_model(NAME)
+    return registry
+
+
+@pytest.fixture
+def new_version(registry, tmp_path):
+    def make(measures):
+        tags = measures.as_tags() | {"data.origin": measures.origin}
+        return str(registry.create_model_version(NAME, tmp_path.as_uri(), tags=tags).version)
+
+    return make
+
+
+@pytest.fixture
+def attempt(store, new_version):
+    """Register a version with these measures and try to promote it."""
+
+    def run(measures, **options):
+        version = new_version(measures)
+        return promote(store, NAME, version, measures, GATES, by="ci", **options)
+
+    return run
+
+
+def champion(registry):
+    return str(registry.get_model_version_by_alias(NAME, "champion").version)
+
+
+def test_the_first_good_model_becomes_champion_and_is_in_the_audit_log(
+    registry, attempt, make_measures
+):
+    decision = attempt(make_measures())
+    assert decision.promoted
+    assert champion(registry) == decision.version == decision.champion == "1"
+    (entry,) = entries(registry, NAME)
+    assert (entry.outcome, entry.version, entry.before, entry.by) == ("promoted", "1", None, "ci")
+    assert entry.gates["calibration"] == "passed: 0.02 (at most 0.1)"
+    tags = registry.get_model_version(NAME, "1").tags
+    assert (tags["promotion"], tags["gate.size"]) == ("promoted", "passed: 3 (at most 150)")
+
+
+@pytest.mark.parametrize(
+    ("change", "gate"),
+    [
+        ({"accuracy": 0.75}, "not-worse"),
+        ({"calibration_error": 0.5}, "calibration"),
+        ({"ms_per_image": 60.0}, "latency"),
+        ({"origin": "synthetic"}, "real-data"),
+    ],
+)
+def test_a_bad_challenger_is_refused_and_the_gate_named(
+    registry, attempt, make_measures, change, gate
+):
+    attempt(make_measures())
+    decision = attempt(make_measures(**change))
+    assert not decision.promoted
+    assert [result.name for result in decision.failed] == [gate]
+    assert decision.reason.startswith(gate)
+    assert champion(registry) == decision.champion == "1"
+    assert entries(registry, NAME)[-1].outcome == "refused"
+    tags = registry.get_model_version(NAME, "2").tags
+    assert tags["promotion"] == f"refused: {gate}"
+    assert tags[f"gate.{gate}"].startswith("FAILED")
+
+
+def test_a_champion_of_other_test_images_is_evaluated_on_these(attempt, make_measures):
+    attempt(make_measures())
+    measures = make_measures(test_set="d" * 64, accuracy=0.8)
+    assert attempt(measures).failed[0].measured == "not comparable"
+    asked = []
+
+    def compare(version):
+        asked.append(version)
+        return np.ones(1000, dtype=bool)
+
+    decision = attempt(measures, compare=compare)
+    assert asked == ["1"]
+    assert decision.failed[0].name == "not-worse"
+    assert attempt(measures, compare=lambda _: measures.correct).promoted
+
+    def broken(_):
+        raise OSError("no such file")
+
+    assert "could not be evaluated: no such file" in attempt(make_measures(), compare=broken).reason
+
+
+def test_a_gate_of_the_caller_can_refuse(attempt, make_measures):
+    beaten = GateResult("beats-champion", passed=False, measured="a", required="b", explanation="c")
+    assert attempt(make_measures(), extra=[beaten]).failed == (beaten,)
+
+
+def test_rolling_back_goes_to_the_champion_before_and_further(
+    registry, store, attempt, make_measures
+):
+    for accuracy in (0.8, 0.82, 0.5, 0.84):
+        attempt(make_measures(accuracy))
+    assert champion(registry) == "4"
+    entry = rollback(store, NAME, by="ci", reason="complaints")
+    assert (entry.version, entry.before, entry.reason) == ("2", "4", "complaints")
+    assert champion(registry) == "2"
+    rollback(store, NAME)
+    assert champion(registry) == "1"
+    with pytest.raises(TrackingError, match="expected a champion before version 1"):
+        rollback(store, NAME)
+    rollback(store, NAME, to="3")
+    assert champion(registry) == "3"
+    assert [entry.outcome for entry in entries(registry, NAME)][-3:] == ["rolled back"] * 3
+
+
+def test_rolling_back_to_a_synthetic_or_missing_version_is_refused(
+    registry, store, attempt, make_measures
+):
+    attempt(make_measures())
+    attempt(make_measures(origin="synthetic"))
+    with pytest.raises(TrackingError, match="never becomes champion"):
+        rollback(store, NAME, to="2")
+    with pytest.raises(TrackingError, match="which does not exist"):
+        rollback(store, NAME, to="9")
+    assert champion(registry) == "1"
+
+
+def test_concurrent_promotions_are_each_compared_with_the_current_champion(
+    registry, store, new_version, make_measures
+):
+    jobs = [make_measures(0.7 + 0.03 * number) for number in range(4)]
+    jobs = [(new_version(measures), measures) for measures in jobs]
+    threads = [
+        threading.Thread(target=promote, args=(store, NAME, version, measures, GATES))
+        for version, measures in jobs
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    history = entries(registry, NAME)
+    assert [entry.number for entry in history] == [1, 2, 3, 4]
+    assert {entry.version for entry in history} == {version for version, _ in jobs}
+    present = None
+    for entry in history:
+        assert entry.before == present
+        present = entry.version if entry.outcome == "promoted" else present
+    assert champion(registry) == present
+
+
+def test_a_promotion_that_died_times_out_and_cannot_become_champion_later(
+    registry, attempt, make_measures, monkeypatch
+):
+    monkeypatch.setattr(trail, "ABANDONED_SECONDS", 0.5)
+    dead = trail.turn(registry, NAME, "1", "promote", "ci")
+    attempt(make_measures(0.8))
+    with dead as ticket:
+        decision = attempt(make_measures())
+        assert decision.promoted
+        with pytest.raises(TrackingError, match=r"within .* seconds, timed out"):
+            ticket.require()
+    assert champion(registry) == decision.version
+
+
+def test_a_failed_promotion_does_not_block_the_next_one(
+    registry, new_version, attempt, make_measures
+):
+    version = new_version(make_measures())
+    with (
+        pytest.raises(RuntimeError, match="lost the connection"),
+        trail.turn(registry, NAME, version, "promote", "ci"),
+    ):
+        raise RuntimeError("lost the connection")
+    assert attempt(make_measures()).promoted
+    assert [entry.outcome for entry in entries(registry, NAME)] == ["failed", "promoted"]
+
+
+def test_the_measures_of_a_version_can_be_read_back(store, registry, new_version, make_measures):
+    version = new_version(make_measures())
+    assert read_measures(store, NAME, version).accuracy.value == 0.84
+    bare = registry.create_model_version(NAME, "file:///nowhere").version
+    with pytest.raises(TrackingError, match=f"{NAME} {bare}: expected the measures"):
+        read_measures(store, NAME, str(bare))

@@ -1,0 +1,123 @@
+"""A real ``mlflow server`` with its artifact proxy on 127.0.0.1."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import requests
+
+from fmnist_lib.common.errors import TrackingError
+from fmnist_lib.config.release import TrackingConfig
+from fmnist_lib.registry import audit_log as trail
+from fmnist_lib.registry.__main__ import main
+from fmnist_lib.registry.runs import log_training_run
+from fmnist_lib.registry.spool import keep, waiting
+from fmnist_lib.registry.store import client, prepare_store
+
+
+class Server:
+    """``mlflow server`` with its artifact proxy, on a port of its own, to be killed at will."""
+
+    def __init__(self, directory):
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            self.port = listener.getsockname()[1]
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self.directory = directory
+        self.process = None
+
+    def start(self):
+        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"]
+        command += ["--port", str(self.port), "--workers", "1"]
+        command += ["--backend-store-uri", f"sqlite:///{self.directory}/mlruns/mlflow.db"]
+        command += ["--artifacts-destination", str(self.directory / "proxied")]
+        environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        with (self.directory / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=environment, start_new_session=True
+            )
+        for _ in range(600):
+            try:
+                if requests.get(f"{self.uri}/health", timeout=1).ok:
+                    return
+            except requests.RequestException:
+                time.sleep(0.1)
+        raise AssertionError((self.directory / "server.log").read_text())
+
+    def kill(self):
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def server(fresh_database, tmp_path):
+    shutil.copytree(fresh_database, tmp_path / "root")
+    server = Server(tmp_path / "root")
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.mark.slow
+def test_a_server_killed_at_random_moments_gets_every_run_once_and_whole(
+    server, make_record, saved_model, contents, tmp_path, monkeypatch, capsys
+):
+    # A promotion that the kill has interrupted blocks the next ones for this long.
+    monkeypatch.setattr(trail, "ABANDONED_SECONDS", 3.0)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    config = TrackingConfig(experiment="proxied")
+
+    def attempt(number):
+        record = make_record(run_id=f"{number:03}")
+        tracking = record.settings.tracking.model_copy(update={"experiment": "proxied"})
+        settings = record.settings.model_copy(update={"tracking": tracking})
+        record = type(record)(**(vars(record) | {"settings": settings}))
+        try:
+            log_training_run(prepare_store(config, tmp_path, server.uri), record, saved_model)
+        except TrackingError as error:
+            keep(tmp_path / "mlruns" / "spool", record, saved_model, str(error))
+            return False
+        return True
+
+    start = time.monotonic()
+    assert attempt(0)
+    duration = time.monotonic() - start
+    moments = random.Random(20)  # noqa: S311 (no secret)
+    for number in range(1, 11):
+        killer = threading.Timer(moments.uniform(0, duration), server.kill)
+        killer.start()
+        attempt(number)
+        killer.join()
+        server.start()
+    late = len(waiting(tmp_path / "mlruns" / "spool"))
+    assert late >= 5
+    toml = tmp_path / "proxied.toml"
+    toml.write_text(
+        '[tracking]\nexperiment = "proxied"\n'
+        '[[search.candidates]]\nid = "a"\nengine = "optuna"\nfamilies = ["logistic"]\n'
+    )
+    assert main(["--config", str(toml), "--root", str(tmp_path), "sync"]) == 0
+    assert capsys.readouterr().out.count(" is models:/fashion-mnist/") == late
+    assert main(["--config", str(toml), "--root", str(tmp_path), "sync"]) == 0
+    found = contents(server.uri, "proxied")
+    assert len(found) == 11 * 4
+    for name in ("", "/fast", "/plain", "/broken"):
+        first, *others = [found[f"FashionMnistTrain/{number:03}{name}"] for number in range(11)]
+        assert all(other == first for other in others)
+    registry = client(server.uri)
+    versions = registry.search_model_versions("name = 'fashion-mnist'")
+    by_run = [version.tags["metaflow.run_id"] for version in versions]
+    assert sorted(by_run) == [f"{number:03}" for number in range(11)]
+    assert all("promotion" in version.tags for version in versions)
+    assert {version.status for version in versions} == {"READY"}

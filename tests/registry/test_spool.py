@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from filelock import FileLock
+
+from fmnist_lib.common.errors import TrackingError
+from fmnist_lib.registry import runs
+from fmnist_lib.registry.__main__ import main
+from fmnist_lib.registry.audit_log import entries
+from fmnist_lib.registry.idempotent_runs import KEY
+from fmnist_lib.registry.runs import log_training_run
+from fmnist_lib.registry.spool import deliver, keep, only_one, waiting
+from fmnist_lib.registry.store import client
+
+
+def test_a_spooled_run_is_delivered_once_and_removed(
+    store, make_record, saved_model, contents, tmp_path
+):
+    record = make_record()
+    place = keep(tmp_path / "spool", record, saved_model, "connection refused")
+    assert waiting(tmp_path / "spool") == [place]
+    assert (place / "problem.txt").read_text() == "connection refused"
+    tracked = deliver(store, place)
+    assert tracked.decision.promoted
+    assert waiting(tmp_path / "spool") == []
+    once = contents(store.uri, "copy")
+    assert set(once) == {record.key, *(f"{record.key}/{n}" for n in ("fast", "plain", "broken"))}
+    # A process that died after the delivery and before the spool was emptied.
+    again = deliver(store, keep(tmp_path / "spool", record, saved_model, ""))
+    assert (again.run_id, again.model_uri, again.decision) == (
+        tracked.run_id,
+        tracked.model_uri,
+        None,
+    )
+    assert contents(store.uri, "copy") == once
+    assert len(entries(client(store.uri), "fashion-mnist")) == 1
+
+
+def test_runs_are_delivered_in_the_order_of_their_numbers(tmp_path):
+    numbers = [9, 10, 101, 1700000000000001]
+    for number in reversed(numbers):
+        place = tmp_path / f"FashionMnistTrain-{number}"
+        place.mkdir()
+        (place / "record.pickle").touch()
+    expected = [f"FashionMnistTrain-{number}" for number in numbers]
+    assert [place.name for place in waiting(tmp_path)] == expected
+
+
+@pytest.mark.parametrize(
+    "step", ["_log_candidate", "_logged_model", "_log_parent", "register", "promote", "log_all"]
+)
+def test_what_was_logged_before_the_failure_is_completed(
+    store, make_record, saved_model, contents, monkeypatch, step
+):
+    record, real = make_record(), getattr(runs, step)
+
+    def fail_afterwards(*arguments, **options):
+        real(*arguments, **options)
+        raise OSError("connection reset")
+
+    monkeypatch.setattr(runs, step, fail_afterwards)
+    with pytest.raises(TrackingError, match="connection reset"):
+        log_training_run(store, record, saved_model)
+    monkeypatch.undo()
+    log_training_run(store, record, saved_model)
+    found = contents(store.uri, "copy")
+    assert len(found) == 4
+    status, _, metrics, datasets, n_models, files = found[record.key]
+    assert (status, len(datasets), n_models) == ("FINISHED", 3, 1)
+    assert metrics["test_accuracy"] == [(0, 0.84)]
+    assert "environment.json" in files
+    assert len(found[f"{record.key}/fast"][2]["trial_value"]) == 59
+    registry = client(store.uri)
+    assert len(registry.search_model_versions("name = 'fashion-mnist'")) == 1
+    assert len(registry.search_logged_models([store.experiment_id])) == 1
+    assert registry.get_model_version_by_alias("fashion-mnist", "champion").version == 1
+
+
+def test_a_duplicate_from_a_lost_response_is_deleted(store, make_record, saved_model):
+    record, tracking = make_record(), client(store.uri)
+    for key in (record.key, f"{record.key}/fast", f"{record.key}9"):
+        for _ in range(2):
+            tracking.create_run(store.experiment_id, tags={KEY: key})
+    log_training_run(store, record, saved_model)
+    keys = sorted(run.data.tags[KEY] for run in tracking.search_runs([store.experiment_id]))
+    others = [f"{record.key}/{name}" for name in ("broken", "fast", "plain")]
+    assert keys == sorted([record.key, *others, f"{record.key}9", f"{record.key}9"])
+
+
+def test_a_slow_server_times_out(store, make_record, saved_model):
+    record = make_record()
+    tracking = record.settings.tracking.model_copy(update={"max_seconds": 1e-6})
+    settings = record.settings.model_copy(update={"tracking": tracking})
+    hurried = type(record)(**(vars(record) | {"settings": settings}))
+    with pytest.raises(TrackingError, match="within 1e-06 seconds, it is slower"):
+        log_training_run(store, hurried, saved_model)
+
+
+def test_concurrent_deliveries_are_refused(tmp_path):
+    (tmp_path / "spool").mkdir()
+    with (
+        FileLock(tmp_path / "spool" / ".lock"),
+        pytest.raises(TrackingError, match="another process is delivering"),
+        only_one(tmp_path / "spool"),
+    ):
+        pass
+
+
+def test_an_unreadable_run_is_one_message_and_the_others_are_delivered(
+    store, make_record, saved_model, tmp_path, capsys, monkeypatch
+):
+    spool = tmp_path / "mlruns" / "spool"
+    keep(spool, make_record(run_id="2"), saved_model, "")
+    damaged = keep(spool, make_record(run_id="1"), saved_model, "")
+    (damaged / "record.pickle").write_bytes(pickle.dumps(1)[:-1])
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    assert main(["--root", str(tmp_path), "sync"]) == 1
+    out, err = capsys.readouterr()
+    assert "FashionMnistTrain-2 is models:/fashion-mnist/1, champion: passed all" in out
+    assert err.startswith("FashionMnistTrain-1 stays in the spool: ")
+    assert "Traceback" not in err
+    assert waiting(spool) == [damaged]
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"cno_such_module\nX\n.", pickle.dumps(1)])
+def test_a_damaged_record_of_a_run_is_one_message_and_stays(content, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "record.pickle").write_bytes(content)
+    with pytest.raises(
+        TrackingError, match="expected a run that this version of the project spooled"
+    ):
+        deliver(None, tmp_path / "run")
+    assert (tmp_path / "run" / "record.pickle").read_bytes() == content
+
+
+def test_a_foreign_tag_in_the_audit_log_hides_no_entry(store, tmp_path):
+    registry = client(store.uri)
+    registry.create_registered_model("m-promotions")
+    for gates in ("no JSON", "[1]", '{"accuracy": "passed"}'):
+        registry.create_model_version("m-promotions", tmp_path.as_uri(), tags={"gates": gates})
+    assert [entry.gates for entry in entries(registry, "m")] == [{}, {}, {"accuracy": "passed"}]

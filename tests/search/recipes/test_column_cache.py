@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.preprocessing import FunctionTransformer
+
+from fmnist_lib.features.block import FeatureBlock
+from fmnist_lib.features.gradients import OrientedGradients
+from fmnist_lib.search.recipes.column_cache import ColumnStore, _read_block, prune
+from fmnist_lib.search.recipes.recipe import Block, Recipe
+
+EXTRACTOR = OrientedGradients(cells=4)
+
+
+@pytest.fixture(scope="module")
+def store(cache, data):
+    return ColumnStore(cache, data, seed=3)
+
+
+def test_columns_are_those_of_the_fitted_block(store, data):
+    rows = slice(950, 2100)
+    expected = store.block(EXTRACTOR).transform(data.images[rows])
+    np.testing.assert_allclose(store.columns(EXTRACTOR, rows), expected, atol=1e-6)
+
+
+def test_what_was_computed_once_is_not_computed_again(store, cache, data, monkeypatch):
+    before = store.columns(EXTRACTOR, slice(0, 1000))
+    assert store.missing(EXTRACTOR, slice(0, 1000)) == 0
+
+    def refuse(*_):
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(FeatureBlock, "transform", refuse)
+    monkeypatch.setattr(FeatureBlock, "fit", refuse)
+    again = ColumnStore(cache, data, seed=3).columns(EXTRACTOR, slice(0, 1000))
+    np.testing.assert_array_equal(again, before)
+
+
+def test_another_seed_or_extractor_is_another_entry(store, cache, data):
+    assert ColumnStore(cache, data, seed=4).missing(EXTRACTOR, slice(0, 1000)) == 1000
+    assert store.missing(OrientedGradients(cells=5), slice(0, 1000)) == 1000
+
+
+def test_the_features_learn_nothing_from_held_out_or_validation_images(cache, data):
+    """Other held-out and validation images, the same block."""
+    import dataclasses
+
+    images = data.images.copy()
+    images[data.holdout_rows()] = 0
+    images[data.validation_rows] = 0
+    other = ColumnStore(cache, dataclasses.replace(data, images=images), seed=3)
+    ours = ColumnStore(cache, data, seed=3).block(EXTRACTOR)
+    np.testing.assert_array_equal(other.block(EXTRACTOR).components_, ours.components_)
+
+
+def test_a_pipeline_gives_the_columns_its_learner_was_fitted_on(store, data):
+    block = Block("gradients", EXTRACTOR, 30, 20, whitening=0.4, weight=0.7)
+
+    recipe = Recipe((block,), FunctionTransformer())  # hands its input on
+    rows = slice(100, 300)
+    through_pipeline = recipe.pipeline(store, recipe.learner).transform(data.images[rows])
+    np.testing.assert_allclose(recipe.columns(store, data, rows), through_pipeline, atol=1e-5)
+    assert np.square(through_pipeline).sum(axis=1).mean() == pytest.approx(0.7, rel=0.2)
+
+
+def test_pruning_deletes_the_oldest_first(tmp_path):
+    import os
+
+    for age, name in enumerate(("new", "old")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "00000.npy").write_bytes(bytes(1000))
+        os.utime(tmp_path / name, (1e9 - age, 1e9 - age))
+    prune(tmp_path, 1500 / 2**30)
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+    prune(tmp_path / "absent", 1)
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", None])
+@pytest.mark.parametrize("name", ["block.pickle", "00000.npy"])
+def test_a_damaged_file_is_computed_again(data, tmp_path, caplog, name, damage):
+    before = ColumnStore(tmp_path, data, seed=3).columns(EXTRACTOR, slice(0, 1000))
+    (file,) = tmp_path.glob(f"*/{name}")
+    file.write_bytes(file.read_bytes()[:200] if damage is None else damage)
+    _read_block.cache_clear()
+    again = ColumnStore(tmp_path, data, seed=3)
+    np.testing.assert_allclose(again.columns(EXTRACTOR, slice(0, 1000)), before, atol=1e-6)
+    again.prepare([EXTRACTOR], 1)
+    assert f"{file} can't be read and is computed again" in caplog.text
