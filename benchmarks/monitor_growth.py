@@ -63,8 +63,6 @@ def grow(sizes, run):
 
 def measure(path, run):
     """Do the work of the step `assess`, and say what it took."""
-    from runs import champion_of, earlier_signals, find_champion
-
     from cards.monitor import monitor_card
     from fmnist_lib.common.paths import sqlite_address
     from fmnist_lib.config.monitor import MonitorSettings
@@ -74,6 +72,7 @@ def measure(path, run):
     from fmnist_lib.registry.runs import RunIdentity
     from fmnist_lib.registry.store import prepare_store
     from fmnist_lib.workflows.assess import assess, signal_of, track
+    from runs import champion_of, earlier_signals, find_champion
 
     tracking, uri = TrackingConfig(), sqlite_address(path.parent / "mlflow.db")
     prepare_store(tracking, path.parent, uri)
