@@ -49,7 +49,8 @@ def start_server(model):
     command = [
         sys.executable,
         "-m",
-        "fmnist_lib.workflows.serve",
+        "fmnist_lib",
+        "serve",
         "--model",
         model,
         "--port",
@@ -105,7 +106,7 @@ def predict_file(address, images, n_images, bare):
             array[start : start + len(images)] = images[: n_images - start]
         array.flush()
         del array
-        command = [sys.executable, "-m", "fmnist_lib.workflows.predict", "--model", address]
+        command = [sys.executable, "-m", "fmnist_lib", "predict", "--model", address]
         before = time.perf_counter()
         process = subprocess.Popen([*command, "--in", str(source), "--out", str(target)], cwd=ROOT)
         _, status, usage = os.wait4(process.pid, 0)
@@ -149,7 +150,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=10, help="of every batch size")
     options = parser.parse_args()
     images = read_images(options.data_dir / "t10k-images-idx3-ubyte.gz")
-    model = load(options.model)
+    model = load(options.model, environment_uri=os.environ.get("MLFLOW_TRACKING_URI"))
     process, address = start_server(options.model)
     try:
         write("serving.csv", latencies(address, model, images, options.seconds))

@@ -70,7 +70,7 @@ class FashionMnistTrain(FlowSpec):
         "config",
         default=str(PROJECT_ROOT / "config" / "train.toml"),
         parser=parse_config,
-        help="TOML or JSON file; every key: python -m fmnist_lib.config.loading",
+        help="TOML or JSON file; every key: python -m fmnist_lib config train",
     )
     minutes = Parameter("minutes", type=float, default=None, help="Wall time of the search")
     seed = Parameter("seed", type=int, default=None, help="Seed of everything random")

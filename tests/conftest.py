@@ -86,6 +86,20 @@ def test_labels(real_data_dir):
     return _labels(real_data_dir, "t10k", 2000)
 
 
+@pytest.fixture(scope="session")
+def fmnist():
+    """Return a function that runs a command in this process: exit code, stdout and stderr."""
+    from click.testing import CliRunner
+
+    from fmnist_lib.commands.main import fmnist as command_line
+
+    def run(*words):
+        done = CliRunner().invoke(command_line, list(map(str, words)), catch_exceptions=False)
+        return done.exit_code, done.stdout, done.stderr
+
+    return run
+
+
 class Store(BaseHTTPRequestHandler):
     """As much of S3 as the upload of a code package needs."""
 

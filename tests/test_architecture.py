@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 #: The folders of `fmnist_lib`, from the top floor to the ground: a module imports from its own
 #: folder and from the floors below, never from above and never from a neighbour.
 FLOORS = (
+    ("commands",),
     ("workflows",),
     ("search", "registry", "release", "serving", "monitor"),
     ("data", "eda", "explain", "evaluation", "drift", "model_files"),

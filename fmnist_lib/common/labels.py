@@ -1,5 +1,7 @@
 """The ten classes of Fashion-MNIST, in label order (Xiao, Rasul, Vollgraf 2017)."""
 
+from typing import Literal
+
 CLASS_NAMES = (
     "T-shirt/top",
     "Trouser",
@@ -15,3 +17,6 @@ CLASS_NAMES = (
 N_CLASSES = len(CLASS_NAMES)
 IMAGE_SHAPE = (28, 28)
 N_PIXELS = 28 * 28
+#: Where a table without column names has its labels.
+LABEL_COLUMNS = ("first", "last", "none")
+LabelColumn = Literal["first", "last", "none"]

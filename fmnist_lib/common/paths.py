@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -32,22 +31,17 @@ def resolve_path(path: str | Path, root: Path | None = None) -> Path:
     ConfigError
         The home directory does not exist.
     """
-    return (root or Path()).absolute() / _expand(path)
+    return (root or Path()).absolute() / expand_home(path)
 
 
-def path_argument(text: str) -> Path:
-    """Return the path of a command line argument; a ``type`` for argparse.
+def expand_home(path: str | Path) -> Path:
+    """Return a path with ``~`` replaced by the home directory; a relative path stays relative.
 
-    A relative path stays relative, so that messages show it as the user wrote it.
+    Raises
+    ------
+    ConfigError
+        The home directory does not exist.
     """
-    try:
-        return _expand(text)
-    except ConfigError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _expand(path: str | Path) -> Path:
-    """Replace ``~`` by the home directory."""
     try:
         expanded = Path(path).expanduser()
     except RuntimeError:

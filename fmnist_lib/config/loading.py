@@ -1,16 +1,12 @@
-"""Read and check configuration files; ``python -m fmnist_lib.config.loading`` prints them."""
+"""Read and check configuration files."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
 from fmnist_lib.common.errors import ConfigError
-from fmnist_lib.common.paths import path_argument
 from fmnist_lib.config.base import Section
 from fmnist_lib.config.messages import describe_problems
 from fmnist_lib.config.syntax import named_file, parse_text
@@ -111,29 +107,3 @@ def override(settings: Settings, **changes: Any) -> Settings:
             table = table[name]
         table[key] = value
     return validate_settings(content, "command line parameters")
-
-
-def main(
-    arguments: list[str] | None = None,
-    model: type[Section] = Settings,
-    default: Path = DEFAULT_CONFIG,
-) -> int:
-    """Print the JSON schema, or the resolved settings of a file."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "file", nargs="?", type=path_argument, help="print the resolved settings of FILE"
-    )
-    options = parser.parse_args(arguments)
-    try:
-        output = read_settings(options.file or default, model).model_dump(mode="json")
-    except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    if options.file is None:
-        output = {"schema": model.model_json_schema(), "resolved": output}
-    sys.stdout.write(json.dumps(output, indent=2) + "\n")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

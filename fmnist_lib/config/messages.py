@@ -30,7 +30,10 @@ def _describe(problem: Any, content: dict[str, Any]) -> str:
     key = _key(problem["loc"], content)
     kind, message = problem["type"], problem["msg"]
     if kind == "extra_forbidden":
-        return f"{key}: unknown key. Run `python -m fmnist_lib.config.loading` for a list of keys."
+        return (
+            f"{key}: unknown key. Run `python -m fmnist_lib config train`, or `config monitor`, "
+            "for a list of keys."
+        )
     if kind in ("missing", "union_tag_not_found"):
         key += "" if kind == "missing" else ".engine"
         return f"{key}: expected a value, got nothing."

@@ -1,7 +1,4 @@
-"""The configuration of the monitor: strict, frozen models of ``config/monitor.toml``.
-
-``python -m fmnist_lib.config.monitor`` prints the JSON schema, or the resolved settings of a file.
-"""
+"""The configuration of the monitor: strict, frozen models of ``config/monitor.toml``."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ from pydantic import Field
 
 from fmnist_lib.config.base import PROJECT_ROOT, Section, Share
 from fmnist_lib.config.drift import DriftConfig
-from fmnist_lib.config.loading import main
 from fmnist_lib.config.release import TrackingConfig
 
 DEFAULT_MONITOR_CONFIG = PROJECT_ROOT / "config" / "monitor.toml"
@@ -65,7 +61,3 @@ class MonitorSettings(Section):
     drift: DriftConfig = DriftConfig()
     retrain: RetrainConfig = RetrainConfig()
     tracking: TrackingConfig = TrackingConfig()
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(None, MonitorSettings, DEFAULT_MONITOR_CONFIG))

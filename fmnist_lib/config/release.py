@@ -59,7 +59,7 @@ class TrackingConfig(Section):
     max_seconds: Annotated[float, Field(gt=0)] = Field(
         default=600.0,
         description="Timeout for logging a run; then it is spooled for "
-        "`python -m fmnist_lib.registry sync`.",
+        "`python -m fmnist_lib registry sync`.",
     )
 
     @field_validator("experiment", "model_name")

@@ -20,7 +20,7 @@ _MAX_BYTES = 1_000_000
 def parse_text(text: str, source: str) -> dict[str, Any]:
     """Return the content of a TOML or JSON text; text that begins with a brace is JSON.
 
-    From the output of ``python -m fmnist_lib.config.loading`` without a file, the resolved
+    From the output of ``python -m fmnist_lib config train`` without a file, the resolved
     settings are returned.
 
     Parameters

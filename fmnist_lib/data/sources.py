@@ -71,7 +71,7 @@ def find_source(
     cache : Path, optional
         Directory for downloads; default: the user's cache directory of ``fmnist-flow``.
     mirrors : sequence of str
-        Base URLs of the download.
+        Base URLs of the download; empty: an error instead of a download or generated images.
 
     Raises
     ------
@@ -163,6 +163,11 @@ def _downloaded(
     config: DataConfig, cache: Path, places: Sequence[Path], mirrors: Sequence[str], near: str
 ) -> Source:
     looked = ", ".join(str(place) for place in places)
+    if not mirrors:
+        raise DataError(
+            f"Fashion-MNIST: expected the four files in one of {looked}, found them in none.{near} "
+            "Name their directory, or run `python -m fmnist_lib data download`."
+        )
     try:
         for name in FILES:
             download(name, cache, mirrors)

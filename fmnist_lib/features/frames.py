@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    LabelColumn = Literal["first", "last", "none"]
+    from fmnist_lib.common.labels import LabelColumn
 
-LABEL_COLUMNS = ("first", "last", "none")
 LABEL_OPTION = (
     "Name the columns, or say where the labels are with `--label-column first|last|none` "
     "(`label_column` in a configuration)."

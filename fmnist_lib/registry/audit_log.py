@@ -85,7 +85,7 @@ class Turn:
             raise TrackingError(
                 f"promotion {self.number} of {self._trail}: expected to finish within "
                 f"{ABANDONED_SECONDS:.0f} seconds, timed out. Promote again with "
-                "`python -m fmnist_lib.registry promote VERSION`."
+                "`python -m fmnist_lib registry promote VERSION`."
             )
 
 
@@ -145,7 +145,7 @@ def _wait(registry: Any, trail: str, number: int) -> None:
             raise TrackingError(
                 f"{trail}: expected the promotions before {number} to end within "
                 f"{WAIT_SECONDS:.0f} seconds, {first} is still open. Look at it with "
-                "`python -m fmnist_lib.registry trail`, then promote again."
+                "`python -m fmnist_lib registry log`, then promote again."
             )
         time.sleep(_POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 (no secret)
 

@@ -124,7 +124,7 @@ class Measures:
             raise TrackingError(
                 f"{model}: expected the measures that a training run writes to its tags, got none "
                 f"that can be read ({type(error).__name__}: {error}). Train again, or move the "
-                "alias yourself with `python -m fmnist_lib.registry rollback --to VERSION`."
+                "alias yourself with `python -m fmnist_lib registry rollback --to VERSION`."
             ) from None
 
 

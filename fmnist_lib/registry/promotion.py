@@ -172,7 +172,7 @@ def rollback(
             if to is None and target != previous_champion(registry, name):
                 raise TrackingError(
                     f"{name}: another promotion came first. Look at "
-                    "`python -m fmnist_lib.registry trail`, then roll back again."
+                    "`python -m fmnist_lib registry log`, then roll back again."
                 )
             ticket.write(outcome="rolled back", before=before or "", reason=reason)
             ticket.require()
@@ -196,7 +196,7 @@ def previous_champion(registry: Any, name: str) -> str:
     raise TrackingError(
         f"{name}: expected a champion before version {present} in the audit log, got "
         f"{' then '.join(history) or 'none'}. Name one: "
-        "`python -m fmnist_lib.registry rollback --to VERSION`."
+        "`python -m fmnist_lib registry rollback --to VERSION`."
     )
 
 
@@ -248,7 +248,7 @@ def _require_real(registry: Any, name: str, version: str) -> None:
     except MlflowException:
         raise TrackingError(
             f"{name}: expected a version to go back to, got {version}, which does not exist. "
-            "`python -m fmnist_lib.registry trail` lists those that have been champion."
+            "`python -m fmnist_lib registry log` lists those that have been champion."
         ) from None
     if tags.get("data.origin") == "synthetic":
         raise TrackingError(

@@ -198,7 +198,7 @@ class RunSummary:
         if self.bundle is not None:
             path = self.bundle.path
             packed = shlex.quote(f"{path.parent.name}/{path.name}")
-            unpack = f"python -m fmnist_lib.release unpack {packed} reproduce"
+            unpack = f"python -m fmnist_lib bundle unpack {packed} reproduce"
             commands.append((unpack, "Unpack the bundle"))
             commands.append(
                 (

@@ -26,14 +26,12 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
 
-#: Largest request; a thousand images take 3 MB as JSON.
-MAX_REQUEST_MB = 16.0
 #: A request that is too large is read up to this factor, so that the client gets the response.
 _DRAIN_FACTOR = 10
 _REPLACED = {b"content-type", b"content-length", b"transfer-encoding", b"content-encoding"}
 
 
-def make_app(model: LoadedModel, max_request_mb: float = MAX_REQUEST_MB) -> Any:
+def make_app(model: LoadedModel, max_request_mb: float) -> Any:
     """Return the ASGI application.
 
     ``POST /invocations`` takes what MLflow's servers take, such as ``{"inputs": [image, ...]}``

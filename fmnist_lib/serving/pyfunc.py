@@ -81,7 +81,7 @@ def request_images(model_input: Any) -> np.ndarray:
     if np.ndim(table) and not 0 < len(table) <= MAX_IMAGES:
         raise DataError(
             f"images: expected 1 to {MAX_IMAGES} in one request, got {len(table)}. "
-            "Send more in several requests, or use python -m fmnist_lib.workflows.predict."
+            "Send more in several requests, or use `python -m fmnist_lib predict`."
         )
     return as_images(table)
 

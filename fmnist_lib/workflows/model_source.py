@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 from pathlib import Path
@@ -15,45 +14,23 @@ from fmnist_lib.config.release import TrackingConfig
 from fmnist_lib.model_files.stored_model import load_model
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
-
     from fmnist_lib.model_files.stored_model import LoadedModel
 
 HELP = "bundle (.zip), model directory, or models:/NAME@ALIAS, models:/NAME/VERSION in MLflow"
 _REGISTERED = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Add the options for which model to load, and its limits."""
-    parser.add_argument("--model", required=True, help=HELP)
-    parser.add_argument(
-        "--allow-cloudpickle",
-        action="store_true",
-        help="load a model that can run any code, because you trust its source",
-    )
-    parser.add_argument(
-        "--max-model-mb", type=float, default=2000.0, help="largest model (default: %(default)g)"
-    )
-
-
-def load_named(options: Namespace) -> LoadedModel:
-    """Load the model that the command line names; see `load`."""
-    return load(
-        options.model,
-        allow_cloudpickle=options.allow_cloudpickle,
-        max_mb=options.max_model_mb,
-    )
-
-
-def load(address: str, **checks: Any) -> LoadedModel:
+def load(address: str, *, environment_uri: str | None = None, **checks: Any) -> LoadedModel:
     """Load a model.
 
     Parameters
     ----------
     address : str
         A bundle, a model directory (of a run, of MLflow, of an unpacked bundle), or
-        ``models:/name@alias`` or ``models:/name/version``, looked up where MLFLOW_TRACKING_URI
-        says, else in the project's ``mlruns/``.
+        ``models:/name@alias`` or ``models:/name/version``.
+    environment_uri : str or None
+        Value of ``MLFLOW_TRACKING_URI``, read by the caller: the store that registered models are
+        looked up in; default: the project's ``mlruns/``.
     **checks
         As `fmnist_lib.model_files.stored_model.load_model` takes them.
 
@@ -63,7 +40,7 @@ def load(address: str, **checks: Any) -> LoadedModel:
         There is no such model, or it may not be loaded.
     """
     if address.startswith("models:"):
-        return _registered(address, checks)
+        return _registered(address, environment_uri, checks)
     path = resolve_path(address)
     if path.is_dir():
         return load_model(path / "model" if (path / "manifest.json").is_file() else path, **checks)
@@ -76,14 +53,14 @@ def load(address: str, **checks: Any) -> LoadedModel:
         return load_model(Path(name) / "model", **checks)
 
 
-def _registered(address: str, checks: dict[str, Any]) -> LoadedModel:
+def _registered(address: str, environment_uri: str | None, checks: dict[str, Any]) -> LoadedModel:
     from fmnist_lib.registry.store import client, mlflow_calls, resolve_uri
     from fmnist_lib.registry.versions import MODEL_SHA256
 
     match = _REGISTERED.fullmatch(address)
     if match is None:
         raise ModelError(f"{address}: expected models:/NAME@ALIAS or models:/NAME/VERSION.")
-    uri = resolve_uri(TrackingConfig(), PROJECT_ROOT, os.environ.get("MLFLOW_TRACKING_URI"))
+    uri = resolve_uri(TrackingConfig(), PROJECT_ROOT, environment_uri)
     name, alias, number = (match[key] for key in ("name", "alias", "version"))
     with mlflow_calls(uri), tempfile.TemporaryDirectory() as directory:
         import mlflow.artifacts

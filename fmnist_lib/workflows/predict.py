@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
-import signal
-import sys
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fmnist_lib.common.errors import DataError, FmnistError
-from fmnist_lib.common.paths import path_argument
-from fmnist_lib.data.formats.batch import FORMATS, iter_batches
-from fmnist_lib.features.frames import LABEL_COLUMNS
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.data.formats.batch import iter_batches
 from fmnist_lib.model_files.predictor import predictions
-from fmnist_lib.workflows import model_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,8 +17,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from fmnist_lib.common.labels import LabelColumn
     from fmnist_lib.data.formats.batch import LabelledImages
-    from fmnist_lib.features.frames import LabelColumn
     from fmnist_lib.model_files.stored_model import LoadedModel
 
 #: Images read, predicted and written at once.
@@ -32,8 +26,6 @@ ROWS = 4096
 #: Column with the names of the images.
 FILE = "file"
 _PART = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.part")
-#: Exit code of a process that a signal ended, minus the signal's number.
-_SIGNAL_EXIT_BASE = 128
 
 
 class Writer(Protocol):
@@ -191,47 +183,3 @@ def _writer(part: Path, target: Path) -> Iterator[Writer]:
         # Closing writes the remaining buffer.
         with _writing(target):
             stack.close()
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return 0 when the output is written."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fmnist_lib.workflows.predict", description=__doc__
-    )
-    model_source.add_arguments(parser)
-    parser.add_argument("--in", dest="source", required=True, type=path_argument, help=FORMATS)
-    parser.add_argument("--out", required=True, type=path_argument, help="FILE.csv or FILE.parquet")
-    parser.add_argument(
-        "--label-column",
-        choices=LABEL_COLUMNS,
-        help="labels of a table without column names (default: detected from the values)",
-    )
-    options = parser.parse_args(arguments)
-    try:
-        from tqdm import tqdm
-
-        with tqdm(unit=" images", disable=not sys.stderr.isatty()) as bar:
-            total = predict_file(
-                model_source.load_named(options),
-                options.source,
-                options.out,
-                bar.update,
-                options.label_column,
-            )
-    except FmnistError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    except KeyboardInterrupt:
-        return _SIGNAL_EXIT_BASE + signal.SIGINT
-    sys.stdout.write(f"{total} predictions in {options.out}\n")
-    return 0
-
-
-def _exit_on_signal(number: int, _: Any) -> None:
-    raise SystemExit(_SIGNAL_EXIT_BASE + number)
-
-
-if __name__ == "__main__":
-    # SIGTERM from a scheduler cleans up as an error does.
-    signal.signal(signal.SIGTERM, _exit_on_signal)
-    raise SystemExit(main())

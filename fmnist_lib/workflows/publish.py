@@ -266,7 +266,7 @@ def _spool_run(directory: Path, record: TrainingRecord, model: SavedModel, error
     except OSError as spool_error:
         return f"{error} It could not be spooled either: {spool_error}."
     # The command comes first: the summary truncates the message to one line.
-    return f"`python -m fmnist_lib.registry sync` delivers it from {place} later. {error}"
+    return f"`python -m fmnist_lib registry sync` delivers it from {place} later. {error}"
 
 
 def _measures(outcome: TrainingOutcome, identity: RunIdentity, model: SavedModel) -> Measures:

@@ -112,8 +112,8 @@ def run_as_unknown_user(*words, directory, **variables):
 @pytest.mark.parametrize(
     "words",
     [
-        ("-m", "fmnist_lib.registry", "--root", ".", "trail"),
-        ("-m", "fmnist_lib.workflows.predict", "--help"),
+        ("-m", "fmnist_lib", "registry", "log", "--root", "."),
+        ("-m", "fmnist_lib", "predict", "--help"),
         (str(ROOT / "flows" / "train.py"), "--help"),
         (str(ROOT / "flows" / "monitor.py"), "show"),
     ],
@@ -126,5 +126,8 @@ def test_a_command_runs_for_a_user_that_the_system_does_not_know(words, tmp_path
 
 
 def test_the_audit_log_names_an_unknown_user_by_uid(tmp_path):
-    code = "from fmnist_lib.registry.__main__ import _parser; print(_parser().get_default('by'))"
+    code = (
+        "from fmnist_lib.commands.registry import promote;"
+        "print(promote.make_context('promote', []).params['by'])"
+    )
     assert run_as_unknown_user("-c", code, directory=tmp_path).stdout.strip() == "uid-54321"

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from fmnist_lib.common.errors import ConfigError
 from fmnist_lib.config.base import PROJECT_ROOT
-from fmnist_lib.config.loading import main, override, parse_settings, read_settings, source_of
+from fmnist_lib.config.loading import override, parse_settings, read_settings, source_of
 from fmnist_lib.config.monitor import DEFAULT_MONITOR_CONFIG, MonitorSettings
 from fmnist_lib.config.training import DEFAULT_CONFIG, Settings
 
@@ -91,38 +89,12 @@ def test_an_unreadable_file_is_one_message(tmp_path):
         read_settings(tmp_path / "missing.toml")
 
 
-def test_the_command_prints_schema_and_resolved_settings(capsys):
-    assert main([]) == 0
-    printed = json.loads(capsys.readouterr().out)
-    assert printed["schema"]["additionalProperties"] is False
-    assert printed["resolved"]["search"]["minutes"] == read_settings(DEFAULT_CONFIG).search.minutes
-
-
-def test_the_command_fails_with_one_message(tmp_path):
-    file = tmp_path / "bad.toml"
-    file.write_text("sed = 1\n" + CANDIDATE)
-    command = [sys.executable, "-m", "fmnist_lib.config.loading", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT_ROOT, check=False)
-    assert done.returncode == 1
-    assert done.stderr.strip().startswith(f"{file}: sed: unknown key")
-    assert "Traceback" not in done.stderr
-
-
 def test_the_shipped_monitor_config_is_valid_and_its_messages_name_it():
     text = DEFAULT_MONITOR_CONFIG.read_text()
     assert parse_settings(text, "monitor.toml", MonitorSettings).signal == "signals/monitor.json"
     assert source_of(text, [], DEFAULT_MONITOR_CONFIG) == str(DEFAULT_MONITOR_CONFIG)
     with pytest.raises(ConfigError, match=r"monitor\.toml: rows: expected greater"):
         parse_settings("rows = 1", "monitor.toml", MonitorSettings)
-
-
-def test_the_monitors_schema_and_settings_are_printed(capsys):
-    assert main([], MonitorSettings, DEFAULT_MONITOR_CONFIG) == 0
-    printed = json.loads(capsys.readouterr().out)
-    assert printed["resolved"]["retrain"]["config"] == "config/train.toml"
-    assert "batch" in printed["schema"]["properties"]
-    assert main([str(DEFAULT_MONITOR_CONFIG)], MonitorSettings) == 0
-    assert json.loads(capsys.readouterr().out) == printed["resolved"]
 
 
 SHIPPED = sorted((PROJECT_ROOT / "config").glob("*.toml"))
@@ -141,19 +113,6 @@ def test_resolved_settings_are_read_back_from_json_exactly(path, indent, tmp_pat
     again = read_settings(file, model_of(path))
     assert again == settings
     assert again.model_dump_json() == settings.model_dump_json()
-
-
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_the_output_of_the_command_can_be_read_back(path, tmp_path, capsys):
-    model, file = model_of(path), tmp_path / "printed.json"
-    for arguments in ([str(path)], []):
-        assert main(arguments, model, path) == 0
-        file.write_text(capsys.readouterr().out)
-        assert read_settings(file, model) == read_settings(path, model)
-        assert main([str(file)], model) == 0
-        assert json.loads(capsys.readouterr().out) == read_settings(path, model).model_dump(
-            mode="json"
-        )
 
 
 def test_settings_that_differ_from_every_default_are_read_back(tmp_path):

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from fmnist_lib.common.errors import DataError
 from fmnist_lib.data.dataset import Dataset, Split
-from fmnist_lib.data.splits import main, write_splits
+from fmnist_lib.data.splits import write_splits
 
 
 def test_the_same_splits_give_the_same_bytes(train_images, train_labels, tmp_path):
@@ -18,6 +20,9 @@ def test_the_same_splits_give_the_same_bytes(train_images, train_labels, tmp_pat
     assert sorted(path.name for path in one.parent.iterdir()) == ["one.npz", "two.npz"]
 
 
-def test_a_wrong_configuration_is_one_message(tmp_path, capsys):
-    assert main([str(tmp_path / "out.npz"), "--config", str(tmp_path / "none.toml")]) == 1
-    assert "expected a readable TOML or JSON file" in capsys.readouterr().err
+def test_a_file_that_cannot_be_written_is_one_message(train_images, train_labels, tmp_path):
+    dataset = Dataset(*[Split(train_images[:100], train_labels[:100])] * 3)
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="expected to write the splits there"):
+        write_splits(dataset, tmp_path / "file" / "out.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -18,7 +18,6 @@ import requests
 from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.config.release import TrackingConfig
 from fmnist_lib.registry import audit_log as trail
-from fmnist_lib.registry.__main__ import main
 from fmnist_lib.registry.runs import log_training_run
 from fmnist_lib.registry.spool import keep, waiting
 from fmnist_lib.registry.store import client, prepare_store
@@ -69,7 +68,7 @@ def server(fresh_database, tmp_path):
 
 @pytest.mark.slow
 def test_a_server_killed_at_random_moments_gets_every_run_once_and_whole(
-    server, make_record, saved_model, contents, tmp_path, monkeypatch, capsys
+    server, make_record, saved_model, contents, tmp_path, monkeypatch, fmnist
 ):
     # A promotion that the kill has interrupted blocks the next ones for this long.
     monkeypatch.setattr(trail, "ABANDONED_SECONDS", 3.0)
@@ -107,9 +106,11 @@ def test_a_server_killed_at_random_moments_gets_every_run_once_and_whole(
         '[tracking]\nexperiment = "proxied"\n'
         '[[search.candidates]]\nid = "a"\nengine = "optuna"\nfamilies = ["logistic"]\n'
     )
-    assert main(["--config", str(toml), "--root", str(tmp_path), "sync"]) == 0
-    assert capsys.readouterr().out.count(" is models:/fashion-mnist/") == late
-    assert main(["--config", str(toml), "--root", str(tmp_path), "sync"]) == 0
+    sync = ("registry", "sync", "--config", toml, "--root", tmp_path)
+    status, output, _ = fmnist(*sync)
+    assert status == 0
+    assert output.count(" is models:/fashion-mnist/") == late
+    assert fmnist(*sync)[0] == 0
     found = contents(server.uri, "proxied")
     assert len(found) == 11 * 4
     for name in ("", "/fast", "/plain", "/broken"):

@@ -7,7 +7,6 @@ from filelock import FileLock
 
 from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.registry import runs
-from fmnist_lib.registry.__main__ import main
 from fmnist_lib.registry.audit_log import entries
 from fmnist_lib.registry.idempotent_runs import KEY
 from fmnist_lib.registry.runs import log_training_run
@@ -109,15 +108,15 @@ def test_concurrent_deliveries_are_refused(tmp_path):
 
 
 def test_an_unreadable_run_is_one_message_and_the_others_are_delivered(
-    store, make_record, saved_model, tmp_path, capsys, monkeypatch
+    store, make_record, saved_model, tmp_path, fmnist, monkeypatch
 ):
     spool = tmp_path / "mlruns" / "spool"
     keep(spool, make_record(run_id="2"), saved_model, "")
     damaged = keep(spool, make_record(run_id="1"), saved_model, "")
     (damaged / "record.pickle").write_bytes(pickle.dumps(1)[:-1])
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
-    assert main(["--root", str(tmp_path), "sync"]) == 1
-    out, err = capsys.readouterr()
+    status, out, err = fmnist("registry", "sync", "--root", tmp_path)
+    assert status == 1
     assert "FashionMnistTrain-2 is models:/fashion-mnist/1, champion: passed all" in out
     assert err.startswith("FashionMnistTrain-1 stays in the spool: ")
     assert "Traceback" not in err

@@ -1,16 +1,13 @@
 from __future__ import annotations
 
+import json
 import stat
 import struct
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
 import pytest
 
-from fmnist_lib.config.base import PROJECT_ROOT
-from fmnist_lib.release.__main__ import main
 from fmnist_lib.release.archive import BundleError, seal, unpack, verify
 from fmnist_lib.release.bundle import write_bundle
 
@@ -25,12 +22,18 @@ def bundle(contents, tmp_path_factory):
     ).path
 
 
-def test_an_untouched_bundle_is_unchanged_packed_and_unpacked(bundle, tmp_path, capsys):
-    assert main(["verify", str(bundle)]) == 0
-    assert main(["unpack", str(bundle), str(tmp_path / "out")]) == 0
-    assert main(["verify", str(tmp_path / "out")]) == 0
-    assert capsys.readouterr().out.count("unchanged\n") == 2
-    assert main(["verify", str(bundle), "--sha256", "0" * 64]) == 1
+def test_an_untouched_bundle_is_unchanged_packed_and_unpacked(bundle, tmp_path, fmnist):
+    assert fmnist("bundle", "verify", bundle) == (0, "unchanged\n", "")
+    assert fmnist("bundle", "unpack", bundle, tmp_path / "out")[0] == 0
+    assert fmnist("bundle", "verify", tmp_path / "out") == (0, "unchanged\n", "")
+    status, output, _ = fmnist("bundle", "verify", bundle, "--sha256", "0" * 64)
+    assert status == 1
+    assert f"expected the SHA-256 {'0' * 64}" in output
+    status, output, _ = fmnist("bundle", "verify", bundle, "--sha256", "0" * 64, "--json")
+    assert status == 1
+    report = json.loads(output)
+    assert not report["unchanged"]
+    assert "expected the SHA-256" in report["problems"][0]
 
 
 def test_any_flipped_bit_of_the_zip_is_found_and_named(bundle, tmp_path):
@@ -127,25 +130,18 @@ def test_a_bundle_never_goes_into_a_directory_in_use(bundle, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_other_files_and_no_file_are_an_error_without_a_traceback(tmp_path):
+def test_other_files_and_no_file_are_an_error_without_a_traceback(tmp_path, fmnist):
     (tmp_path / "text.zip").write_bytes(b"text" + struct.pack("<H", 5))
     for path in (tmp_path / "text.zip", tmp_path / "absent.zip"):
-        done = subprocess.run(
-            [sys.executable, "-m", "fmnist_lib.release", "verify", str(path)],
-            cwd=PROJECT_ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 1
-        assert "Traceback" not in done.stderr
-        assert done.stdout or done.stderr
+        status, output, message = fmnist("bundle", "verify", path)
+        assert status == 1
+        assert output or message
 
 
-def test_a_place_that_cannot_be_written_is_not_called_a_changed_bundle(bundle, tmp_path, capsys):
+def test_a_place_that_cannot_be_written_is_not_called_a_changed_bundle(bundle, tmp_path, fmnist):
     (tmp_path / "file").touch()
-    assert main(["unpack", str(bundle), str(tmp_path / "file" / "x")]) == 1
-    message = capsys.readouterr().err
+    status, _, message = fmnist("bundle", "unpack", bundle, tmp_path / "file" / "x")
+    assert status == 1
     assert "expected to write the bundle's files there" in message
     assert "unchanged" not in message
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

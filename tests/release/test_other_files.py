@@ -10,7 +10,6 @@ import zipfile
 
 import pytest
 
-from fmnist_lib.release.__main__ import main
 from fmnist_lib.release.archive import verify
 from fmnist_lib.release.bundle import write_bundle
 
@@ -85,12 +84,13 @@ def _reproduce(directory, *options, python=sys.executable, **variables):
     )
 
 
-def test_other_files_are_reported_and_do_not_fail(unpacked, capsys):
+def test_other_files_are_reported_and_do_not_fail(unpacked, fmnist):
     for name in HARMLESS:
         _add(unpacked, name)
     assert verify(unpacked) == []
-    assert main(["verify", str(unpacked)]) == 0
-    assert capsys.readouterr().out.splitlines() == [
+    status, output, _ = fmnist("bundle", "verify", unpacked)
+    assert status == 0
+    assert output.splitlines() == [
         "unchanged",
         f"not packed, and not used: {OTHERS}",
     ]
@@ -167,9 +167,10 @@ def test_reproducing_leaves_nothing_behind(unpacked):
     assert sorted(unpacked.rglob("*")) == before
 
 
-def test_the_digest_of_a_directory_is_one_message(unpacked, capsys):
-    assert main(["verify", str(unpacked), "--sha256", "0" * 64]) == 1
-    assert "expected the zip file" in capsys.readouterr().err
+def test_the_digest_of_a_directory_is_one_message(unpacked, fmnist):
+    status, _, message = fmnist("bundle", "verify", unpacked, "--sha256", "0" * 64)
+    assert status == 1
+    assert "expected the zip file" in message
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -76,7 +76,7 @@ def test_the_ids_and_commands_lead_back_to_the_run(make_summary):
         "e" * 64,
         "f" * 64,
         "0123abc",
-        "python -m fmnist_lib.release unpack bundles/run.zip reproduce",
+        "python -m fmnist_lib bundle unpack bundles/run.zip reproduce",
         "python flows/train.py run --seed 20",
         "sqlite:///mlruns/mlflow.db",
     ):

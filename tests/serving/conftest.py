@@ -66,7 +66,7 @@ def _stop(process):
 
 @pytest.fixture(scope="session")
 def server(model_directory):
-    process, address = _start("fmnist_lib.workflows.serve", "--model", str(model_directory))
+    process, address = _start("fmnist_lib", "serve", "--model", str(model_directory))
     yield address
     assert process.poll() is None, "the server died"
     _stop(process)

@@ -2,10 +2,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +11,13 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from fmnist_lib.config.base import PROJECT_ROOT
+from fmnist_lib.common.errors import DataError
 from fmnist_lib.data.formats.idx import write_idx
 from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.model_files.predictor import COLUMNS, predictions
 from fmnist_lib.model_files.reference import HeldOutReference
 from fmnist_lib.model_files.stored_model import load_model, save_model
-from fmnist_lib.workflows.predict import main
+from fmnist_lib.workflows.predict import predict_file
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +28,7 @@ def model(train_images, train_labels, test_images, test_labels, tmp_path_factory
     reference = HeldOutReference.fit(train_images, test_images, test_labels, probabilities)
     directory = tmp_path_factory.mktemp("model")
     save_model(pipeline, test_images[:20], directory, reference)
-    return directory
+    return load_model(directory)
 
 
 def _written(directory, kind, images):
@@ -61,15 +57,13 @@ def _written(directory, kind, images):
 @pytest.mark.parametrize("kind", ["", ".gz", ".npy", ".npz", ".csv", ".parquet", "-png"])
 @pytest.mark.parametrize("out", ["answers.csv", "answers.parquet"])
 def test_every_kind_of_input_and_output_gives_the_answers_in_order(
-    kind, out, model, test_images, tmp_path, capsys
+    kind, out, model, test_images, tmp_path
 ):
     images = test_images[:30]
     source = _written(tmp_path, kind, images)
-    arguments = ["--model", str(model), "--in", str(source), "--out", str(tmp_path / out)]
-    assert main(arguments) == 0
-    assert capsys.readouterr().out == f"30 predictions in {tmp_path / out}\n"
+    assert predict_file(model, source, tmp_path / out) == 30
     read = pd.read_csv if out.endswith("csv") else pd.read_parquet
-    table, expected = read(tmp_path / out), predictions(load_model(model), images)
+    table, expected = read(tmp_path / out), predictions(model, images)
     if kind == "-png":
         assert table.pop("file").tolist() == [f"{number:05d}.png" for number in range(30)]
     assert tuple(table.columns) == COLUMNS
@@ -82,8 +76,7 @@ def test_every_kind_of_input_and_output_gives_the_answers_in_order(
 def test_many_chunks_are_one_table(model, test_images, tmp_path):
     np.save(tmp_path / "many.npy", np.tile(test_images, (5, 1, 1)))
     for name in ("out.csv", "out.parquet"):
-        arguments = ["--in", str(tmp_path / "many.npy"), "--out", str(tmp_path / name)]
-        assert main(["--model", str(model), *arguments]) == 0
+        predict_file(model, tmp_path / "many.npy", tmp_path / name)
     table = pd.read_csv(tmp_path / "out.csv")
     assert len(table) == 10_000
     pd.testing.assert_frame_equal(
@@ -92,28 +85,6 @@ def test_many_chunks_are_one_table(model, test_images, tmp_path):
         check_dtype=False,
         rtol=1e-7,
     )
-
-
-@pytest.mark.parametrize(
-    ("source", "target", "message"),
-    [
-        ("absent.npy", "out.csv", "expected a file or folder, found nothing"),
-        ("images.npy", "out.xlsx", "expected an output ending in"),
-        ("cut.npy", "out.csv", "cut.npy"),
-        ("images.npy", "images.npy/out.csv", "expected to write the predictions there"),
-    ],
-)
-def test_a_mistake_is_one_message_and_leaves_nothing(
-    source, target, message, model, test_images, tmp_path, capsys
-):
-    np.save(tmp_path / "images.npy", test_images)
-    content = (tmp_path / "images.npy").read_bytes()
-    (tmp_path / "cut.npy").write_bytes(content[: len(content) // 2])
-    before = sorted(tmp_path.iterdir())
-    arguments = ["--in", str(tmp_path / source), "--out", str(tmp_path / target)]
-    assert main(["--model", str(model), *arguments]) == 1
-    assert message in capsys.readouterr().err
-    assert sorted(tmp_path.iterdir()) == before
 
 
 @pytest.mark.parametrize("out", ["out.csv", "out.parquet"])
@@ -125,10 +96,9 @@ def test_predictions_of_pictures_carry_their_names_in_natural_order(
     (tmp_path / "pngs").mkdir()
     for number, image in enumerate(test_images[:120]):
         Image.fromarray(image).save(tmp_path / "pngs" / f"{number}.png")
-    files = ["--in", str(tmp_path / "pngs"), "--out", str(tmp_path / out)]
-    assert main(["--model", str(model), *files]) == 0
+    predict_file(model, tmp_path / "pngs", tmp_path / out)
     read = pd.read_csv if out.endswith("csv") else pd.read_parquet
-    table, expected = read(tmp_path / out), predictions(load_model(model), test_images[:120])
+    table, expected = read(tmp_path / out), predictions(model, test_images[:120])
     assert list(table.columns) == ["file", *COLUMNS]
     assert table["file"].tolist() == [f"{number}.png" for number in range(120)]
     np.testing.assert_array_equal(table["class"], expected["class"])
@@ -137,7 +107,7 @@ def test_predictions_of_pictures_carry_their_names_in_natural_order(
 @pytest.mark.parametrize("fault", ["dangling link", "folder", "damaged", "sub-folders"])
 @pytest.mark.parametrize("out", ["out.csv", "out.parquet"])
 def test_a_failure_to_read_is_not_reported_as_a_failure_to_write(
-    fault, out, model, test_images, tmp_path, capsys
+    fault, out, model, test_images, tmp_path
 ):
     from PIL import Image
 
@@ -154,73 +124,34 @@ def test_a_failure_to_read_is_not_reported_as_a_failure_to_write(
         (pngs / "2").mkdir()
         Image.fromarray(test_images[0]).save(pngs / "2" / "2.png")
     (tmp_path / out).write_text("before")
-    arguments = ["--in", str(pngs), "--out", str(tmp_path / out)]
-    assert main(["--model", str(model), *arguments]) == 1
-    message = capsys.readouterr().err
-    assert "2" in message
-    assert "expected to write" not in message
+    with pytest.raises(DataError, match="2") as error:
+        predict_file(model, pngs, tmp_path / out)
+    assert "expected to write" not in str(error.value)
     assert (tmp_path / out).read_text() == "before"
     assert sorted(tmp_path.iterdir()) == [tmp_path / out, pngs]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
 @pytest.mark.parametrize("out", ["out.csv", "out.parquet"])
-def test_a_full_disk_is_reported_as_a_failure_to_write(
-    out, model, test_images, tmp_path, capsys, monkeypatch
-):
+def test_a_full_disk_is_reported_as_a_failure_to_write(out, model, test_images, tmp_path):
     np.save(tmp_path / "images.npy", test_images)
     part = tmp_path / f".{out}.{os.getpid()}.part"
     part.symlink_to("/dev/full")
-    monkeypatch.setattr("fmnist_lib.workflows.predict._delete_stale_parts", lambda _: None)
-    arguments = ["--in", str(tmp_path / "images.npy"), "--out", str(tmp_path / out)]
-    assert main(["--model", str(model), *arguments]) == 1
-    assert f"{out}: expected to write the predictions there" in capsys.readouterr().err
+    with pytest.raises(DataError, match=f"{out}: expected to write the predictions there"):
+        predict_file(model, tmp_path / "images.npy", tmp_path / out)
     assert list(tmp_path.iterdir()) == [tmp_path / "images.npy"]
 
 
 @pytest.mark.parametrize("place", ["first", "last"])
 def test_the_place_of_labels_among_nameless_columns_can_be_given(
-    place, model, test_images, tmp_path, capsys
+    place, model, test_images, tmp_path
 ):
     flat, labels = test_images[:5].reshape(5, -1), [0] * 5
     columns = [labels, flat] if place == "first" else [flat, labels]
     pd.DataFrame(np.column_stack(columns)).to_csv(tmp_path / "b.csv", index=False, header=False)
-    arguments = ["--model", str(model), "--in", str(tmp_path / "b.csv")]
-    arguments += ["--out", str(tmp_path / "out.csv")]
-    assert main(arguments) == 1
-    assert "--label-column first|last|none" in capsys.readouterr().err
-    assert main([*arguments, "--label-column", place]) == 0
-    expected = predictions(load_model(model), test_images[:5])
+    files = tmp_path / "b.csv", tmp_path / "out.csv"
+    with pytest.raises(DataError, match=r"--label-column first\|last\|none"):
+        predict_file(model, *files)
+    predict_file(model, *files, label_column=place)
+    expected = predictions(model, test_images[:5])
     np.testing.assert_array_equal(pd.read_csv(tmp_path / "out.csv")["class"], expected["class"])
-
-
-@pytest.mark.parametrize("name", ["absent", "model.bin", "models:/nonsense"])
-def test_a_model_that_is_not_there_is_one_message(name, tmp_path, capsys):
-    arguments = ["--model", name, "--in", "x.npy", "--out", str(tmp_path / "out.csv")]
-    assert main(arguments) == 1
-    assert "expected" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_run_leaves_no_partial_output_and_can_be_repeated(
-    number, model, test_images, tmp_path
-):
-    images = np.lib.format.open_memmap(tmp_path / "many.npy", "w+", np.uint8, (400_000, 28, 28))
-    images[:2000] = test_images
-    images.flush()
-    out = tmp_path / "out" / "answers.csv"
-    command = [sys.executable, "-m", "fmnist_lib.workflows.predict", "--model", str(model)]
-    process = subprocess.Popen(
-        [*command, "--in", str(tmp_path / "many.npy"), "--out", str(out)], cwd=PROJECT_ROOT
-    )
-    while not any(part.stat().st_size for part in out.parent.glob(".*.part")):
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(number)
-    assert process.wait(30) != 0
-    assert not out.exists()
-    np.save(tmp_path / "few.npy", test_images[:10])
-    again = [*command, "--in", str(tmp_path / "few.npy"), "--out", str(out)]
-    subprocess.run(again, cwd=PROJECT_ROOT, check=True)
-    assert list(out.parent.iterdir()) == [out]
-    assert len(pd.read_csv(out)) == 10

@@ -76,7 +76,7 @@ def test_a_run_is_published_even_when_mlflow_is_unavailable(outcome):
     assert published.tracked is None
     (waits,) = waiting(Path(outcome.settings.tracking.spool))
     assert waits.name == "FashionMnistTrain-7"
-    assert "fmnist_lib.registry sync" in published.summary_html
+    assert "fmnist_lib registry sync" in published.summary_html
     assert published.bundle.path.stat().st_size > 0
     assert "not logged" in published.summary_html
     with zipfile.ZipFile(published.bundle.path) as archive:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from fmnist_lib.features.frames import LabelColumn
+    from fmnist_lib.common.labels import LabelColumn
 
 
 def idx_parts(path: Path, rows: int) -> Iterator[Part]:

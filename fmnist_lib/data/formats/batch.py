@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.labels import LABEL_COLUMNS
 from fmnist_lib.data.formats.arrays import idx_parts, npy_parts, npz_parts
 from fmnist_lib.data.formats.labels import check_labels, read_batch_labels
 from fmnist_lib.data.formats.pairing import all_names, pairing
 from fmnist_lib.data.formats.pictures import png_parts
 from fmnist_lib.data.formats.tables import csv_parts, parquet_parts
-from fmnist_lib.features.frames import LABEL_COLUMNS
 from fmnist_lib.features.images import as_images
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from fmnist_lib.common.labels import LabelColumn
     from fmnist_lib.data.formats.batch_part import Part
     from fmnist_lib.data.formats.labels import BatchLabels
-    from fmnist_lib.features.frames import LabelColumn
 
     Reader = Callable[[Path, int, LabelColumn | None], Iterator[Part]]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fmnist_lib.features.frames import LabelColumn
+    from fmnist_lib.common.labels import LabelColumn
 
     Values = NDArray[np.number]
 

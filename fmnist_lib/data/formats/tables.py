@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from fmnist_lib.features.frames import LabelColumn
+    from fmnist_lib.common.labels import LabelColumn
 
 IMAGE = "image"
 #: Bytes of text parsed at once: a few thousand rows.

@@ -1,0 +1,42 @@
+"""``serve``: serve predictions over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from fmnist_lib.commands.options import load_named_model, model_options
+
+#: Largest request; a thousand images take 3 MB as JSON.
+MAX_REQUEST_MB = 16.0
+_MAX_PORT = 65_535
+
+
+@click.command()
+@model_options
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; the default is reachable from this machine only.",
+)
+@click.option("--port", type=click.IntRange(0, _MAX_PORT), default=5001, show_default=True)
+@click.option(
+    "--max-request-mb",
+    type=click.FloatRange(min=0),
+    default=MAX_REQUEST_MB,
+    show_default=True,
+    help="Larger requests get status 413.",
+)
+def serve(host: str, port: int, max_request_mb: float, **model: Any) -> None:
+    """Serve predictions over HTTP until stopped.
+
+    POST /invocations takes what MLflow's servers take; GET /ping answers when the server is up.
+    """
+    import uvicorn
+
+    from fmnist_lib.serving.app import make_app
+
+    app = make_app(load_named_model(**model), max_request_mb)
+    uvicorn.run(app, host=host, port=port, log_level="warning")
