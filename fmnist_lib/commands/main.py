@@ -1,4 +1,4 @@
-"""The command line: ``python -m fmnist_lib COMMAND``, installed also as ``fmnist COMMAND``.
+"""The commands of ``python -m fmnist_lib``.
 
 Made with click, not typer: click is locked already as a dependency of MLflow, and starts faster.
 Commands import what they need when they run, so that the help is immediate.
@@ -6,8 +6,6 @@ Commands import what they need when they run, so that the help is immediate.
 
 from __future__ import annotations
 
-import signal
-import sys
 from typing import Any
 
 import click
@@ -19,9 +17,6 @@ from fmnist_lib.commands.predict import predict
 from fmnist_lib.commands.registry import registry
 from fmnist_lib.commands.serve import serve
 from fmnist_lib.common.errors import FmnistError
-
-#: A process that a signal ended exits with this plus the signal's number, as in a shell.
-_SIGNAL_EXIT_BASE = 128
 
 
 class CommandLine(click.Group):
@@ -47,15 +42,3 @@ def fmnist() -> None:
     SIGINT and SIGTERM. Training and monitoring are run by `python flows/train.py` and
     `python flows/monitor.py`.
     """
-
-
-def main() -> None:
-    """Run the command line of this process."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _exit_on_signal)
-    fmnist()
-
-
-def _exit_on_signal(number: int, _: Any) -> None:
-    """Exit as after an error, so that temporary files are deleted."""
-    sys.exit(_SIGNAL_EXIT_BASE + number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import click
@@ -38,5 +39,21 @@ def serve(host: str, port: int, max_request_mb: float, **model: Any) -> None:
 
     from fmnist_lib.serving.app import make_app
 
-    app = make_app(load_named_model(**model), max_request_mb)
-    uvicorn.run(app, host=host, port=port, log_level="warning")
+    # Before the model is loaded, which may take long.
+    with _listen(host, port) as listener:
+        app = make_app(load_named_model(**model), max_request_mb)
+        port = listener.getsockname()[1]
+        click.echo(f"Serving on port {port} of {host}. Ctrl+C stops it.", err=True)
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on an address."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise click.ClickException(
+            f"expected to listen on a free port, got: {error.strerror}. Stop the other server, or "
+            "choose another --port or --host."
+        ) from None

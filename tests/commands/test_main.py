@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -76,6 +77,29 @@ def test_the_help_imports_no_heavy_library():
     assert listed(done.stdout) == COMMANDS[()]
     for name in ("numpy", "pydantic", "pandas", "sklearn", "mlflow", "uvicorn"):
         assert f"'{name}'" not in done.stderr
+
+
+#: A module that a signal interrupts while it is imported, which an extension module reports so.
+INTERRUPTED = """
+import os, signal
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+except BaseException:
+    raise ImportError("initialization failed")
+"""
+
+
+def test_a_signal_during_an_import_is_no_traceback(tmp_path):
+    (tmp_path / "tqdm.py").write_text(INTERRUPTED)
+    done = subprocess.run(
+        [sys.executable, "-m", "fmnist_lib", "predict", "--model=m", "--in=i", "--out=o.csv"],
+        cwd=PROJECT_ROOT,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 def test_a_closed_pipe_is_no_traceback():

@@ -70,6 +70,7 @@ def server(model_directory):
     yield address
     assert process.poll() is None, "the server died"
     _stop(process)
+    assert process.returncode == 128 + signal.SIGTERM
 
 
 @pytest.fixture(scope="session")
