@@ -133,7 +133,17 @@ def unpack(path: Path, directory: Path, prefix: str = "") -> None:
     except BaseException:
         if created:
             shutil.rmtree(directory, ignore_errors=True)
+        else:
+            _delete_content(directory)
         raise
+
+
+def _delete_content(directory: Path) -> None:
+    for path in directory.glob("*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _extract_all(archive: zipfile.ZipFile, directory: Path, prefix: str) -> None:

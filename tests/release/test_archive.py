@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import stat
 import struct
 import zipfile
@@ -145,6 +146,22 @@ def test_a_place_that_cannot_be_written_is_not_called_a_changed_bundle(bundle, t
     assert "expected to write the bundle's files there" in message
     assert "unchanged" not in message
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_full_disk_leaves_the_directory_as_it_was(exists, bundle, tmp_path):
+    if exists:
+        (tmp_path / "out").mkdir()
+    before = list(tmp_path.rglob("*"))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Stands in for a full disk: the small files are written, a large one fails.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(BundleError, match="expected to write the bundle's files there"):
+            unpack(bundle, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.rglob("*")) == before
 
 
 def test_a_bundle_that_may_not_be_read_is_not_called_changed(bundle, tmp_path, monkeypatch):
