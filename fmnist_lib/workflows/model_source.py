@@ -16,7 +16,7 @@ from fmnist_lib.model_files.stored_model import load_model
 if TYPE_CHECKING:
     from fmnist_lib.model_files.stored_model import LoadedModel
 
-HELP = "bundle (.zip), model directory, or models:/NAME@ALIAS, models:/NAME/VERSION in MLflow"
+_KINDS = "bundle (.zip), model directory, or models:/NAME@ALIAS, models:/NAME/VERSION in MLflow"
 _REGISTERED = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 
 
@@ -45,7 +45,7 @@ def load(address: str, *, environment_uri: str | None = None, **checks: Any) -> 
     if path.is_dir():
         return load_model(path / "model" if (path / "manifest.json").is_file() else path, **checks)
     if path.suffix != ".zip":
-        raise ModelError(f"{address}: expected a {HELP}. Check the path.")
+        raise ModelError(f"{address}: expected a {_KINDS}. Check the path.")
     from fmnist_lib.release.archive import unpack
 
     with tempfile.TemporaryDirectory() as name:

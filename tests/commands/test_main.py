@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -100,6 +101,21 @@ def test_a_signal_during_an_import_is_no_traceback(tmp_path):
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_the_installed_command_is_the_same():
+    script = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    code = f"import sys; sys.argv = ['fmnist', '--help']; {_call(script['fmnist'])}"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Usage: fmnist [OPTIONS] COMMAND")
+    assert listed(done.stdout) == COMMANDS[()]
+
+
+def _call(entry_point):
+    """Return what the script of an entry point runs."""
+    module, _, function = entry_point.partition(":")
+    return f"import {module} as module; module.{function}()"
 
 
 def test_a_closed_pipe_is_no_traceback():
