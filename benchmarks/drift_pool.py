@@ -106,7 +106,7 @@ def _fit(held: Held):
     # The search sets the temperature by its validation images; here the learner does it.
     recipe = make_recipe(RECIPE, SEED).with_learner(temperature=None)
     store = ColumnStore(CACHE / "columns", data, SEED)
-    return recipe.pipeline(store, recipe.fit_learner(store, data, data.train_rows))
+    return recipe.pipeline(store, recipe.fit_learner(store, data, slice(0, data.n_train)))
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """Accuracy against minutes: the default run with budgets of 1, 3, 10 and 20 minutes.
 
-python benchmarks/frontier.py [--minutes 1 3 10 20] [--seeds 20]
+python benchmarks/frontier.py [--minutes 1 3 10 20] [--seeds 20] [--early-stop]
 
-Every run starts with an empty cache, so that no run has features or studies of an earlier one.
+Every run starts with an empty cache, so that no run has features or studies of an earlier one, and
+uses its whole budget unless ``--early-stop`` is given.
 Appends to ``benchmarks/results/frontier.csv`` as soon as a run ends, and draws ``frontier.png``.
-The budget's wall time runs from the start of `prepare` to the end of the champion's refit in
+The budget's wall time runs from the start of `prepare` to the end of the winner's refit in
 `select`; processor use is that of all processes in that time.
 """
 
@@ -87,25 +88,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, nargs="+", default=[1, 3, 10, 20])
     parser.add_argument("--seeds", type=int, nargs="+", default=[20])
+    parser.add_argument("--early-stop", action="store_true", help="the budget is an upper bound")
     options = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
     for seed in options.seeds:
         for minutes in options.minutes:
-            row = measure(minutes, seed)
+            row = measure(minutes, seed, early_stop=options.early_stop)
             append(row, RESULTS / "frontier.csv")
             print({name: row[name] for name in FIELDS[:-1]}, flush=True)
     draw()
 
 
-def measure(minutes: float, seed: int, *options: str) -> dict[str, object]:
+def measure(
+    minutes: float, seed: int, *options: str, early_stop: bool = False
+) -> dict[str, object]:
     """Run the flow once and read what it left."""
     text = (ROOT / "config" / "train.toml").read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as directory:
         config = Path(directory) / "train.toml"
         cache = Path(directory) / "cache"
-        config.write_text(
-            text.replace("[search]\n", f'[search]\ncache = "{cache}"\n'), encoding="utf-8"
-        )
+        keys = f'[search]\ncache = "{cache}"\nearly_stop = {str(early_stop).lower()}\n'
+        config.write_text(text.replace("[search]\n", keys), encoding="utf-8")
         file = Path(directory) / "run"
         command = [sys.executable, "flows/train.py", "--config", "config", str(config), "run"]
         command += ["--minutes", str(minutes), "--seed", str(seed), "--run-id-file", str(file)]
@@ -130,7 +133,7 @@ def read(run_id: str, minutes: float, seed: int, meter: Meter) -> dict[str, obje
     start = datetime.fromtimestamp(data.budget.started).astimezone()
     end = start + timedelta(seconds=wall)
     table = data.leaderboard
-    champion = table[table["status"] == "champion"].iloc[0]
+    winner = table[table["status"] == "winner"].iloc[0]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     accuracy = data.evaluation.accuracy
     return {
@@ -139,14 +142,14 @@ def read(run_id: str, minutes: float, seed: int, meter: Meter) -> dict[str, obje
         "test_accuracy": accuracy.value,
         "low": round(accuracy.low, 4),
         "high": round(accuracy.high, 4),
-        "validation_accuracy": champion["validation_accuracy"],
-        "champion": champion["candidate"],
+        "validation_accuracy": winner["validation_accuracy"],
+        "champion": winner["candidate"],
         "champion_rows": data.spent.rows,
         "budget_seconds": round(wall, 1),
         "processor_share": round(meter.processor_seconds(start, end) / wall / cores, 3),
         "peak_gib": round(meter.peak / 2**30, 2),
-        "model_mb": round(champion["model_mb"], 1),
-        "ms_per_image": round(champion["predict_ms_per_image"], 3),
+        "model_mb": round(winner["model_mb"], 1),
+        "ms_per_image": round(winner["predict_ms_per_image"], 3),
         "run": run_id,
     }
 

@@ -114,7 +114,7 @@ def fitted_pipelines(run: Run) -> list[Fitted]:
         if result is not None and result.pipeline is not None
     ]
     selected = run["select"].task.data
-    board = selected.leaderboard.set_index("status").loc["champion"]
+    board = selected.leaderboard.set_index("status").loc["winner"]
     measured = {fitted.candidate for fitted in candidates}
     accuracy = None if board["candidate"] in measured else float(board["validation_accuracy"])
     champion = Fitted(f"champion ({board['candidate']})", selected.champion, accuracy)

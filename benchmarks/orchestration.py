@@ -82,14 +82,15 @@ def run_as_script(config: Path) -> None:
     from fmnist_lib.drift.report import detect_drift
     from fmnist_lib.eda.report import explore
     from fmnist_lib.evaluation.figures import evaluation_pictures
-    from fmnist_lib.evaluation.leaderboard import leaderboard, pick_champion
+    from fmnist_lib.evaluation.leaderboard import leaderboard, select_winner
     from fmnist_lib.evaluation.metrics import evaluate
     from fmnist_lib.explain.explainer import explain
     from fmnist_lib.registry.runs import RunIdentity
     from fmnist_lib.search.execution.budget import plan_budget
-    from fmnist_lib.search.execution.job import make_job, prepare_columns
-    from fmnist_lib.search.execution.refit import refit
-    from fmnist_lib.search.execution.supervisor import supervise
+    from fmnist_lib.search.execution.candidate import make_job, search_candidate
+    from fmnist_lib.search.execution.refit_winner import refit_winner
+    from fmnist_lib.search.recipes.column_cache import prepare_columns
+    from fmnist_lib.search.recipes.pipelines import shared_extractors
     from fmnist_lib.search.recipes.search_data import search_data
     from fmnist_lib.workflows.publish import TrainingOutcome, publish
 
@@ -102,13 +103,14 @@ def run_as_script(config: Path) -> None:
     cache = ROOT / settings.search.cache
     explore(train.images, train.labels, test.images, test.labels, settings.eda, seed)
     budget = plan_budget(settings.search)
-    prepare_columns(data, budget.patch_sizes, seed, cache)
-    jobs = [make_job(settings, candidate, data, budget, cache) for candidate in budget.order]
+    extractors = shared_extractors(budget.patch_sizes)
+    prepare_columns(data, extractors, seed, cache, settings.search.cache_gib)
+    jobs = [make_job(settings, candidate, data, budget, cache) for candidate in budget.shares]
     with ThreadPoolExecutor(budget.workers) as pool:
-        results = list(pool.map(lambda job: supervise(job, budget.threads), jobs))
+        results = list(pool.map(search_candidate, jobs))
     table = leaderboard(results, settings.search)
-    winner = pick_champion(results, settings.search)
-    champion, _ = refit(winner, results, data, settings, cache)
+    winner = select_winner(results, settings.search)
+    champion, _ = refit_winner(winner, results, data, settings, cache)
     probabilities = champion.predict_proba(test.images)
     evaluation = evaluate(test.labels, probabilities, settings.evaluation, seed)
     pictures = evaluation_pictures(table, evaluation, test.images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown, ProgressBar, VegaChart
@@ -29,13 +30,14 @@ class LiveCard:
     candidate : str
         Id of the candidate.
     seconds : float
-        Its wall limit.
+        Its wall limit; infinite if the search is bounded by trials.
     version : DataVersion
     """
 
     def __init__(self, candidate: str, seconds: float, version: DataVersion) -> None:
         self._bar = ProgressBar(max=100, label="time used", unit="%")
-        self._show_time(0.0, seconds)
+        self._limit = seconds
+        self._show_time(0.0)
         self._text = Markdown("starting")
         self._trials = 0
         self._chart = VegaChart(_best_so_far_chart([]))
@@ -49,7 +51,7 @@ class LiveCard:
 
     def update(self, progress: Progress) -> None:
         """Show the progress of the search."""
-        self._show_time(progress.seconds, progress.limit)
+        self._show_time(progress.seconds)
         self._trials = progress.trials
         self._show_phase(progress.phase)
         if progress.best is not None:
@@ -57,16 +59,16 @@ class LiveCard:
             self._chart.update(_best_so_far_chart(self._points))
 
     def end(self) -> None:
-        """Show that the search is over."""
+        """Show that the search has ended."""
         self._show_phase("ended")
 
     def _show_phase(self, phase: str) -> None:
         self._text.update(f"**{text(phase)}** - {self._trials} pipelines tried")
 
-    def _show_time(self, seconds: float, limit: float) -> None:
-        """Show the time as a percentage: the limit of the leading candidate can change."""
-        share = min(100 * seconds / max(limit, 1e-9), 100)
-        self._bar.update(round(share), f"{seconds:.0f} of {limit:.0f} s")
+    def _show_time(self, seconds: float) -> None:
+        share = min(100 * seconds / max(self._limit, 1e-9), 100)
+        limit = f" of {self._limit:.0f}" if math.isfinite(self._limit) else ""
+        self._bar.update(round(share), f"{seconds:.0f}{limit} s")
 
 
 def result_card(result: CandidateResult) -> list[MetaflowCardComponent]:
@@ -97,6 +99,7 @@ def _facts(result: CandidateResult) -> list[tuple[str, str]]:
         *trial,
         ("validation log loss", f"{result.validation_log_loss:.4f}"),
         ("search", f"{result.search_seconds:.0f} s"),
+        ("search ended by", text(result.stopped or "its trials")),
         (f"refit on {result.fit_rows:,} training images", f"{result.fit_seconds:.1f} s"),
         ("prediction", f"{result.predict_ms_per_image:.3f} ms per image"),
         ("model", f"{result.model_mb:.1f} MB"),

@@ -48,7 +48,7 @@ def leaderboard_card(
     spent : Spent
         Time and images of search and refit.
     """
-    winner = leaderboard.loc[leaderboard["status"] == "champion"].iloc[0]
+    winner = leaderboard.loc[leaderboard["status"] == "winner"].iloc[0]
     return [
         *header(f"Winner: {winner['candidate']}", version),
         Markdown(f"{text(winner['description'])}. {_spent(spent)}"),
@@ -97,14 +97,14 @@ _HEADERS = [
     "p",
     "log loss",
 ]
-_COSTS = ["candidate", "tried", "search s", "refit s", "rows", "ms", "MB"]
+_COSTS = ["candidate", "tried", "search s", "search ended by", "refit s", "rows", "ms", "MB"]
 
 
 def _spent(spent: Spent) -> str:
     images = "all" if spent.rows == spent.most_rows else f"{spent.rows:,} of"
     return (
-        f"Search and refit took {spent.seconds:.0f} of {spent.total_seconds:.0f} seconds; the "
-        f"winner was fitted on {images} {spent.most_rows:,} training and validation images."
+        f"{text(str(spent))}. The winner was fitted on {images} {spent.most_rows:,} training and "
+        "validation images."
     )
 
 
@@ -140,6 +140,7 @@ def _costs(row: Any) -> list[str]:
         row["candidate"],
         str(row["trials"]),
         f"{row['search_seconds']:.0f}",
+        row["stopped"] or "",
         f"{row['fit_seconds']:.1f}",
         f"{row['fit_rows']:,}",
         f"{row['predict_ms_per_image']:.3f}",

@@ -140,13 +140,16 @@ class FashionMnistTrain(FlowSpec):
         import time
 
         from fmnist_lib.search.execution.budget import patch_sizes, plan_budget
-        from fmnist_lib.search.execution.job import prepare_columns
+        from fmnist_lib.search.recipes.column_cache import prepare_columns
+        from fmnist_lib.search.recipes.pipelines import shared_extractors
 
-        started = time.time()
-        sizes = patch_sizes(self.settings.search)
-        prepare_columns(self.search_data(), sizes, self.settings.seed, self.cache)
-        self.budget = plan_budget(self.settings.search, started)
-        self.candidates = list(self.budget.order)
+        started, search = time.time(), self.settings.search
+        extractors = shared_extractors(patch_sizes(search))
+        prepare_columns(
+            self.search_data(), extractors, self.settings.seed, self.cache, search.cache_gib
+        )
+        self.budget = plan_budget(search, started)
+        self.candidates = list(self.budget.shares)
         self.next(self.search, foreach="candidates")
 
     @catch(var="search_failure")
@@ -156,20 +159,20 @@ class FashionMnistTrain(FlowSpec):
     def search(self):
         """Search one candidate and refit its best pipeline on all training images."""
         from cards.candidate import LiveCard, result_card
-        from fmnist_lib.search.execution.job import make_job
-        from fmnist_lib.search.execution.supervisor import supervise
+        from fmnist_lib.search.execution.candidate import make_job, search_candidate
 
+        self.candidate = self.input
         job = make_job(
-            self.settings, self.input, self.search_data(), self.budget, self.cache, current.run_id
+            self.settings, self.candidate, self.search_data(), self.search_budget(), self.cache
         )
-        live = LiveCard(self.input, job.seconds, self.data_version)
+        live = LiveCard(self.candidate, job.seconds, self.data_version)
         current.card["candidate"].extend(live.components)
 
         def on_progress(progress):
             live.update(progress)
             current.card["candidate"].refresh()
 
-        self.result = supervise(job, self.budget.threads, on_progress)
+        self.result = search_candidate(job, on_progress)
         live.end()
         current.card["candidate"].extend(result_card(self.result))
         self.next(self.select)
@@ -182,27 +185,32 @@ class FashionMnistTrain(FlowSpec):
         from cards.leaderboard import leaderboard_card
         from fmnist_lib.drift.batch import halves
         from fmnist_lib.evaluation.figures import evaluation_pictures
-        from fmnist_lib.evaluation.leaderboard import leaderboard, pick_champion
+        from fmnist_lib.evaluation.leaderboard import leaderboard, select_winner
         from fmnist_lib.evaluation.metrics import evaluate
         from fmnist_lib.evaluation.selection import corrected_accuracy
-        from fmnist_lib.search.execution.refit import refit, with_ensembles
+        from fmnist_lib.search.engines.ensemble import with_ensembles
+        from fmnist_lib.search.execution.refit_winner import early_stop_reason, refit_winner
 
-        self.merge_artifacts(inputs, exclude=["result", "search_failure"])
+        self.merge_artifacts(inputs, exclude=["candidate", "result", "search_failure"])
         data = self.search_data()
         self.results = with_ensembles(
             [self.result_of(branch) for branch in inputs], data, self.settings
         )
         self.leaderboard = leaderboard(self.results, self.settings.search)
-        winner = pick_champion(self.results, self.settings.search)
-        self.champion, rows = refit(
-            winner,
+        selected = select_winner(self.results, self.settings.search)
+        budget = self.search_budget()
+        self.winner, rows = refit_winner(
+            selected,
             self.results,
             data,
             self.settings,
             self.cache,
-            seconds=self.budget.refit_seconds_left(resumed=bool(current.origin_run_id)),
+            seconds=budget.refit_seconds_left(),
         )
-        self.spent = self.budget.spent(rows, len(data.labels))
+        # An alias of `winner`: the artifact's name before; clients may still read it.
+        self.champion = self.winner
+        self.spent = budget.spent(rows, len(data.labels), early_stop_reason(selected, self.results))
+        print(f"{self.spent}.")
         self.corrected_accuracy = corrected_accuracy(
             self.results,
             self.settings.evaluation.confidence,
@@ -212,7 +220,7 @@ class FashionMnistTrain(FlowSpec):
         # Every candidate's pipeline is stored in its own search task.
         self.results = [result.without_pipeline() for result in self.results]
         test = self.dataset.test
-        self.test_probabilities = self.champion.predict_proba(test.images)
+        self.test_probabilities = self.winner.predict_proba(test.images)
         self.evaluation = evaluate(
             test.labels, self.test_probabilities, self.settings.evaluation, self.settings.seed
         )
@@ -414,16 +422,24 @@ class FashionMnistTrain(FlowSpec):
 
         return search_data(self.dataset, self.settings.search.holdout_share, self.settings.seed)
 
-    def result_of(self, branch):
-        """Return a candidate's result, or a failed result with the reason."""
-        from fmnist_lib.search.execution.refit import result_or_failure
+    def search_budget(self):
+        """Return the budget; that of a resumed run begins when it was resumed."""
+        from resumed import resumed_budget
 
-        return result_or_failure(
-            self.settings,
-            branch.input,
-            getattr(branch, "result", None),
-            getattr(branch, "search_failure", None),
-        )
+        if not current.origin_run_id:
+            return self.budget
+        run, origin = (f"{current.flow_name}/{i}" for i in (current.run_id, current.origin_run_id))
+        return resumed_budget(self.budget, run, origin)
+
+    def result_of(self, branch):
+        """Return a candidate's result, or a failed result if its whole task died."""
+        from fmnist_lib.search.execution.result import CandidateResult
+
+        if getattr(branch, "result", None) is not None:
+            return branch.result
+        reason = getattr(branch, "search_failure", None) or "no reason known"
+        engine = self.settings.search.candidate(branch.input).engine
+        return CandidateResult(branch.input, engine, error=f"its task died: {reason}")
 
     def identity(self):
         """Return the identity of this run."""

@@ -52,6 +52,16 @@ class OptunaCandidate(Candidate):
         description="Stop after this many trials; absent: when the time is up. Only a search "
         "stopped by its trials is reproducible.",
     )
+    reduction_factor: Annotated[int, Field(ge=2)] = Field(
+        default=4,
+        description="Successive halving: growth of the rows from rung to rung; one in so many "
+        "trials is promoted.",
+    )
+    p_threshold: Share = Field(
+        default=0.05,
+        description="A trial replaces a starting point only if it is better with a smaller "
+        "p-value (McNemar's test on the held-out images).",
+    )
 
 
 class TpotCandidate(Candidate):
@@ -63,6 +73,11 @@ class TpotCandidate(Candidate):
     population: Annotated[int, Field(ge=2)] = 8
     generations: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="Stop after this many generations; absent: when the time is up."
+    )
+    search_share: Share = Field(
+        default=0.6,
+        description="Share of the candidate's time for the evolution; the rest is for the fit of "
+        "its best pipeline.",
     )
 
 
@@ -87,11 +102,26 @@ AnyCandidate = Annotated[
 ]
 
 
+def is_bounded(candidate: AnyCandidate) -> bool:
+    """True if a search is bounded by trials or generations: its result is reproducible."""
+    bounds = (getattr(candidate, name, None) for name in ("trials", "generations"))
+    return any(bound is not None for bound in bounds)
+
+
 class SearchConfig(Section):
     """The candidates and the wall-clock budget they share."""
 
     minutes: Annotated[float, Field(gt=0, le=24 * 60)] = Field(
-        default=8.0, description="Budget: wall minutes for the search and all refits."
+        default=8.0,
+        description="Budget: most wall minutes for features, search and all refits.",
+    )
+    early_stop: bool = Field(
+        default=True,
+        description="End a search that finds nothing better any more; false: use all minutes.",
+    )
+    max_stagnation_trials: Annotated[int, Field(ge=1)] = Field(
+        default=10,
+        description="Trials in a row without a better one after which early_stop ends a search.",
     )
     workers: Annotated[int, Field(ge=1, le=64)] | None = Field(
         default=None, description="Candidates searched in parallel; absent: one per core."
@@ -123,6 +153,9 @@ class SearchConfig(Section):
         default=".cache",
         description="Directory that caches feature columns and studies across runs; relative to "
         "the project. Deleting it only costs time.",
+    )
+    cache_gib: Annotated[float, Field(gt=0)] = Field(
+        default=4.0, description="Feature columns kept in the cache, GiB; the oldest go first."
     )
     candidates: Annotated[tuple[AnyCandidate, ...], List, Field(min_length=1)]
 

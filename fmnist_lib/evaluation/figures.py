@@ -127,7 +127,7 @@ def leaderboard_picture(leaderboard: pd.DataFrame) -> Picture:
     table = table[table["validation_accuracy"] > 0.5]  # noqa: PLR2004 (see the caption)
     figure = new_figure(7.5, 1 + 0.45 * len(table))
     axes = figure.subplots()
-    colours = {"champion": ALERT, "ok": PRIMARY}
+    colours = {"winner": ALERT, "ok": PRIMARY}
     for _, row in table.iterrows():
         value = row["validation_accuracy"]
         axes.errorbar(

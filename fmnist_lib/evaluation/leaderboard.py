@@ -31,6 +31,7 @@ class Entry(Protocol):
     validation_log_loss: float | None
     validation_correct: np.ndarray | None
     trials: pd.DataFrame | None
+    stopped: str | None
     search_seconds: float
     fit_seconds: float
     fit_rows: int
@@ -51,7 +52,7 @@ class Limits(Protocol):
         """Maximum wall time per image when predicting in batches."""
 
 
-def pick_champion(entries: Sequence[Entry], limits: Limits | None = None) -> Any:
+def select_winner(entries: Sequence[Entry], limits: Limits | None = None) -> Any:
     """Return the candidate with the highest validation accuracy, baselines excluded.
 
     Candidates over the limits are eligible only if all of them are over. Ties are broken by lower
@@ -87,16 +88,17 @@ def leaderboard(entries: Sequence[Entry], limits: Limits | None = None) -> pd.Da
     Returns
     -------
     DataFrame
-        ``candidate``, ``engine``, ``status`` ("champion", "ok", "over the limits", "baseline" or
+        ``candidate``, ``engine``, ``status`` ("winner", "ok", "over the limits", "baseline" or
         "failed: why"), ``trial_accuracy``, ``validation_accuracy``, ``accuracy_low``,
         ``accuracy_high``, ``p_value`` (McNemar against the winner), ``pareto`` (no other
-        dominates it in accuracy, latency and size), ``validation_log_loss``, ``search_seconds``,
+        dominates it in accuracy, latency and size), ``validation_log_loss``, ``stopped`` (why
+        the search ended before its trials did, or None), ``search_seconds``,
         ``fit_seconds``, ``fit_rows`` (training images of the fit that was validated),
         ``predict_ms_per_image``, ``model_mb``, ``trials``, ``description``.
     """
     import pandas as pd
 
-    winner = pick_champion(entries, limits)
+    winner = select_winner(entries, limits)
     finished = sorted((entry for entry in entries if entry.error is None), key=_rank)
     failed = [entry for entry in entries if entry.error is not None]
     rows = [_row(entry, winner, limits) for entry in [*finished, *failed]]
@@ -142,6 +144,7 @@ def _row(entry: Entry, winner: Entry, limits: Limits | None) -> dict[str, Any]:
         "p_value": _p_value(entry, winner),
         "pareto": False,
         "validation_log_loss": entry.validation_log_loss,
+        "stopped": entry.stopped,
         "search_seconds": entry.search_seconds,
         "fit_seconds": entry.fit_seconds,
         "fit_rows": entry.fit_rows,
@@ -156,7 +159,7 @@ def _status(entry: Entry, winner: Entry, limits: Limits | None) -> str:
     if entry.error is not None:
         return f"failed: {entry.error}"
     if entry is winner:
-        return "champion"
+        return "winner"
     if entry.engine == "baseline":
         return "baseline"
     return "ok" if _within(entry, limits) else "over the limits"

@@ -104,9 +104,9 @@ def available_threads() -> int:
     return min(cores, int(limit)) if limit.isdigit() and int(limit) > 0 else cores
 
 
-def use_all_processors() -> None:
-    """Remove the thread limit of this process."""
-    os.environ.pop(THREADS, None)
+def limit_threads(threads: int) -> None:
+    """Limit the threads of this process from now on."""
+    os.environ[THREADS] = str(threads)
 
 
 @contextmanager

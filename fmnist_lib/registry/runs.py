@@ -102,7 +102,7 @@ class TrainingRecord:
     settings : Settings
     data_version : DataVersion
     leaderboard : DataFrame
-        One row per candidate; ``status`` is "champion", "ok", "baseline" or "failed: why".
+        One row per candidate; ``status`` is "winner", "ok", "baseline" or "failed: why".
     candidates : mapping of str to CandidateDetails
         By candidate id; a failed candidate may be missing.
     test_metrics : mapping of str to float

@@ -83,7 +83,7 @@ class RunSummary:
     seed : int
     data_version : DataVersion
     leaderboard : DataFrame
-        Best first, one row "champion".
+        Best first, one row "winner".
     metrics : mapping of str to float
         On the test images: ``accuracy``, ``accuracy_low``, ``accuracy_high``, ``macro_f1``,
         ``log_loss``, ``n_images``.
@@ -126,7 +126,7 @@ class RunSummary:
     @property
     def champion(self) -> dict[str, Any]:
         """The winner's row."""
-        return next(row for row in self.rows if row["status"] == "champion")
+        return next(row for row in self.rows if row["status"] == "winner")
 
     @property
     def headline(self) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from fmnist_lib.common.errors import ModelError
 from fmnist_lib.common.paths import resolve_path
 from fmnist_lib.data.changes import RowIndex
+from fmnist_lib.evaluation.latency import milliseconds_per_image
 from fmnist_lib.model_files.reference import HeldOutReference
 from fmnist_lib.model_files.stored_model import save_model
 from fmnist_lib.registry.gates import GateResult, Measures
@@ -28,7 +29,6 @@ from fmnist_lib.registry.versions import CHAMPION, load_version
 from fmnist_lib.release.bundle import BundleContents, bundle_path, write_bundle
 from fmnist_lib.release.documents import DocumentFacts, render_documents
 from fmnist_lib.release.summary import RunSummary, render_summary
-from fmnist_lib.search.execution.candidate import milliseconds_per_image
 from fmnist_lib.serving.mlflow_model import write_mlflow_model
 from fmnist_lib.workflows.data_changes import ROWS
 

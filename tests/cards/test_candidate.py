@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -40,9 +43,9 @@ def rendered(components):
 def test_the_live_card_follows_the_search():
     live = LiveCard("a", 100.0, VERSION)
     live.update(Progress("searching", 12.0, trials=3, best=0.8))
-    live.update(Progress("refitting", 120.0, trials=5, best=0.9, limit=160.0))
+    live.update(Progress("refitting", 90.0, trials=5, best=0.9))
     text = rendered(live.components)
-    assert "120 of 160 s" in text  # the leading candidate has more time than at first
+    assert "90 of 100 s" in text
     assert "refitting" in text
     assert "5 pipelines tried" in text
     assert "0.8" in text
@@ -50,6 +53,18 @@ def test_the_live_card_follows_the_search():
     assert "SYNTHETIC" in text
     live.end()
     assert "**ended** - 5 pipelines tried" in rendered(live.components)
+
+
+def test_a_search_without_a_time_limit_shows_only_the_time_used():
+    live = LiveCard("a", math.inf, VERSION)
+    live.update(Progress("searching", 12.0, trials=3))
+    assert "12 s" in rendered(live.components)
+    assert "of" not in str(live.components[-3].render())
+
+
+def test_the_result_says_that_the_search_was_cut_off(result):
+    cut_off = replace(result, stopped="cut off: killed by SIGKILL")
+    assert "cut off: killed by SIGKILL" in rendered(result_card(cut_off))
 
 
 def test_the_result_says_what_was_found_and_what_failed(result):

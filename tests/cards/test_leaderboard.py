@@ -28,7 +28,7 @@ def entry(identifier, right, **values):
 def test_the_card_starts_with_the_winner_and_lists_every_failure(test_images, test_labels):
     table = leaderboard(
         [
-            entry("second", 850),
+            entry("second", 850, stopped="cut off: killed by SIGKILL"),
             entry("winner", 900),
             CandidateResult(id="broken", engine="tpot", error="timed out after 5 s"),
         ]
@@ -39,7 +39,8 @@ def test_the_card_starts_with_the_winner_and_lists_every_failure(test_images, te
     pictures = evaluation_pictures(table, evaluation, test_images)
     assert [picture.png[:4] for picture in pictures] == [b"\x89PNG"] * 4
     version = DataVersion("official", "somewhere", "f" * 64, {})
-    spent = Spent(seconds=171.2, total_seconds=180, rows=41_000, most_rows=60_000)
+    reason = "winner found no better pipeline in its last 10 trials"
+    spent = Spent(186.0, 480, rows=41_000, most_rows=60_000, stopped_early=reason)
     corrected = wilson(890, 1000)
     components = leaderboard_card(table, evaluation, pictures, version, corrected, spent=spent)
     text = [str(component.render()) for component in components]
@@ -47,7 +48,8 @@ def test_the_card_starts_with_the_winner_and_lists_every_failure(test_images, te
     assert f"{100 * evaluation.accuracy.value:.2f} %" in "".join(text)
     assert "failed: timed out after 5 s" in "".join(text)
     assert "it is 89.00 %" in "".join(text)
-    assert "took 171 of 180 seconds" in "".join(text)
+    assert f"Stopped after 3.1 of 8 minutes: {reason}" in "".join(text)
+    assert "cut off: killed by SIGKILL" in "".join(text)
     assert "fitted on 41,000 of 60,000" in "".join(text)
     assert "winner *" in "".join(text)
     assert "pipeline of second" in "".join(text)

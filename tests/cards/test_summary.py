@@ -17,7 +17,7 @@ def make_summary(tmp_path):
         champion = {
             "candidate": "fast",
             "engine": "optuna",
-            "status": "champion",
+            "status": "winner",
             "validation_accuracy": 0.91,
             "accuracy_low": 0.9,
             "accuracy_high": 0.92,

@@ -5,7 +5,7 @@ import pytest
 
 from fmnist_lib.common.errors import SearchError
 from fmnist_lib.common.statistics import wilson
-from fmnist_lib.evaluation.leaderboard import leaderboard, pick_champion
+from fmnist_lib.evaluation.leaderboard import leaderboard, select_winner
 from fmnist_lib.search.execution.result import CandidateResult
 
 
@@ -27,26 +27,26 @@ def test_the_best_validation_accuracy_wins_and_the_order_is_kept():
     entries = [finished("b", 880), FAILED, finished("a", 900), finished("c", 700)]
     table = leaderboard(entries)
     assert list(table["candidate"]) == ["a", "b", "c", "broken"]
-    assert list(table["status"]) == ["champion", "ok", "ok", "failed: timed out after 5 s"]
+    assert list(table["status"]) == ["winner", "ok", "ok", "failed: timed out after 5 s"]
     assert table["p_value"].isna().tolist() == [True, False, False, True]
     assert table.loc[1, "p_value"] < 0.001
 
 
 def test_a_baseline_never_wins():
     entries = [finished("baseline", 990, engine="baseline"), finished("a", 800)]
-    assert pick_champion(entries).id == "a"
-    assert list(leaderboard(entries)["status"]) == ["baseline", "champion"]
+    assert select_winner(entries).id == "a"
+    assert list(leaderboard(entries)["status"]) == ["baseline", "winner"]
 
 
 def test_ties_go_to_the_lower_log_loss_then_to_the_smaller_model():
-    assert pick_champion([finished("a", 900), finished("b", 900, log_loss=0.2)]).id == "b"
-    assert pick_champion([finished("a", 900, model_mb=9), finished("b", 900)]).id == "b"
+    assert select_winner([finished("a", 900), finished("b", 900, log_loss=0.2)]).id == "b"
+    assert select_winner([finished("a", 900, model_mb=9), finished("b", 900)]).id == "b"
 
 
 @pytest.mark.parametrize(("right", "winner"), [(905, "a"), (960, "vote")])
 def test_an_ensemble_must_be_significantly_better(right, winner):
     entries = [finished("a", 900), finished("vote", right, engine="ensemble")]
-    assert pick_champion(entries).id == winner
+    assert select_winner(entries).id == winner
     assert list(leaderboard(entries)["candidate"]) == ["vote", "a"]
 
 

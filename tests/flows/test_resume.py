@@ -56,7 +56,7 @@ def test_a_run_that_is_ended_then_fails_is_resumed_from_its_last_attempt(
     wait_for_task(process, "search")
     time.sleep(3)  # by then the candidate's own process has started, in its own session
     everything = psutil.Process(process.pid).children(recursive=True)
-    assert any("fmnist_lib.search.execution.worker" in one.cmdline() for one in everything)
+    assert any("fmnist_lib.search.execution.isolated" in one.cmdline() for one in everything)
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=15) == 128 + signal.SIGTERM
     assert not alive(everything)
@@ -83,7 +83,7 @@ def test_a_run_that_is_ended_then_fails_is_resumed_from_its_last_attempt(
         assert task.metadata_dict["origin-run-id"] == failed.id  # not computed again
     table = resumed["select"].task.data.leaderboard.set_index("candidate")
     assert table.loc["baseline-logistic", "status"].startswith("failed: ")
-    assert (table.drop(["baseline-logistic", "ensemble"])["status"].isin(["champion", "ok"])).all()
+    assert (table.drop(["baseline-logistic", "ensemble"])["status"].isin(["winner", "ok"])).all()
 
     # The winner is that of an uninterrupted run with two workers.
     images = finished["select"].task.data.dataset.test.images[:1000]

@@ -100,7 +100,7 @@ def test_the_data_are_the_real_ones(finished):
 def test_both_engines_compete_and_every_number_has_its_interval(finished):
     table = finished["select"].task.data.leaderboard
     assert set(table["engine"]) == {"optuna", "tpot", "baseline", "ensemble"}
-    assert (table["status"] == "champion").sum() == 1
+    assert (table["status"] == "winner").sum() == 1
     # A vote with the weight of one candidate alone is no ensemble.
     table = table[table["engine"] != "ensemble"]
     assert not table["status"].str.startswith("failed").any()

@@ -55,7 +55,7 @@ def leaderboard():
     ]
     nan = float("nan")
     rows = [
-        ("fast", "optuna", "champion", 0.85, 0.84, 0.86, 0.4, 2.0, 0.1, 0.06, 60, 30.0, "pixels"),
+        ("fast", "optuna", "winner", 0.85, 0.84, 0.86, 0.4, 2.0, 0.1, 0.06, 60, 30.0, "pixels"),
         ("plain", "baseline", "baseline", 0.1, 0.09, 0.11, 2.3, 0.1, 0.1, 0.01, 0, 0.0, "majority"),
         ("broken", "tpot", f"failed: {REASON}", nan, nan, nan, nan, nan, nan, nan, 3, 9.0, ""),
     ]

@@ -50,7 +50,7 @@ def leaderboard():
     row = (
         "fast",
         "optuna",
-        "champion",
+        "winner",
         0.91,
         0.9,
         0.92,

@@ -1,4 +1,4 @@
-"""The yardsticks: what a candidate must beat to be worth anything."""
+"""Baselines that the candidates are compared with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 
-from fmnist_lib.search.execution.result import Found
+from fmnist_lib.search.engines.job import Found
 from fmnist_lib.search.recipes.recipe import Recipe
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import LabelEncoder
 
 from fmnist_lib.common.statistics import wilson
+from fmnist_lib.config.search import EnsembleCandidate
 from fmnist_lib.search.execution.result import CandidateResult
 
 if TYPE_CHECKING:
@@ -19,10 +20,24 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fmnist_lib.config.search import EnsembleCandidate
+    from fmnist_lib.config.training import Settings
+    from fmnist_lib.search.recipes.search_data import SearchData
 
 ENGINE = "ensemble"
 _FOLDS = 5
+
+
+def with_ensembles(
+    results: Sequence[CandidateResult], data: SearchData, settings: Settings
+) -> list[CandidateResult]:
+    """Return the results, and those of the configured votes of them."""
+    labels = data.labels[data.validation_rows]
+    votes = [
+        ensemble(candidate, results, labels, settings.seed, settings.evaluation.confidence)
+        for candidate in settings.search.candidates
+        if isinstance(candidate, EnsembleCandidate)
+    ]
+    return [*results, *votes]
 
 
 def ensemble(

@@ -11,33 +11,27 @@ import optuna
 import pandas as pd
 
 from fmnist_lib.common.errors import SearchError
+from fmnist_lib.common.statistics import mcnemar
+from fmnist_lib.features.chunks import available_threads
+from fmnist_lib.search.engines.job import OUT_OF_TIME, STAGNATION, Found
 from fmnist_lib.search.engines.search_space import starting_points, suggest
 from fmnist_lib.search.engines.studies import StudyFolder
-from fmnist_lib.search.execution.clock import MARGIN, RefitTime
-from fmnist_lib.search.execution.result import FitTime, Found, Stopwatch
 from fmnist_lib.search.recipes import pipelines
+from fmnist_lib.search.recipes.fit_time import FitTime, Stopwatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from optuna import Study, Trial
     from optuna.trial import FrozenTrial
 
     from fmnist_lib.config.search import OptunaCandidate
-    from fmnist_lib.search.execution.clock import Clock
-    from fmnist_lib.search.execution.job import Job
+    from fmnist_lib.search.engines.job import Job, Report
     from fmnist_lib.search.recipes.recipe import Recipe
 
-#: Rows grow by this factor from rung to rung; the worse part of the trials is dropped at each.
-REDUCTION = 4
-RUNGS = 3
-
-#: Standard errors of the paired difference by which a trial must beat a starting point: the best of
-#: many points close to each other wins by luck on a few thousand images.
-_CLEARLY = 2.0
-
+#: Rungs of successive halving: a trial is fitted on a sixteenth, a quarter and all of the rows.
+_RUNGS = 3
+#: With fewer trials fANOVA explains noise.
 _FEWEST_FOR_IMPORTANCES = 8
-#: Kept for the parameter importances, which are computed when the search has ended.
+#: Measured time of the parameter importances, which are computed after the search.
 _IMPORTANCES_SECONDS = 1.0
 
 #: A point of the space that breaks numerically is a failed trial, not a failed candidate.
@@ -50,48 +44,49 @@ _STATES = {
 }
 
 
-def search(
-    candidate: OptunaCandidate, job: Job, clock: Clock, keep: Callable[[Found], None]
-) -> Found:
+def search(candidate: OptunaCandidate, job: Job, report: Report) -> Found:
     """Search for the best recipe of a candidate.
 
     Trials are fitted on a sixteenth, a quarter and all of the rows, and scored on the held-out
     ones (on a quarter of them at first); the pruner (Li et al., "A System for Massively Parallel
     Hyperparameter Tuning", MLSys 2020) ends those that fall behind. A recipe that was fitted on
-    more rows beats every one that was fitted on fewer; on as many, a starting point is given up
-    only for one that is clearly better. The search stops when the refit of the best recipe would
-    no longer fit the clock, or after ``candidate.trials``.
+    more rows ranks above every one that was fitted on fewer; on as many, a starting point is
+    replaced only by one that is significantly better. The search stops after ``trials``; without
+    them when the time is needed for the fit on the training images, or after
+    ``job.max_stagnation_trials`` trials without a better one (the rule of Optuna's
+    ``BestValueStagnationEvaluator``).
 
     Parameters
     ----------
     candidate : OptunaCandidate
     job : Job
-    clock : Clock
-    keep : callable
-        Called with the best recipe so far whenever there is a better one.
+    report : callable
+        See `fmnist_lib.search.engines.job.Report`.
 
     Raises
     ------
     SearchError
         Every trial broke down; the message holds the reasons.
     """
-    # What failed and why stands in the trials' table.
+    # Failures and their reasons are in the trials' table.
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    # A search bounded by trials must be repeatable, so it does not look at earlier ones.
-    folder = None if candidate.trials else StudyFolder(job.cache, candidate, job.data)
+    # A search bounded by trials must be reproducible, so it ignores earlier ones.
+    folder = StudyFolder(job.cache, candidate, job.data) if job.is_bounded_by_time else None
     earlier = folder.best_points() if folder and job.warm_start else []
     study = optuna.create_study(
         storage=folder.storage() if folder else None,
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=job.seed),
         pruner=optuna.pruners.SuccessiveHalvingPruner(
-            min_resource=1, reduction_factor=REDUCTION, min_early_stopping_rate=0
+            min_resource=1,
+            reduction_factor=candidate.reduction_factor,
+            min_early_stopping_rate=0,
         ),
     )
     first = starting_points(candidate, job.patch_sizes)
     for point in [*first, *earlier]:
         study.enqueue_trial(point, skip_if_exists=True)
-    objective = _Objective(candidate, job, clock, keep, n_kept=len(first))
+    objective = _Objective(candidate, job, report, n_starting=len(first))
     study.optimize(
         objective,
         n_trials=candidate.trials,
@@ -102,25 +97,21 @@ def search(
 
 
 class _Objective:
-    """Accuracy of a trial's recipe on held-out rows; the first ``n_kept`` are starting points.
+    """Accuracy of a trial's recipe on held-out rows.
 
-    Those are not pruned, and not given up for luck.
+    The first ``n_starting`` trials are starting points, which are not pruned.
     """
 
     def __init__(
-        self,
-        candidate: OptunaCandidate,
-        job: Job,
-        clock: Clock,
-        keep: Callable[[Found], None],
-        n_kept: int = 0,
+        self, candidate: OptunaCandidate, job: Job, report: Report, n_starting: int = 0
     ) -> None:
-        self._candidate, self._job, self._clock, self._keep = candidate, job, clock, keep
-        self._n_kept = n_kept
+        self._candidate, self._job, self._report = candidate, job, report
+        self._n_starting = n_starting
         self._store = job.store()
         self._extraction: dict[str, float] = {}
         self._best: FrozenTrial | None = None
         self._correct: dict[int, np.ndarray] = {}
+        self._stopped: str | None = None
 
     def __call__(self, trial: Trial) -> float:
         params = suggest(trial, self._candidate, self._job.patch_sizes)
@@ -132,50 +123,47 @@ class _Objective:
             raise
 
     def _climb(self, trial: Trial, params: dict[str, Any]) -> float:
-        """Fit on more and more rows for as long as the trial keeps up with the others."""
-        data = self._job.data
+        """Fit on more and more rows as long as the trial is not pruned."""
+        data, reduction = self._job.data, self._candidate.reduction_factor
         recipe = pipelines.make_recipe(params, self._job.seed, self._job.memory_gib)
         growth = pipelines.growth(params)
         self._check_size(trial, recipe)
         score, fit_seconds = 0.0, 0.0
         n_most = min(self._candidate.rows or data.n_fit, data.n_fit)
-        for rung in range(RUNGS):
-            n_fit = n_most // REDUCTION ** (RUNGS - 1 - rung)
-            n_holdout = data.n_holdout // (REDUCTION if rung == 0 else 1)
+        for rung in range(_RUNGS):
+            n_fit = n_most // reduction ** (_RUNGS - 1 - rung)
+            n_holdout = data.n_holdout // (reduction if rung == 0 else 1)
             if rung:
-                self._check_time(trial, fit_seconds * REDUCTION**growth)
+                self._check_time(trial, fit_seconds * reduction**growth)
             correct, (fit_seconds, threads), row_seconds = self._fit_and_score(
                 recipe, n_fit, n_holdout
             )
             score = float(correct.mean())
             self._correct[trial.number] = correct
-            trial.report(score, step=REDUCTION**rung)
-            # On few rows a kernel spends its time on what does not grow with their square.
+            trial.report(score, step=reduction**rung)
+            # The time of a kernel on few rows does not grow with their square yet.
             if rung or growth <= 1:
-                fit_time = FitTime(
-                    n_fit, fit_seconds, growth, params["family"] == "kernel", threads
-                )
+                kernel = params["family"] == "kernel"
+                fit_time = FitTime(n_fit, fit_seconds, growth, kernel, threads)
                 self._note_fit(trial, recipe, fit_time, row_seconds)
-            if rung < RUNGS - 1 and trial.number >= self._n_kept and trial.should_prune():
+            if rung < _RUNGS - 1 and trial.number >= self._n_starting and trial.should_prune():
                 raise optuna.TrialPruned
         return score
 
     def after_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Report progress, and stop when the time left is needed for the refit."""
-        is_better = self._beats_best(trial)
+        """Report progress, and stop when more trials are impossible or not expected to pay."""
+        is_better = self._is_better(trial)
         if is_better:
             self._best = trial
         best = self._best
         score = _last_report(best) if best else None
-        refit = self._refit_time(best)
-        self._clock.report("searching", trial.number + 1, score, refit)
-        if is_better:
-            self._keep(self.found(study))
-        if self._candidate.trials is not None:
-            return
-        # Until one is timed, the longest there may be.
-        unknown = RefitTime(self._clock.train_limit, 0.0)
-        if not self._clock.allows(refit or unknown, _IMPORTANCES_SECONDS):
+        self._report(trial.number + 1, score, self.found(study) if is_better else None)
+        patience = self._job.max_stagnation_trials
+        if self._job.remaining < self._refit_seconds(best) + _IMPORTANCES_SECONDS:
+            self._stopped = OUT_OF_TIME
+        elif best and patience and trial.number - best.number >= patience:
+            self._stopped = f"{STAGNATION} in its last {patience} trials"
+        if self._stopped:
             study.stop()
 
     def found(self, study: Study) -> Found:
@@ -190,31 +178,34 @@ class _Objective:
             trials=trials_frame(study),
             score=_last_report(best),
             description=pipelines.describe(params),
-            fit_time=None if self._candidate.trials else _fit_time(best),
+            fit_time=_fit_time(best) if self._job.is_bounded_by_time else None,
+            stopped=self._stopped,
         )
 
-    def _beats_best(self, trial: FrozenTrial) -> bool:
-        """Whether a trial is better than the best before it.
+    def _is_better(self, trial: FrozenTrial) -> bool:
+        """True if a trial is better than the best before it.
 
-        One whose refit is known beats those of which nobody knows it: one that fell behind on few
-        rows is no better than others only because nobody timed it.
+        Trials with a measured fit time rank above those without: one that was pruned on few rows
+        is no better only because its time is unknown. The best of many points close to a starting
+        point beats it by chance on a few thousand images, hence the paired test.
         """
         if not trial.intermediate_values:
             return False
         if self._best is None:
             return True
-        standing, best_standing = (
+        rank, best_rank = (
             (_fit_time(one) is not None, max(one.intermediate_values))
             for one in (trial, self._best)
         )
-        if standing != best_standing:
-            return standing > best_standing
-        gain = self._correct[trial.number].astype(float) - self._correct[self._best.number]
-        needed = _CLEARLY * gain.std() / np.sqrt(len(gain))
-        return bool(gain.mean() > (needed if self._best.number < self._n_kept else 0))
+        if rank != best_rank:
+            return rank > best_rank
+        test = mcnemar(self._correct[trial.number], self._correct[self._best.number])
+        if self._best.number >= self._n_starting:
+            return test.difference > 0
+        return test.difference > 0 and test.p_value < self._candidate.p_threshold
 
     def _check_size(self, trial: Trial, recipe: Recipe) -> None:
-        """End a trial whose model could not become champion."""
+        """End a trial whose model would be too large."""
         size = recipe.megabytes(self._store, len(self._job.data.labels))
         if size > self._job.max_model_mb:
             trial.set_user_attr(
@@ -223,18 +214,16 @@ class _Objective:
             raise optuna.TrialPruned
 
     def _check_time(self, trial: Trial, fit_seconds: float) -> None:
-        """End a trial when the time does not allow its next fit."""
-        if self._candidate.trials is not None:
-            return
-        refit = self._refit_time(self._best) or RefitTime(0.0, 0.0)
-        if not self._clock.allows(refit, fit_seconds):
-            trial.set_user_attr("reason", "the time was up")
+        """End a trial if there is not enough time for its next fit."""
+        refit_seconds = self._refit_seconds(self._best) if self._best else 0.0
+        if self._job.remaining < fit_seconds + refit_seconds:
+            trial.set_user_attr("reason", OUT_OF_TIME)
             raise optuna.TrialPruned
 
     def _note_fit(
         self, trial: Trial, recipe: Recipe, fit_time: FitTime, row_seconds: float
     ) -> None:
-        """Note how long a fit took, and what else a refit on the training images would take."""
+        """Store a fit's time, and that of everything else in a fit on the training images."""
         data = self._job.data
         missing = sum(
             self._store.missing(block.extractor, data.all_rows)
@@ -246,28 +235,20 @@ class _Objective:
         trial.set_user_attr("fit_time", asdict(fit_time))
         trial.set_user_attr("other_seconds", missing + predict)
 
-    def _refit_time(self, trial: FrozenTrial | None) -> RefitTime | None:
-        """Estimate the time of the refits; None where none was timed.
-
-        What is too long will be done on fewer rows. Once the others have ended, a kernel has all
-        processors.
-        """
+    def _refit_seconds(self, trial: FrozenTrial | None) -> float:
+        """Estimate the seconds of the fit on the training images, at the most its limit."""
+        if not self._job.is_bounded_by_time:
+            return 0.0
         fit_time = _fit_time(trial) if trial else None
         if trial is None or fit_time is None:
-            return None
-        data, all_threads = self._job.data, self._job.champion_threads
-        threads = all_threads if self._clock.alone else fit_time.threads
-        train = min(MARGIN * fit_time.at(data.n_train, threads), self._clock.train_limit)
-        champion = MARGIN * fit_time.at(len(data.labels), all_threads)
-        return RefitTime(
-            train + MARGIN * trial.user_attrs["other_seconds"],
-            min(champion, self._clock.champion_limit),
-        )
+            return self._job.refit_limit
+        seconds = fit_time.at(self._job.data.n_train, available_threads())
+        return min(seconds, self._job.refit_limit) + trial.user_attrs["other_seconds"]
 
     def _fit_and_score(
         self, recipe: Recipe, n_fit: int, n_holdout: int
     ) -> tuple[np.ndarray, tuple[float, float], float]:
-        """Which held-out rows it gets right, seconds and threads of the fit, seconds a row."""
+        """Return the correct held-out rows, seconds and threads of the fit, seconds per row."""
         data = self._job.data
         fit_rows, holdout_rows = data.fit_rows(n_fit), data.holdout_rows(n_holdout)
         for block in recipe.blocks:
@@ -314,7 +295,7 @@ def _importances(study: Study) -> dict[str, float]:
 
 
 def _fit_time(trial: FrozenTrial) -> FitTime | None:
-    """Time of the last fit that says something about longer ones."""
+    """Return the time of the last fit on enough rows to extrapolate from."""
     values = trial.user_attrs.get("fit_time")
     return FitTime(**values) if values else None
 
@@ -328,7 +309,7 @@ def _no_pipeline(study: Study) -> str:
 
 
 def trials_frame(study: Study) -> pd.DataFrame:
-    """One row a trial; see `fmnist_lib.search.execution.result.Found`."""
+    """One row per trial; see `fmnist_lib.search.engines.job.Found`."""
     first = study.trials[0].datetime_start
     rows = [
         {

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import math
-import signal
+import time
 import warnings
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -16,17 +14,17 @@ from sklearn.model_selection import PredefinedSplit
 
 from fmnist_lib.common.errors import SearchError
 from fmnist_lib.models.kernel import KernelClassifier
+from fmnist_lib.search.engines.job import OUT_OF_TIME, STAGNATION, Found
 from fmnist_lib.search.engines.search_space import available
-from fmnist_lib.search.execution.result import FitTime, Found
+from fmnist_lib.search.recipes.fit_time import FitTime
 from fmnist_lib.search.recipes.pipelines import SHARED_GRADIENTS, SHARED_PATCHES, feature_blocks
 from fmnist_lib.search.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from fmnist_lib.config.search import TpotCandidate
-    from fmnist_lib.search.execution.clock import Clock
-    from fmnist_lib.search.execution.job import Job
+    from fmnist_lib.search.engines.job import Job, Report
 
 #: Classifiers of TPOT's own that a pipeline may end with: those that give probabilities and can be
 #: refitted on fifty thousand rows in minutes (SVC, GaussianProcess and exact boosting cannot).
@@ -39,21 +37,19 @@ CLASSIFIERS = (
 )
 SCALERS = ("StandardScaler", "Normalizer", "Passthrough")
 TRANSFORMERS = ("Nystroem", "PCA", "Passthrough")
-#: Part of the candidate's time that the evolution may use; the rest is for the refit.
-SEARCH_SHARE = 0.6
-#: Longest evaluation of one pipeline, as a part of the search time.
-EVALUATION_SHARE = 0.2
-#: Rows of a sub-sample by the time for the search, and at least.
+#: Longest evaluation of one pipeline, as a part of the search time: a generation still completes.
+_EVALUATION_SHARE = 0.2
+#: Rows of a sub-sample per second of the candidate's time, so that a short search still evaluates
+#: some dozens of pipelines.
 _ROWS_PER_SECOND, _FEWEST_ROWS = 50, 500
-#: An evolution that takes longer than its time by this factor is ended.
-_OVERRUN = 1.15
-#: Used where no time limit is wanted: TPOT cannot do without a number.
-NO_LIMIT_MINUTES = 24 * 60.0
+#: Generations without a better pipeline after which the evolution stops, and what counts as
+#: better: TPOT's own tolerance.
+_STAGNATION_GENERATIONS, _TOLERANCE = 1, 0.001
+#: TPOT's limits must be numbers.
+_NO_LIMIT_MINUTES = 24 * 60.0
 
 
-def search(
-    candidate: TpotCandidate, job: Job, clock: Clock, keep: Callable[[Found], None]
-) -> Found:
+def search(candidate: TpotCandidate, job: Job, report: Report) -> Found:
     """Evolve learners on principal components of patches and gradients.
 
     The columns are those that all candidates share, computed once before the search. Every
@@ -64,9 +60,8 @@ def search(
     ----------
     candidate : TpotCandidate
     job : Job
-    clock : Clock
-    keep : callable
-        Called with the best pipeline so far whenever there is a better one.
+    report : callable
+        See `fmnist_lib.search.engines.job.Report`.
 
     Raises
     ------
@@ -78,16 +73,17 @@ def search(
     Olson and Moore, "TPOT: A Tree-based Pipeline Optimization Tool", 2016.
     """
     data = job.data
-    rows = slice(0, data.fit_rows(_rows(candidate, clock)).stop)
+    rows = slice(0, data.fit_rows(_rows(candidate, job)).stop)
     n_fit = rows.stop - data.n_holdout
     params = block_params(candidate, job.patch_sizes)
     recipe = Recipe(feature_blocks(params), None)
     X, y = recipe.columns(job.store(), data, rows), data.labels[rows]
     # The held-out rows come first: they are fold 0, and the rest is fitted on.
     split = PredefinedSplit(np.repeat([0, -1], [data.n_holdout, n_fit]))
-    estimator = _estimator(candidate, clock, job.seed, split, n_fit, X.shape[1])
+    seconds = candidate.search_share * job.remaining
+    estimator = _estimator(candidate, job, seconds, split, n_fit, X.shape[1])
 
-    def found(learner: Any, trials: pd.DataFrame, number: int) -> Found:
+    def found(learner: Any, trials: pd.DataFrame, number: int, stopped: str | None = None) -> Found:
         return Found(
             recipe=Recipe(recipe.blocks, learner),
             params=params | plain_params(learner),
@@ -95,28 +91,35 @@ def search(
             score=float(trials["value"].iloc[number]),
             description=f"{X.shape[1]} components, {_step_names(learner)}",
             front=trials[trials["on_front"]],
-            fit_time=None if candidate.generations else _fit_time(trials, number, n_fit),
+            fit_time=_fit_time(trials, number, n_fit) if job.is_bounded_by_time else None,
+            stopped=stopped,
         )
 
-    def keep_best(learner: Any, evaluated: pd.DataFrame) -> None:
-        keep(found(learner, evaluated, int(evaluated["value"].idxmax())))
+    def report_best(n_trials: int, best: float, better: Any, evaluated: pd.DataFrame) -> None:
+        number = int(evaluated["value"].idxmax())
+        report(n_trials, best, None if better is None else found(better, evaluated, number))
 
-    _Evaluations.begin(clock, keep_best)
-    seconds = math.inf if candidate.generations else clock.remaining * SEARCH_SHARE
-    with warnings.catch_warnings(), _hard_limit(_OVERRUN * seconds):
+    _Evaluations.begin(job.started, report_best)
+    evolution = time.monotonic()
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _evolve(estimator, X, y)
     trials = trials_frame(estimator.evaluated_individuals)
     number = _best(trials)
     best = estimator.evaluated_individuals["Instance"].iloc[number]
-    return found(clone(best), trials, number)
+    stopped = None
+    if job.is_bounded_by_time:
+        stagnated = f"{STAGNATION} in its last {1 + _STAGNATION_GENERATIONS} generations"
+        used_its_time = time.monotonic() - evolution >= seconds
+        stopped = OUT_OF_TIME if used_its_time else stagnated
+    return found(clone(best), trials, number, stopped)
 
 
-def _rows(candidate: TpotCandidate, clock: Clock) -> int:
-    """Rows to fit pipelines on: fewer in a short search, which still sees some dozens of them."""
-    if candidate.generations:
+def _rows(candidate: TpotCandidate, job: Job) -> int:
+    """Return the rows to fit pipelines on."""
+    if not job.is_bounded_by_time:
         return candidate.rows
-    return max(_FEWEST_ROWS, min(candidate.rows, int(_ROWS_PER_SECOND * clock.remaining)))
+    return max(_FEWEST_ROWS, min(candidate.rows, int(_ROWS_PER_SECOND * job.remaining)))
 
 
 def block_params(candidate: TpotCandidate, patch_sizes: tuple[str, ...]) -> dict[str, Any]:
@@ -136,14 +139,19 @@ def block_params(candidate: TpotCandidate, patch_sizes: tuple[str, ...]) -> dict
 
 
 def _estimator(  # noqa: PLR0917 (private, called once)
-    candidate: TpotCandidate, clock: Clock, seed: int, split: Any, n_samples: int, n_features: int
+    candidate: TpotCandidate,
+    job: Job,
+    seconds: float,
+    split: Any,
+    n_samples: int,
+    n_features: int,
 ) -> Any:
     from tpot import TPOTEstimator
 
-    minutes = max(clock.remaining * SEARCH_SHARE / 60, 0.05)
-    bounded = candidate.generations is not None
+    bounded = not job.is_bounded_by_time
+    minutes = _NO_LIMIT_MINUTES if bounded else max(seconds / 60, 0.05)
     return TPOTEstimator(
-        search_space=_search_space(n_samples, n_features, seed),
+        search_space=_search_space(n_samples, n_features, job.seed),
         scorers=[accuracy],
         scorers_weights=[1],
         other_objective_functions=[complexity],
@@ -153,16 +161,20 @@ def _estimator(  # noqa: PLR0917 (private, called once)
         cv=split,
         population_size=candidate.population,
         generations=candidate.generations,
-        max_time_mins=NO_LIMIT_MINUTES if bounded else minutes,
+        early_stop=_STAGNATION_GENERATIONS if job.max_stagnation_trials else None,
+        scorers_early_stop_tol=_TOLERANCE,
+        # A simpler pipeline is no improvement.
+        other_objectives_early_stop_tol=[None],
+        max_time_mins=minutes,
         # None is a TypeError inside TPOT 1.1.
-        max_eval_time_mins=NO_LIMIT_MINUTES if bounded else minutes * EVALUATION_SHARE,
+        max_eval_time_mins=minutes if bounded else minutes * _EVALUATION_SHARE,
         # Threads of this process: a pool of processes would each import TPOT again, and the
         # memory limit of Dask stalls threads.
         n_jobs=1,
         processes=False,
         memory_limit=0,
         verbose=0,
-        random_state=seed,
+        random_state=job.seed,
     )
 
 
@@ -217,28 +229,27 @@ class _Evaluations:
     only state reached through the module survives that, and one candidate has one process.
     """
 
-    clock: ClassVar[Clock | None] = None
-    keep: ClassVar[Callable[[Any, pd.DataFrame], None] | None] = None
+    report: ClassVar[Callable[[int, float, Any, pd.DataFrame], None] | None] = None
     learners: ClassVar[list[Any]] = []
     scores: ClassVar[list[float]] = []
+    started: ClassVar[float] = 0.0
     ends: ClassVar[list[float]] = []
 
     @classmethod
-    def begin(cls, clock: Clock, keep: Callable[[Any, pd.DataFrame], None]) -> None:
-        cls.clock, cls.keep = clock, keep
-        cls.learners, cls.scores, cls.ends = [], [], [clock.seconds]
+    def begin(cls, started: float, report: Callable[[int, float, Any, pd.DataFrame], None]) -> None:
+        cls.started, cls.report = started, report
+        cls.learners, cls.scores, cls.ends = [], [], [time.time() - started]
 
     @classmethod
     def add(cls, learner: Any, score: float) -> None:
-        if cls.clock is None or cls.keep is None:
+        if cls.report is None:
             return
         better = score > max(cls.scores, default=0.0)
         cls.learners.append(clone(learner))
         cls.scores.append(score)
-        cls.ends.append(cls.clock.seconds)
-        cls.clock.report("searching", len(cls.scores), max(cls.scores))
-        if better:
-            cls.keep(cls.learners[-1], cls.frame())
+        cls.ends.append(time.time() - cls.started)
+        best = cls.learners[-1] if better else None
+        cls.report(len(cls.scores), max(cls.scores), best, cls.frame())
 
     @classmethod
     def frame(cls) -> pd.DataFrame:
@@ -278,24 +289,6 @@ def complexity(pipeline: Any) -> float:
     return float(len(plain_params(pipeline)))
 
 
-@contextmanager
-def _hard_limit(seconds: float) -> Iterator[None]:
-    """End this process when the evolution overruns: TPOT's own limits are cooperative.
-
-    A signal without a handler, because compiled code may hold the interpreter for minutes. The
-    supervisor then starts another process that fits the best pipeline that was kept.
-    """
-    if math.isinf(seconds):
-        yield
-        return
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1.0))
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-
 def _evolve(estimator: Any, X: np.ndarray, y: np.ndarray) -> None:
     """Run the evolution; TPOT raises something of its own when nothing could be evaluated."""
     logging.getLogger("distributed").setLevel(logging.ERROR)
@@ -309,7 +302,7 @@ def _evolve(estimator: Any, X: np.ndarray, y: np.ndarray) -> None:
 
 
 def trials_frame(individuals: pd.DataFrame) -> pd.DataFrame:
-    """One row an evaluated pipeline; see `fmnist_lib.search.execution.result.Found`."""
+    """One row per evaluated pipeline; see `fmnist_lib.search.engines.job.Found`."""
     frame = individuals.reset_index(drop=True)
     value = pd.to_numeric(frame["accuracy"], errors="coerce")
     errors = frame.get("Eval Error", pd.Series([None] * len(frame)))
@@ -323,7 +316,7 @@ def trials_frame(individuals: pd.DataFrame) -> pd.DataFrame:
             "value": value,
             "seconds": end - start.min(),
             "duration": end - start,
-            "reason": errors.where(errors.notna() | value.notna(), "the time was up"),
+            "reason": errors.where(errors.notna() | value.notna(), OUT_OF_TIME),
             "complexity": pd.to_numeric(frame.get("complexity"), errors="coerce"),
             "on_front": (front == 1) & value.notna(),
             "pipeline": [_step_names(instance) for instance in frame["Instance"]],

@@ -1,161 +1,191 @@
-"""How the wall-clock budget is divided."""
+"""How the wall-clock budget is divided: one absolute deadline."""
 
 from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fmnist_lib.config.search import is_bounded
+
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from fmnist_lib.config.search import SearchConfig
 
-#: Part of the budget kept for refitting the champion on training and validation images. Whoever
-#: leads the race knows better how much it needs.
-REFIT_SHARE = 0.2
-#: Rather than leave images out, the champion's refit may end late by this part of the budget, and
+#: Part of the budget for the winner's refit on training and validation images, and the most it
+#: takes: 60,000 images on two cores take 35 s, start of the step included.
+_REFIT_SHARE, _MOST_REFIT_SECONDS = 0.22, 60.0
+#: Rather than leave images out, the winner's refit may end late by this part of the budget, and
 #: by so many seconds at the most.
 _LATE_SHARE, _MOST_LATE_SECONDS = 0.03, 5.0
-#: From so many minutes on there is time for patch dictionaries: none, of several sizes, and of one
-#: size as well, for small models.
+#: Patch dictionaries by the minutes: there is time for none, for one of several sizes, and for
+#: one of a single size as well, for small models.
 _PATCH_SIZES = {0.0: (), 2.0: ("3+5+7",), 8.0: ("5", "3+5+7")}
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Wall-clock limits of a search.
+    """Wall-clock limits of a search. All times are seconds since 1970.
 
     Attributes
     ----------
-    total_seconds : float
-        The minutes of the configuration.
-    seconds : dict of str to float
-        Limit of every candidate should it run for itself, refit included, features excluded.
+    started : float
+        Start of the budget: the features that all candidates share are included.
+    search_started, search_deadline : float
+        Start of the first candidate, and the time at which every candidate is ended.
+    deadline : float
+        End of the winner's refit.
     shares : dict of str to float
-        Part of the search time of every candidate, relative to the others.
-    started, deadline : float
-        Start of the budget and end of the champion's refit, in seconds since 1970.
-    race_seconds : float
-        Wall time from the first candidate's start to the deadline.
-    refit_seconds : float
-        What the champion's refit may take in a resumed run.
+        Relative search time per candidate, in the order of their start.
     workers : int
-        Candidates searched side by side.
-    threads : int
-        Threads each of them may use.
-    champion_threads : int
-        Threads of the champion's refit.
+        Candidates searched at the same time.
+    cores : int
     patch_sizes : tuple of str
         Patch dictionaries that candidates may choose from.
     """
 
-    total_seconds: float
-    seconds: dict[str, float]
-    shares: dict[str, float]
     started: float
+    search_started: float
+    search_deadline: float
     deadline: float
-    race_seconds: float
-    refit_seconds: float
+    shares: dict[str, float]
     workers: int
-    threads: int
-    champion_threads: int
+    cores: int
     patch_sizes: tuple[str, ...]
 
     @property
-    def order(self) -> tuple[str, ...]:
-        """Candidate ids in the order of their start.
+    def total_seconds(self) -> float:
+        """Wall time of features, search and refit."""
+        return self.deadline - self.started
 
-        The largest share starts at once, beside short ones: time they leave over goes to those
-        after them, and the last to start is a long one.
+    def deadline_of(self, candidate_id: str) -> float:
+        """Return when a candidate that starts now has to end its search.
+
+        The first candidates, one per worker but the last, may use the whole search. The others
+        follow each other on the last worker: each gets its share of the time that is left.
         """
-        ascending = sorted(self.shares, key=lambda name: (self.shares[name], name))
-        at_once = max(1, self.workers - 1)
-        return (*reversed(ascending[-at_once:]), *ascending[:-at_once])
+        names = list(self.shares)
+        position = names.index(candidate_id)
+        if position < self.workers - 1:
+            return self.search_deadline
+        now = time.time()
+        waiting = [self.shares[name] for name in names[position:]]
+        return now + max(self.search_deadline - now, 0.0) * waiting[0] / sum(waiting)
 
-    def spent(self, rows: int, most_rows: int) -> Spent:
-        """Account for the time until now, at the end of the champion's refit."""
-        return Spent(
-            seconds=time.time() - self.started,
-            total_seconds=self.total_seconds,
-            rows=rows,
-            most_rows=most_rows,
+    def resumed(self, at: float, finished: Collection[str]) -> Budget:
+        """Return the budget of a resumed run, whose search begins when the run was resumed.
+
+        Parameters
+        ----------
+        at : float
+            When the run was resumed.
+        finished : collection of str
+            Candidates that finished before: no time is kept for them.
+        """
+        delay = max(at - self.search_started, 0.0)
+        return replace(
+            self,
+            started=self.started + delay,
+            search_started=self.search_started + delay,
+            search_deadline=self.search_deadline + delay,
+            deadline=self.deadline + delay,
+            shares={name: share for name, share in self.shares.items() if name not in finished},
         )
 
-    def refit_seconds_left(self, *, resumed: bool = False) -> float:
-        """Seconds for the champion's refit; a resumed run has as many as are kept for it."""
+    def refit_seconds_left(self) -> float:
+        """Return the seconds for the winner's refit."""
         late = min(_LATE_SHARE * self.total_seconds, _MOST_LATE_SECONDS)
-        left = max(self.deadline + late - time.time(), 0.0)
-        return max(left, self.refit_seconds) if resumed else left
+        return max(self.deadline + late - time.time(), 0.0)
+
+    def spent(self, rows: int, most_rows: int, stopped_early: str | None = None) -> Spent:
+        """Return the time until now, at the end of the winner's refit."""
+        seconds = time.time() - self.started
+        return Spent(seconds, self.total_seconds, rows, most_rows, stopped_early)
 
 
 @dataclass(frozen=True)
 class Spent:
-    """What a search and the champion's refit came to.
+    """Time and images of the search and of the winner's refit.
 
     Attributes
     ----------
     seconds, total_seconds : float
-        Wall time used and allowed; a resumed run counts the time it lay still.
+        Wall time used and allowed.
     rows, most_rows : int
-        Training and validation images that the champion was fitted on, and how many there are.
+        Training and validation images that the winner was fitted on, and how many there are.
+    stopped_early : str or None
+        Why the search did not use its time; None if it did.
     """
 
     seconds: float
     total_seconds: float
     rows: int
     most_rows: int
+    stopped_early: str | None = None
+
+    def __str__(self) -> str:
+        """Return the time in words."""
+        if self.stopped_early:
+            minutes = f"{self.seconds / 60:.1f} of {self.total_seconds / 60:.3g} minutes"
+            return f"Stopped after {minutes}: {self.stopped_early}"
+        return f"Search and refit took {self.seconds:.0f} of {self.total_seconds:.0f} seconds"
 
 
 def plan_budget(
     config: SearchConfig, started: float | None = None, cores: int | None = None
 ) -> Budget:
-    """Divide the minutes among features, candidates and the champion's refit.
+    """Divide the minutes among features, candidates and the winner's refit.
 
     Parameters
     ----------
     config : SearchConfig
     started : float, optional
-        When the budget began, in seconds since 1970; default: now. The features that all
-        candidates share may have been computed since.
+        When the budget began, in seconds since 1970, if features were computed since.
     cores : int, optional
-        Processors to use; default: those this process may run on.
+        Default: those this process may use.
     """
-    cores = cores or available_cores()
-    shares = {c.id: c.share for c in config.candidates if c.engine != "ensemble"}
-    workers = min(config.workers or cores, len(shares))
-    total = 60 * config.minutes
     now = time.time()
     started = now if started is None else started
-    left = max(started + total - now, 0.2 * total)
-    scale = (left - REFIT_SHARE * total) * workers / sum(shares.values())
+    total = 60 * config.minutes
+    # Features that took too long leave something for the search nevertheless.
+    deadline = max(started + total, now + 0.2 * total)
+    shares = {c.id: c.share for c in config.candidates if c.engine != "ensemble"}
+    cores = cores or available_cores()
+    workers = min(config.workers or cores, len(shares))
     return Budget(
-        seconds={name: min(share * scale, left) for name, share in shares.items()},
-        shares=shares,
-        total_seconds=total,
         started=started,
-        deadline=now + left,
-        race_seconds=left,
-        refit_seconds=REFIT_SHARE * total,
+        search_started=now,
+        search_deadline=deadline - min(_REFIT_SHARE * (deadline - now), _MOST_REFIT_SECONDS),
+        deadline=deadline,
+        shares={name: shares[name] for name in _start_order(shares, workers)},
         workers=workers,
-        threads=max(1, cores // workers),
-        champion_threads=cores,
+        cores=cores,
         patch_sizes=patch_sizes(config),
     )
 
 
-def patch_sizes(config: SearchConfig) -> tuple[str, ...]:
-    """Patch dictionaries that there is time for.
+def _start_order(shares: dict[str, float], workers: int) -> list[str]:
+    """Return the largest shares first, one per worker but the last; then the smallest first."""
+    ascending = sorted(shares, key=lambda name: (shares[name], name))
+    at_once = max(1, workers - 1)
+    return [*reversed(ascending[-at_once:]), *ascending[:-at_once]]
 
-    A search in which every candidate is bounded by trials takes those of one size, however short.
+
+def patch_sizes(config: SearchConfig) -> tuple[str, ...]:
+    """Return the patch dictionaries that there is time for.
+
+    A search in which every candidate is bounded by trials takes those of one size.
     """
     searched = [c for c in config.candidates if c.engine in {"optuna", "tpot"}]
-    if all(getattr(c, "trials", None) or getattr(c, "generations", None) for c in searched):
+    if all(map(is_bounded, searched)):
         return ("5",)
     return max((m, sizes) for m, sizes in _PATCH_SIZES.items() if m <= config.minutes)[1]
 
 
 def available_cores() -> int:
-    """Processors this process may run on."""
+    """Return the number of cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

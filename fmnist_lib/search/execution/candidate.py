@@ -1,58 +1,189 @@
-"""One candidate from search to validated pipeline. Runs in a process of its own."""
+"""One candidate from search to validated pipeline, in a process of its own."""
 
 from __future__ import annotations
 
 import pickle
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import softmax
 
 from fmnist_lib.common.statistics import wilson
-from fmnist_lib.features.chunks import available_threads, one_thread
+from fmnist_lib.config.search import BaselineCandidate, OptunaCandidate, is_bounded
+from fmnist_lib.evaluation.latency import milliseconds_per_image
+from fmnist_lib.features.chunks import available_threads
 from fmnist_lib.models.kernel import KernelClassifier, fit_temperature
-from fmnist_lib.search.execution.clock import MARGIN, Clock
-from fmnist_lib.search.execution.result import CandidateResult, Found, Stopwatch
+from fmnist_lib.search.engines.job import Found, Job
+from fmnist_lib.search.execution.cores import share_cores
+from fmnist_lib.search.execution.isolated import run_isolated
+from fmnist_lib.search.execution.result import CandidateResult, Progress
+from fmnist_lib.search.recipes.fit_time import Stopwatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from fmnist_lib.search.execution.job import Job
-    from fmnist_lib.search.execution.result import Progress
+    from fmnist_lib.config.training import Settings
+    from fmnist_lib.search.engines.job import Report
+    from fmnist_lib.search.execution.budget import Budget
+    from fmnist_lib.search.recipes.search_data import SearchData
+
+#: Other extractors than the shared ones cost more than a shorter search has.
+_EXPLORING_MINUTES = 15.0
+#: With less time a candidate of the engine does not start: imports, and TPOT's first generation.
+_LEAST_SECONDS = {"optuna": 8.0, "tpot": 25.0}
+#: A search is killed when it takes longer than its limit by this factor.
+_OVERRUN = 1.15
 
 
-def run(
-    job: Job,
-    report: Callable[[Progress], None],
-    keep: Callable[[Found], None],
-    found: Found | None = None,
+def make_job(
+    settings: Settings, candidate_id: str, data: SearchData, budget: Budget, cache: Path
+) -> Job:
+    """Return the job of a configured candidate that starts now."""
+    search = settings.search
+    candidate = search.candidate(candidate_id)
+    bounds: dict[str, Any] = {}
+    if isinstance(candidate, BaselineCandidate):
+        bounds = {"deadline": budget.search_deadline}
+    elif not is_bounded(candidate):
+        bounds = {"deadline": budget.deadline_of(candidate_id)}
+        if search.early_stop:
+            bounds |= {"max_stagnation_trials": search.max_stagnation_trials}
+        if isinstance(candidate, OptunaCandidate) and search.minutes < _EXPLORING_MINUTES:
+            candidate = candidate.model_copy(update={"explore": False})
+    return Job(
+        candidate=candidate,
+        data=data,
+        seed=settings.seed,
+        cache=cache,
+        cores=budget.cores,
+        patch_sizes=budget.patch_sizes,
+        memory_gib=search.memory_gib or free_gibibytes() / 2,
+        max_model_mb=search.max_model_mb,
+        warm_start=search.warm_start,
+        confidence=settings.evaluation.confidence,
+        **bounds,
+    )
+
+
+def free_gibibytes() -> float:
+    """Return the memory that is available without swapping, in GiB."""
+    import psutil
+
+    return float(psutil.virtual_memory().available / 2**30)
+
+
+def search_candidate(
+    job: Job, on_progress: Callable[[Progress], None] = lambda _: None
 ) -> CandidateResult:
-    """Search, refit on the training images, and score on the validation images once.
+    """Run one candidate in a process of its own; a failure is a result with the reason.
 
-    Where the time does not allow all training images, the refit takes as many as it does.
+    A search that is killed after it found something is not lost: another process fits its best
+    pipeline.
 
     Parameters
     ----------
     job : Job
-    report : callable
+    on_progress : callable
         Called with every `Progress`.
-    keep : callable
-        Called with the best `Found` so far whenever there is a better one.
-    found : Found, optional
-        The end of a search that was cut off: it is not searched again.
     """
-    clock = Clock(job.seconds, report, job.race, job.data.n_holdout)
-    clock.report("starting")
-    found = found or _find(job, clock, keep)
-    search_seconds = clock.seconds
-    clock.report("refitting", len(found.trials), found.score)
-    return _validated(job, found, search_seconds, _rows(job, found, clock))
+    least = _LEAST_SECONDS.get(job.candidate.engine, 0.0)
+    if job.remaining < least:
+        return _failure(
+            job,
+            f"{max(job.remaining, 0):.0f} s of the search were left when its turn came, expected "
+            f"at least {least:.0f}. Give the search more minutes or fewer candidates.",
+        )
+    watch = _Watch(job, on_progress)
+    with share_cores(job.cache / "running", job.cores) as threads:
+        call = partial(
+            run_isolated, on_message=watch.receive, overdue=watch.overdue, threads=threads
+        )
+        outcome = call(run, (job, None))
+        # A fit that was killed would be killed again.
+        if outcome.error and watch.found and watch.phase == "searching":
+            searched, stopped = time.time() - job.started, f"cut off: {outcome.error}"
+            watch.phase = "refitting"
+            outcome = call(run, (job, replace(watch.found, stopped=stopped)))
+            if outcome.result:
+                return replace(outcome.result, search_seconds=searched)
+    return outcome.result or _failure(job, outcome.error)
 
 
-def _find(job: Job, clock: Clock, keep: Callable[[Found], None]) -> Found:
-    """Dispatch to the engine. Only the engine that is used gets imported."""
+def _failure(job: Job, reason: str | None) -> CandidateResult:
+    seconds = time.time() - job.started
+    return CandidateResult(
+        job.candidate.id, job.candidate.engine, search_seconds=seconds, error=reason
+    )
+
+
+class _Watch:
+    """What the parent process knows of a candidate, and when it ends it.
+
+    Parameters
+    ----------
+    job : Job
+    on_progress : callable
+    """
+
+    def __init__(self, job: Job, on_progress: Callable[[Progress], None]) -> None:
+        self.phase = "searching"
+        self.found: Found | None = None
+        self._job, self._on_progress = job, on_progress
+
+    def receive(self, message: Progress | Found) -> None:
+        """Keep the best pipeline so far, and pass progress on."""
+        if isinstance(message, Found):
+            self.found = message
+        else:
+            self.phase = message.phase
+            self._on_progress(message)
+
+    def overdue(self) -> str | None:
+        """Return the reason to kill the candidate's process, else None."""
+        job, seconds = self._job, time.time() - self._job.started
+        limit = _OVERRUN * getattr(job.candidate, "search_share", 1.0) * job.seconds
+        if self.phase == "refitting":
+            # What was found is not lost to an estimate that was too low.
+            limit = job.seconds + job.refit_limit
+        return f"timed out after {seconds:.0f} s while {self.phase}" if seconds > limit else None
+
+
+def run(work: tuple[Job, Found | None], send: Callable[[Any], None]) -> CandidateResult:
+    """Search, refit on the training images, and score on the validation images once.
+
+    If there is not enough time to fit on all training images, the refit uses fewer.
+
+    Parameters
+    ----------
+    work : tuple of Job and Found or None
+        What a search found that was killed; None: search.
+    send : callable
+        Called with every `Progress`, and with every `Found` that is better than the last.
+    """
+    job, found = work
+
+    def report(trials: int, best: float | None, better: Found | None = None) -> None:
+        if better is not None:
+            send(better)
+        send(Progress("searching", time.time() - job.started, trials, best))
+
+    if found is None:
+        found = _search(job, report)
+    seconds = time.time() - job.started
+    send(Progress("refitting", seconds, len(found.trials), found.score))
+    rows = job.data.n_train
+    if found.fit_time:
+        limit = min(job.refit_limit, max(job.remaining, 0.0))
+        rows = found.fit_time.rows_in(limit, rows, available_threads())
+    return _validated(job, found, seconds, rows)
+
+
+def _search(job: Job, report: Report) -> Found:
+    """Dispatch to the engine; only the engine that is used gets imported."""
     candidate = job.candidate
     if candidate.engine == "baseline":
         from fmnist_lib.search.engines.baseline import baseline
@@ -61,20 +192,12 @@ def _find(job: Job, clock: Clock, keep: Callable[[Found], None]) -> Found:
     if candidate.engine == "tpot":
         from fmnist_lib.search.engines import tpot_engine
 
-        return tpot_engine.search(candidate, job, clock, keep)
+        return tpot_engine.search(candidate, job, report)
     if candidate.engine == "optuna":
         from fmnist_lib.search.engines import optuna_engine
 
-        return optuna_engine.search(candidate, job, clock, keep)
+        return optuna_engine.search(candidate, job, report)
     raise ValueError(f"no engine searches a candidate of the engine {candidate.engine!r}")
-
-
-def _rows(job: Job, found: Found, clock: Clock) -> int:
-    """Training images that there is time to fit on."""
-    if found.fit_time is None:
-        return job.data.n_train
-    limit = clock.train_limit / MARGIN
-    return found.fit_time.rows_in(limit, job.data.n_train, available_threads())
 
 
 def _validated(job: Job, found: Found, search_seconds: float, n_rows: int) -> CandidateResult:
@@ -105,6 +228,7 @@ def _validated(job: Job, found: Found, search_seconds: float, n_rows: int) -> Ca
         trials=found.trials,
         front=found.front,
         importances=found.importances,
+        stopped=found.stopped,
         predict_ms_per_image=milliseconds_per_image(pipeline, data.images[data.validation_rows]),
         model_mb=len(pickle.dumps(pipeline)) / 1e6,
         search_seconds=search_seconds,
@@ -116,9 +240,9 @@ def _validated(job: Job, found: Found, search_seconds: float, n_rows: int) -> Ca
 
 
 def _calibrated(learner: Any, recipe: Any, columns: Any, labels: Any) -> tuple[Any, Any, Any]:
-    """Set a kernel's temperature by the validation images, for the champion's refit as well.
+    """Fit a kernel's temperature on the validation images, for the winner's refit as well.
 
-    One number: what it gains on the images it was set on is beyond measuring. Also returns the
+    One number: the optimism on the images it was fitted on is negligible. Also returns the
     probabilities of the validation images.
     """
     if not isinstance(learner, KernelClassifier):
@@ -127,21 +251,3 @@ def _calibrated(learner: Any, recipe: Any, columns: Any, labels: Any) -> tuple[A
     learner.temperature_ = fit_temperature(scores, labels)
     probabilities = softmax(scores / np.float32(learner.temperature_), axis=1)
     return learner, recipe.with_learner(temperature=learner.temperature_), probabilities
-
-
-def milliseconds_per_image(pipeline: Any, images: Any, n: int = 1000) -> float:
-    """Wall time of a prediction in a batch, on one processor core.
-
-    Parameters
-    ----------
-    pipeline : sklearn.pipeline.Pipeline
-    images : ndarray of uint8, shape (n_images, 28, 28)
-    n : int, default=1000
-        Images of the batch, if there are so many.
-    """
-    batch = images[:n]
-    with one_thread():
-        pipeline.predict_proba(batch[:100])
-        start = time.monotonic()
-        pipeline.predict_proba(batch)
-    return 1000 * (time.monotonic() - start) / len(batch)

@@ -1,4 +1,4 @@
-"""Feature columns on disk: computed once, whoever asks first, and never again."""
+"""Cache of feature columns on disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.base import clone
 
 from fmnist_lib.features.block import FeatureBlock
-from fmnist_lib.features.chunks import one_thread
+from fmnist_lib.features.chunks import available_threads, one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 #: Components kept of every extractor; a pipeline takes the leading ones.
 MAX_SYMMETRIC, MAX_ANTISYMMETRIC = 640, 360
-#: Rows of one file.
+#: Rows per file.
 _CHUNK = 1000
 
 
@@ -86,7 +86,7 @@ class ColumnStore:
         for extractor in extractors:
             # One after the other, on all threads: there may be fewer than processors.
             self.block(extractor)
-        # Extraction lets go of the interpreter too often for threads to be of much use.
+        # Extraction holds the GIL too often for threads to be of much use.
         config = parallel_config("loky", inner_max_num_threads=1)
         with one_thread(), config, Parallel(n_jobs=processes) as parallel:
             parallel(
@@ -149,6 +149,26 @@ class ColumnStore:
     def _key(self, extractor: Any) -> str:
         description = f"{type(extractor).__name__} {sorted(extractor.get_params().items())}"
         return hashlib.sha256(f"{self._source} {description}".encode()).hexdigest()[:24]
+
+
+def prepare_columns(
+    data: SearchData, extractors: Sequence[Any], seed: int, cache: Path, gibibytes: float
+) -> ColumnStore:
+    """Compute the columns that all candidates share, on all cores.
+
+    Parameters
+    ----------
+    data : SearchData
+    extractors : sequence of transformer
+    seed : int
+    cache : path
+    gibibytes : float
+        The oldest feature columns are deleted first if there are more.
+    """
+    prune(cache / "features", gibibytes)
+    store = ColumnStore(cache / "features", data, seed)
+    store.prepare(extractors, available_threads())
+    return store
 
 
 def prune(directory: Path, gibibytes: float) -> None:

@@ -47,18 +47,13 @@ class SearchData:
         return slice(0, min(self.n_holdout, n or self.n_holdout))
 
     @property
-    def train_rows(self) -> slice:
-        """All training images."""
-        return slice(0, self.n_train)
-
-    @property
     def validation_rows(self) -> slice:
         """The images that compare candidates."""
         return slice(self.n_train, len(self.labels))
 
     @property
     def all_rows(self) -> slice:
-        """Training and validation images: what the champion is refitted on."""
+        """Training and validation images: what the winner is refitted on."""
         return slice(0, len(self.labels))
 
 

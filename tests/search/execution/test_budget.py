@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import pytest
 
@@ -11,7 +10,7 @@ from fmnist_lib.config.search import (
     OptunaCandidate,
     SearchConfig,
 )
-from fmnist_lib.search.execution.budget import REFIT_SHARE, patch_sizes, plan_budget
+from fmnist_lib.search.execution.budget import patch_sizes, plan_budget
 
 
 def config(shares, minutes=10.0, **values):
@@ -22,43 +21,56 @@ def config(shares, minutes=10.0, **values):
     return SearchConfig(minutes=minutes, candidates=candidates, **values)
 
 
-def test_two_workers_share_the_search_time_fully():
-    budget = plan_budget(config([1.0, 1.0, 1.0, 1.0]), cores=2)
-    assert budget.workers == 2
-    assert budget.threads == 1
-    assert sum(budget.seconds.values()) == pytest.approx(2 * 600 * (1 - REFIT_SHARE))
-    assert budget.refit_seconds == pytest.approx(600 * REFIT_SHARE)
+def seconds(budget, name):
+    return budget.deadline_of(name) - time.time()
 
 
-def test_time_spent_on_features_is_taken_off():
-    budget = plan_budget(config([1.0]), started=time.time() - 100, cores=2)
-    assert budget.race_seconds == pytest.approx(500, abs=1)
-    assert budget.seconds["c0"] == pytest.approx(500 - 600 * REFIT_SHARE, abs=1)
+def test_the_largest_share_runs_to_the_end_and_the_others_divide_the_other_worker():
+    budget = plan_budget(config([1.0, 5.0, 3.0]), cores=2)
+    assert list(budget.shares) == ["c1", "c0", "c2"]
+    assert budget.deadline_of("c1") == budget.search_deadline
+    search = budget.search_deadline - time.time()
+    assert seconds(budget, "c0") == pytest.approx(search / 4, abs=1)
+    assert budget.deadline_of("c2") == pytest.approx(budget.search_deadline, abs=0.1)
+    assert 500 < search < budget.deadline - time.time() - 50  # the rest is the winner's refit
+
+
+def test_one_worker_divides_everything():
+    budget = plan_budget(config([1.0, 1.0], workers=1), cores=4)
+    assert seconds(budget, "c1") == pytest.approx(270, abs=1)
+    assert budget.cores == 4
+
+
+def test_features_are_part_of_the_budget_and_leave_something_for_the_search():
+    budget = plan_budget(config([1.0]), started=time.time() - 100)
+    assert budget.deadline == pytest.approx(time.time() + 500, abs=1)
     assert budget.refit_seconds_left() == pytest.approx(500 + 5, abs=1)
-    spent = budget.spent(rows=10, most_rows=20)
-    assert spent.seconds == pytest.approx(100, abs=1)
-    assert spent.total_seconds == pytest.approx(600)
+    assert budget.spent(rows=10, most_rows=20).seconds == pytest.approx(100, abs=1)
+    slow = plan_budget(config([1.0]), started=time.time() - 10_000)
+    assert slow.deadline == pytest.approx(time.time() + 120, abs=1)
+    assert seconds(slow, "c0") > 60
 
 
-def test_features_that_took_too_long_leave_something_for_the_search():
-    budget = plan_budget(config([1.0]), started=time.time() - 10_000)
-    assert budget.race_seconds == pytest.approx(120)
-    assert budget.refit_seconds_left() == pytest.approx(120 + 5, abs=1)
+def test_a_resumed_search_begins_again_without_the_finished_candidates():
+    an_hour_ago = time.time() - 3600
+    budget = plan_budget(config([5.0, 1.0, 1.0, 1.0]), cores=2)
+    budget = budget.resumed(budget.search_started, finished=())
+    later = budget.resumed(at=time.time() + 3600, finished={"c3", "c1"})
+    assert later.search_deadline == pytest.approx(budget.search_deadline + 3600, abs=1)
+    assert later.deadline - later.started == pytest.approx(budget.deadline - budget.started)
+    assert later.deadline_of("c0") == later.search_deadline
+    # c3 would follow: it finished before, so the last one has all the time.
+    assert later.deadline_of("c2") == pytest.approx(later.search_deadline, abs=1)
+    # The search was planned by the resumed run itself: nothing moves.
+    assert budget.resumed(an_hour_ago, ()).deadline == budget.deadline
 
 
-def test_when_the_deadline_has_passed_only_a_resumed_run_has_time_for_the_refit():
-    budget = replace(plan_budget(config([1.0])), deadline=time.time() - 100)
-    assert budget.refit_seconds_left() == 0
-    assert budget.refit_seconds_left(resumed=True) == pytest.approx(600 * REFIT_SHARE)
-
-
-def test_the_longest_starts_first_and_a_long_one_last():
-    assert plan_budget(config([1.0, 3.0, 2.0]), cores=2).order == ("c1", "c0", "c2")
-
-
-def test_one_candidate_gets_all_cores():
-    budget = plan_budget(config([1.0]), cores=4)
-    assert (budget.workers, budget.threads) == (1, 4)
+def test_an_early_stop_is_said_in_words():
+    budget = plan_budget(config([1.0]), started=time.time() - 186)
+    assert str(budget.spent(9, 9, "a found no better pipeline")) == (
+        "Stopped after 3.1 of 10 minutes: a found no better pipeline"
+    )
+    assert str(budget.spent(9, 9)) == "Search and refit took 186 of 600 seconds"
 
 
 def test_a_choice_of_patch_sizes_takes_more_minutes():
@@ -67,10 +79,9 @@ def test_a_choice_of_patch_sizes_takes_more_minutes():
     assert patch_sizes(config([1.0], minutes=20.0)) == ("5", "3+5+7")
 
 
-def test_a_baseline_takes_its_share_and_an_ensemble_none():
+def test_an_ensemble_takes_no_time():
     baseline = BaselineCandidate(id="b", engine="baseline", strategy="majority", share=0.1)
     vote = EnsembleCandidate(id="e", engine="ensemble")
     (optuna,) = config([1.0]).candidates
-    budget = plan_budget(SearchConfig(minutes=1.0, candidates=[optuna, baseline, vote]), cores=1)
-    assert budget.seconds["c0"] == pytest.approx(10 * budget.seconds["b"])
-    assert "e" not in budget.order
+    budget = plan_budget(SearchConfig(candidates=[optuna, baseline, vote]), cores=1)
+    assert list(budget.shares) == ["c0", "b"]

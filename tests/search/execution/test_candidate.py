@@ -1,17 +1,100 @@
 from __future__ import annotations
 
-import pandas as pd
+import dataclasses
+import os
+import re
+import signal
+import time
 
-from fmnist_lib.config.search import TpotCandidate
-from fmnist_lib.search.execution import candidate
-from fmnist_lib.search.execution.candidate import run
-from fmnist_lib.search.execution.job import Job
-from fmnist_lib.search.execution.result import Found
-from fmnist_lib.search.recipes.recipe import Recipe
+import psutil
+import pytest
+
+from fmnist_lib.config.search import BaselineCandidate, OptunaCandidate, TpotCandidate
+from fmnist_lib.search.engines.job import Job
+from fmnist_lib.search.execution.candidate import search_candidate
+
+BASELINE = BaselineCandidate(id="b", engine="baseline", strategy="logistic")
 
 
-def test_what_was_found_before_is_not_searched_again(data, cache, monkeypatch):
-    job = Job(TpotCandidate(id="t", engine="tpot"), data, 0.0, seed=0, cache=cache)
-    found = Found(Recipe((), None), {}, pd.DataFrame(), "found before")
-    monkeypatch.setattr(candidate, "_validated", lambda _job, found, *_: found)
-    assert run(job, lambda _: None, lambda _: None, found) is found
+def kill_child(_):
+    os.kill(psutil.Process().children()[0].pid, signal.SIGKILL)
+
+
+def optuna(**values):
+    values = {"families": ("logistic",), "features": ("gradients",), "rows": 900} | values
+    return OptunaCandidate(id="o", engine="optuna", **values)
+
+
+@pytest.fixture
+def job(data, cache):
+    def make(candidate, seconds=None, **values):
+        if seconds is not None:
+            values["deadline"] = time.time() + seconds
+        return Job(candidate, data, seed=5, cache=cache, **values)
+
+    return make
+
+
+def test_optuna_finds_something_better_than_the_baseline(job, data):
+    reports = []
+    result = search_candidate(job(optuna(trials=4)), reports.append)
+    baseline = search_candidate(job(BASELINE))
+    assert result.error is None
+    assert result.stopped is None
+    assert result.validation_accuracy.value > baseline.validation_accuracy.value
+    assert result.pipeline.score(
+        data.images[data.validation_rows], data.labels[data.validation_rows]
+    ) == pytest.approx(result.validation_accuracy.value)
+    assert reports[-1].phase == "refitting"
+    assert result.trial_accuracy == result.trials["value"].max()
+
+
+def test_tpot_evolves_a_pipeline_that_takes_raw_images(job):
+    candidate = TpotCandidate(
+        id="t", engine="tpot", rows=500, components=20, population=4, generations=1
+    )
+    reports = []
+    result = search_candidate(job(candidate), reports.append)
+    assert result.error is None
+    assert result.validation_accuracy.value > 0.6
+    assert len(result.trials) >= 4
+    assert result.trials.loc[result.trials["state"] != "complete", "reason"].notna().all()
+    assert max(report.trials for report in reports) >= 2
+    assert all(isinstance(v, bool | int | float | str | None) for v in result.params.values())
+
+
+def test_a_failure_is_a_result_with_the_reason(job, data):
+    broken = dataclasses.replace(data, labels=data.labels[:10])
+    result = search_candidate(dataclasses.replace(job(BASELINE), data=broken))
+    assert result.error.startswith("ValueError: ")
+    assert search_candidate(job(BASELINE), kill_child).error == "killed by SIGKILL"
+
+
+def test_a_candidate_is_killed_at_its_deadline(job):
+    result = search_candidate(job(BASELINE, seconds=0.5))
+    assert result.error == "timed out after 1 s while searching"
+    assert not psutil.Process().children()
+
+
+def test_a_candidate_without_time_does_not_start(job):
+    result = search_candidate(job(TpotCandidate(id="t", engine="tpot"), seconds=3))
+    assert re.match(r"\d s of the search were left .* at least 25", result.error)
+
+
+def test_a_search_that_is_killed_gives_its_best_so_far_and_says_so(job):
+    def kill_third(progress):
+        if progress.phase == "searching" and progress.trials == 3:
+            kill_child(progress)
+
+    result = search_candidate(job(optuna(trials=10_000)), kill_third)
+    assert result.error is None
+    assert result.validation_accuracy.value > 0.6
+    assert result.stopped == "cut off: killed by SIGKILL"
+    assert result.search_seconds > 0
+
+
+def test_a_search_bounded_by_time_says_that_its_time_was_up(job):
+    start = time.monotonic()
+    result = search_candidate(job(optuna(), seconds=15))
+    assert result.stopped == "its time was up"
+    assert time.monotonic() - start < 18

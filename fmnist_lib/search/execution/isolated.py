@@ -1,0 +1,179 @@
+"""Run a function in a process of its own and exchange messages with it.
+
+A fit in compiled code ignores every cooperative time limit, and a crash there ends its process.
+The process is started with `subprocess` and a connection over an inherited socket. The spawn
+method of `multiprocessing` would import this process's main module, the flow, and would copy its
+environment, while thread limits must be set before NumPy is imported.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from fmnist_lib.features.chunks import THREADS, limit_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROJECT_ROOT = Path(__file__).resolve().parents[3]
+_POLL_SECONDS = 0.25
+#: One thread per library, so that no digit depends on the number of cores; `in_threads` gives the
+#: same digits on any number.
+_LIBRARIES = ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMBA_NUM")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of an isolated call, or why there is none."""
+
+    result: Any = None
+    error: str | None = None
+
+
+def run_isolated(
+    function: Callable[..., Any],
+    argument: Any,
+    on_message: Callable[[Any], None],
+    overdue: Callable[[], str | None],
+    threads: Callable[[], int],
+) -> Outcome:
+    """Call ``function(argument, send)`` in a new process and wait for its end.
+
+    Parameters
+    ----------
+    function : callable
+        Of a module that the new process can import.
+    argument : picklable
+    on_message : callable
+        Called in this process with everything that ``function`` sends.
+    overdue : callable
+        Returns the reason to kill the process now, else None.
+    threads : callable
+        Returns the number of threads that the process may use at the moment.
+    """
+    ours, theirs = multiprocessing.Pipe()
+    with ours, tempfile.TemporaryFile() as output:
+        with theirs:
+            process = _start(theirs.fileno(), threads(), output)
+        try:
+            _send(ours, (function, argument))
+            return _follow(process, ours, on_message, overdue, threads)
+        except _Died:
+            process.wait()
+            return Outcome(error=_reason(process.returncode, output))
+        finally:
+            if process.poll() is None:
+                # The whole group: what the function started ends as well.
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def _start(descriptor: int, threads: int, output: IO[bytes]) -> subprocess.Popen[bytes]:
+    path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
+    limits = {f"{library}_THREADS": "1" for library in _LIBRARIES}
+    return subprocess.Popen(  # noqa: S603 (our own module)
+        [sys.executable, "-m", "fmnist_lib.search.execution.isolated", str(descriptor)],
+        env=os.environ | limits | {THREADS: str(threads), "PYTHONPATH": path},
+        pass_fds=[descriptor],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def _follow(
+    process: subprocess.Popen[bytes],
+    connection: Connection,
+    on_message: Callable[[Any], None],
+    overdue: Callable[[], str | None],
+    threads: Callable[[], int],
+) -> Outcome:
+    """Receive messages until there is an outcome."""
+    limit = None
+    while True:
+        if limit != (now := threads()):
+            limit = now
+            _send(connection, limit)
+        message = _receive(connection, process)
+        if isinstance(message, Outcome):
+            return message
+        if message is not None:
+            on_message(message)
+        if reason := overdue():
+            return Outcome(error=reason)
+
+
+class _Died(Exception):  # noqa: N818 (an event, not an error)
+    """The process has ended without an outcome."""
+
+
+def _send(connection: Connection, content: Any) -> None:
+    try:
+        connection.send(content)
+    except OSError:
+        raise _Died from None
+
+
+def _receive(connection: Connection, process: subprocess.Popen[bytes]) -> Any:
+    """Return the next message; None if there is none yet."""
+    try:
+        if connection.poll(_POLL_SECONDS):
+            return connection.recv()
+    except (EOFError, OSError):
+        raise _Died from None
+    if process.poll() is not None:
+        raise _Died
+    return None
+
+
+def _reason(returncode: int, output: IO[bytes]) -> str:
+    """Return why a process ended without an outcome."""
+    if returncode < 0:
+        return f"killed by {signal.Signals(-returncode).name}"
+    output.seek(0)
+    lines = output.read().decode(errors="replace").strip().splitlines() or ["no output"]
+    return f"ended with exit code {returncode}: {lines[-1].strip()[-300:]}"
+
+
+def _main(descriptor: int) -> None:
+    """Receive a function and its argument, call it and send the outcome."""
+    os.set_inheritable(descriptor, False)  # noqa: FBT003 (no keyword)
+    connection = Connection(descriptor)
+    function, argument = connection.recv()
+    threading.Thread(target=_obey, args=(connection,), daemon=True).start()
+    try:
+        outcome = Outcome(function(argument, connection.send))
+    except Exception as error:  # noqa: BLE001 (every failure becomes a row of the leaderboard)
+        outcome = Outcome(error=f"{type(error).__name__}: {error}")
+    connection.send(outcome)
+
+
+def _obey(connection: Connection) -> None:
+    """Apply the thread limits that the parent sends; end the process when the parent has ended."""
+    while True:
+        try:
+            limit_threads(connection.recv())
+        except (EOFError, OSError):
+            os._exit(1)
+
+
+if __name__ == "__main__":
+    # The classes of the messages must be those of the imported module, not of __main__.
+    from fmnist_lib.search.execution import isolated  # noqa: PLW0406
+
+    isolated._main(int(sys.argv[1]))  # noqa: SLF001 (this module)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads that a library left running (Dask's event loop) must not delay the end.
+    os._exit(0)

@@ -1,0 +1,112 @@
+"""From the candidates' results to the fitted winner."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from typing import TYPE_CHECKING, Any
+
+from fmnist_lib.features.chunks import available_threads
+from fmnist_lib.search.engines.ensemble import ENGINE as ENSEMBLE
+from fmnist_lib.search.engines.ensemble import vote
+from fmnist_lib.search.engines.job import STAGNATION
+from fmnist_lib.search.recipes.column_cache import ColumnStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from fmnist_lib.config.training import Settings
+    from fmnist_lib.search.execution.result import CandidateResult
+    from fmnist_lib.search.recipes.search_data import SearchData
+
+#: Seconds of a refit that do not depend on its rows: reading the columns, and pickling.
+_FIXED_SECONDS = 1.0
+
+
+def refit_winner(
+    winner: CandidateResult,
+    results: Sequence[CandidateResult],
+    data: SearchData,
+    settings: Settings,
+    cache: Path,
+    *,
+    seconds: float = math.inf,
+) -> tuple[Any, int]:
+    """Fit the winner's pipeline on training and validation images together.
+
+    If there is not enough time to fit on all images, the fit uses fewer; if it would use no more
+    than the winner was validated on, that pipeline is returned.
+
+    The features stay those of the training images. What is returned went through a pickle, as
+    every stored model does: array layouts change on the way, and with them the last digits, which
+    trees can turn into other predictions.
+
+    Parameters
+    ----------
+    winner : CandidateResult
+    results : sequence of CandidateResult
+        All candidates: an ensemble is refitted member by member.
+    data : SearchData
+    settings : Settings
+    cache : path
+    seconds : float
+        Time for the refit; a winner whose search was bounded by trials uses all images anyway.
+
+    Returns
+    -------
+    pipeline, int
+        The fitted pipeline, and the number of images it was fitted on.
+    """
+    store = ColumnStore(cache / "features", data, settings.seed)
+    by_id = {result.id: result for result in results}
+    members = [by_id[name] for name in winner.params] if winner.engine == ENSEMBLE else [winner]
+    # Every member gets the part of the time that it would need on all images.
+    needed = [_seconds_of_all(member, data) for member in members]
+    scale = (seconds - _FIXED_SECONDS) / max(sum(needed), 1e-9)
+    n_rows = min(
+        _affordable(member, data, scale * own) for member, own in zip(members, needed, strict=True)
+    )
+    pipelines = [_fit(member, data, store, n_rows) for member in members]
+    fitted = pipelines[0]
+    if winner.engine == ENSEMBLE:
+        fitted = vote(list(zip(winner.params, pipelines, winner.params.values(), strict=True)))
+    return pickle.loads(pickle.dumps(fitted)), n_rows  # noqa: S301 (our own)
+
+
+def _seconds_of_all(result: CandidateResult, data: SearchData) -> float:
+    """Estimate the seconds of a refit on all images; 0 if its time is not limited."""
+    fit_time = result.fit_time
+    return fit_time.at(len(data.labels), available_threads()) if fit_time else 0.0
+
+
+def _affordable(result: CandidateResult, data: SearchData, seconds: float) -> int:
+    """Return the number of images that there is time to fit on."""
+    most = len(data.labels)
+    if result.fit_time is None or math.isinf(seconds):
+        return most
+    return result.fit_time.rows_in(seconds, most, available_threads())
+
+
+def _fit(result: CandidateResult, data: SearchData, store: ColumnStore, n_rows: int) -> Any:
+    """Fit on so many rows, unless the validated pipeline was fitted on as many."""
+    from threadpoolctl import threadpool_limits
+
+    if n_rows <= result.fit_rows:
+        return result.pipeline
+    assert result.recipe is not None  # noqa: S101 (a candidate without an error has one)
+    # The last rows, which include the validation images: they are new to the recipe.
+    rows = slice(len(data.labels) - n_rows, len(data.labels))
+    # One BLAS thread, as in the search: more could give other digits. A kernel uses all cores
+    # with the same result.
+    with threadpool_limits(1):
+        learner = result.recipe.fit_learner(store, data, rows)
+    return result.recipe.pipeline(store, learner)
+
+
+def early_stop_reason(winner: CandidateResult, results: Sequence[CandidateResult]) -> str | None:
+    """Return why the search ended before its time was up; None if any candidate used its time."""
+    stopped = [result.stopped or STAGNATION for result in results]
+    if winner.stopped and all(reason.startswith(STAGNATION) for reason in stopped):
+        return f"{winner.id} found {winner.stopped}"
+    return None

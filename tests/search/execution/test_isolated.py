@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from fmnist_lib.search.execution.cores import share_cores
+from fmnist_lib.search.execution.isolated import PROJECT_ROOT, run_isolated
+
+
+def add(numbers, send):
+    for number in numbers:
+        send(number)
+    return sum(numbers)
+
+
+def fail(_, __):
+    raise ValueError("broken")
+
+
+def kill_itself(_, __):
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def write_and_exit(_, __):
+    print("a native library gave up", flush=True)  # noqa: T201
+    os._exit(3)
+
+
+def hold_the_gil(_, send):
+    send(os.getpid())
+    sum(range(10**12))
+
+
+def sleep(_, send):
+    send(os.getpid())
+    time.sleep(600)
+
+
+def thread_limits(_, send):
+    from fmnist_lib.features.chunks import available_threads
+
+    before = available_threads()
+    deadline = time.monotonic() + 20
+    while available_threads() == before and time.monotonic() < deadline:
+        send(before)
+        time.sleep(0.05)
+    return os.environ["OMP_NUM_THREADS"], before, available_threads()
+
+
+@pytest.fixture
+def call():
+    def run(
+        function, argument=None, on_message=lambda _: None, overdue=lambda: None, threads=lambda: 1
+    ):
+        return run_isolated(function, argument, on_message, overdue, threads)
+
+    return run
+
+
+def test_messages_and_the_result_come_back(call):
+    received = []
+    assert call(add, [1, 2, 3], received.append).result == 6
+    assert received == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("function", "error"),
+    [
+        (fail, "ValueError: broken"),
+        (kill_itself, "killed by SIGSEGV"),
+        (write_and_exit, "ended with exit code 3: a native library gave up"),
+    ],
+)
+def test_every_failure_is_a_reason(call, function, error):
+    assert call(function).error == error
+
+
+def test_a_process_that_ignores_its_limit_is_killed(call):
+    started = []
+    outcome = call(hold_the_gil, None, started.append, lambda: "too late" if started else None)
+    assert outcome.error == "too late"
+    assert not psutil.pid_exists(started[0])
+
+
+@pytest.mark.skipif(len(psutil.Process().cpu_affinity()) < 2, reason="needs two cores")
+def test_the_last_process_gets_all_cores(call):
+    received = []
+    libraries, before, after = call(
+        thread_limits, None, received.append, threads=lambda: 2 if received else 1
+    ).result
+    assert (libraries, before, after) == ("1", 1, 2)
+
+
+def test_a_process_ends_with_its_parent():
+    code = (
+        "import test_isolated as t\n"
+        "t.run_isolated(t.sleep, None, lambda pid: print(pid, flush=True), lambda: None, "
+        "lambda: 1)"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{PROJECT_ROOT}:{Path(__file__).parent}"}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment
+    ) as parent:
+        child = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    psutil.wait_procs([child], timeout=10)
+    assert not child.is_running()
+
+
+def test_cores_are_divided_among_the_processes_that_run(tmp_path):
+    with share_cores(tmp_path, 4) as ours:
+        assert ours() == 4
+        with share_cores(tmp_path, 4) as theirs:
+            assert (ours(), theirs()) == (2, 2)
+        code = (
+            "import sys, pathlib\n"
+            "from fmnist_lib.search.execution.cores import share_cores\n"
+            f"with share_cores(pathlib.Path({str(tmp_path)!r}), 4):\n"
+            "    print(flush=True); sys.stdin.read()"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=PROJECT_ROOT,
+        ) as other:
+            other.stdout.readline()
+            assert ours() == 2
+            other.kill()
+        assert ours() == 4
