@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.data.version import DataVersion
-    from fmnist_lib.search.execution.result import CandidateResult, Progress
+    from fmnist_lib.search.engines.result import CandidateResult, Progress
 
 _STATE_COLOURS = {
     "domain": ["complete", "pruned", "failed", "skipped"],

@@ -433,7 +433,7 @@ class FashionMnistTrain(FlowSpec):
 
     def result_of(self, branch):
         """Return a candidate's result, or a failed result if its whole task died."""
-        from fmnist_lib.search.execution.result import CandidateResult
+        from fmnist_lib.search.engines.result import CandidateResult
 
         if getattr(branch, "result", None) is not None:
             return branch.result

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from fmnist_lib.registry.runs import RunIdentity, TrackedRun
     from fmnist_lib.registry.store import TrackingStore
     from fmnist_lib.release.bundle import BundleInfo
-    from fmnist_lib.search.execution.result import CandidateResult
+    from fmnist_lib.search.engines.result import CandidateResult
     from fmnist_lib.workflows.retrain import Contest
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import pytest
 from cards.candidate import LiveCard, result_card
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.data.version import DataVersion
-from fmnist_lib.search.execution.result import CandidateResult, Progress
+from fmnist_lib.search.engines.result import CandidateResult, Progress
 
 VERSION = DataVersion("synthetic", "generated", "f" * 64, {})
 

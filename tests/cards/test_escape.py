@@ -25,7 +25,7 @@ from fmnist_lib.monitor.challenge import Champion
 from fmnist_lib.monitor.signal import Retraining
 from fmnist_lib.registry.gates import GateResult
 from fmnist_lib.registry.promotion import PromotionDecision
-from fmnist_lib.search.execution.result import CandidateResult
+from fmnist_lib.search.engines.result import CandidateResult
 
 OFFICIAL = DataVersion("official", "somewhere", "ab" * 32, {})
 RUN = "document.title='executed'"

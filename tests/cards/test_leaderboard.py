@@ -9,8 +9,8 @@ from fmnist_lib.data.version import DataVersion
 from fmnist_lib.evaluation.figures import evaluation_pictures
 from fmnist_lib.evaluation.leaderboard import leaderboard
 from fmnist_lib.evaluation.metrics import evaluate
+from fmnist_lib.search.engines.result import CandidateResult
 from fmnist_lib.search.execution.budget import Spent
-from fmnist_lib.search.execution.result import CandidateResult
 
 
 def entry(identifier, right, **values):

@@ -6,7 +6,7 @@ import pytest
 from fmnist_lib.common.errors import SearchError
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.evaluation.leaderboard import leaderboard, select_winner
-from fmnist_lib.search.execution.result import CandidateResult
+from fmnist_lib.search.engines.result import CandidateResult
 
 
 def finished(identifier, right, engine="optuna", log_loss=0.3, model_mb=1.0):

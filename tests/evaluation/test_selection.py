@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fmnist_lib.evaluation.selection import corrected_accuracy
-from fmnist_lib.search.execution.result import CandidateResult
+from fmnist_lib.search.engines.result import CandidateResult
 
 
 def entries(correct):

@@ -22,7 +22,7 @@ from fmnist_lib.evaluation.metrics import evaluate
 from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.registry.runs import RunIdentity
 from fmnist_lib.registry.spool import waiting
-from fmnist_lib.search.execution.result import CandidateResult
+from fmnist_lib.search.engines.result import CandidateResult
 from fmnist_lib.workflows.publish import TrainingOutcome, publish
 
 IDENTITY = RunIdentity("FashionMnistTrain", "7", "FashionMnistTrain/7/publish/1", "tester")

@@ -13,7 +13,7 @@ from sklearn.preprocessing import LabelEncoder
 
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.config.search import EnsembleCandidate
-from fmnist_lib.search.execution.result import CandidateResult
+from fmnist_lib.search.engines.result import CandidateResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,9 +20,9 @@ _REFIT_SHARE, _MOST_REFIT_SECONDS = 0.22, 60.0
 #: Rather than leave images out, the winner's refit may end late by this part of the budget, and
 #: by so many seconds at the most.
 _LATE_SHARE, _MOST_LATE_SECONDS = 0.03, 5.0
-#: Patch dictionaries by the minutes: there is time for none, for one of several sizes, and for
-#: one of a single size as well, for small models.
-_PATCH_SIZES = {0.0: (), 2.0: ("3+5+7",), 8.0: ("5", "3+5+7")}
+#: Patch dictionaries by the minutes: there is time for none, for one of several sizes (25 s), and
+#: for one of a single size as well (12 s), for small models.
+_PATCH_SIZES = {0.0: (), 2.0: ("3+5+7",), 10.0: ("5", "3+5+7")}
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fmnist_lib.config.training import Settings
-    from fmnist_lib.search.execution.result import CandidateResult
+    from fmnist_lib.search.engines.result import CandidateResult
     from fmnist_lib.search.recipes.search_data import SearchData
 
 #: Seconds of a refit that do not depend on its rows: reading the columns, and pickling.

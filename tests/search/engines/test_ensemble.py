@@ -5,7 +5,7 @@ import pytest
 
 from fmnist_lib.config.search import EnsembleCandidate
 from fmnist_lib.search.engines.ensemble import choose_weights, ensemble
-from fmnist_lib.search.execution.result import CandidateResult
+from fmnist_lib.search.engines.result import CandidateResult
 
 CANDIDATE = EnsembleCandidate(id="vote", engine="ensemble")
 LABELS = np.tile(np.arange(10), 100)

@@ -9,9 +9,9 @@ from fmnist_lib.config.loading import read_settings
 from fmnist_lib.config.search import OptunaCandidate
 from fmnist_lib.config.training import DEFAULT_CONFIG
 from fmnist_lib.search.engines.job import OUT_OF_TIME, Job
-from fmnist_lib.search.execution.candidate import run
+from fmnist_lib.search.engines.result import CandidateResult
+from fmnist_lib.search.engines.run import run
 from fmnist_lib.search.execution.refit_winner import early_stop_reason, refit_winner
-from fmnist_lib.search.execution.result import CandidateResult
 from fmnist_lib.search.recipes.fit_time import FitTime
 
 
