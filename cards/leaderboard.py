@@ -60,14 +60,7 @@ def leaderboard_card(
             "after it was selected."
         ),
         table(["", "winner on the test images"], _facts(evaluation)),
-        Markdown(
-            "## Leaderboard\n\nOrdered by accuracy on the validation images, which no search used. "
-            "The best of several is optimistic: corrected for the selection (bootstrap) it is "
-            f"{percent(corrected.value, 2)}. *Trial* is the trial that the search selected, on "
-            "held-out training images: fitted on fewer, but often optimistic, as the best of "
-            "many. *p* is McNemar's test against the winner. A star marks the Pareto front of "
-            "accuracy, speed and size."
-        ),
+        Markdown(_LEADERBOARD.format(percent(corrected.value, 2))),
         table(_HEADERS, (_row(row) for _, row in leaderboard.iterrows())),
         Markdown(
             "### Cost\n\n*Rows* are the training images of the fit that was validated: "
@@ -88,6 +81,13 @@ def leaderboard_card(
     ]
 
 
+_LEADERBOARD = (
+    "## Leaderboard\n\nOrdered by accuracy on the validation images, which no search used. The "
+    "best of several is optimistic: corrected for the selection (bootstrap) it is {}. *Trial* is "
+    "the trial that the search selected, on held-out training images: fitted on fewer, but often "
+    "optimistic, as the best of many. *p* is McNemar's test against the winner. A star marks the "
+    "Pareto front of accuracy, speed and size."
+)
 _HEADERS = [
     "candidate",
     "status",

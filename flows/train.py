@@ -181,54 +181,18 @@ class FashionMnistTrain(FlowSpec):
     @card(type="blank", id="leaderboard")
     @step
     def select(self, inputs):
-        """Pick the winner by validation, refit it, and evaluate it once on the test images."""
+        """Select the winner by validation, refit it, and evaluate it once on the test images."""
         from cards.leaderboard import leaderboard_card
-        from fmnist_lib.drift.batch import halves
-        from fmnist_lib.evaluation.figures import evaluation_pictures
-        from fmnist_lib.evaluation.leaderboard import leaderboard, select_winner
-        from fmnist_lib.evaluation.metrics import evaluate
-        from fmnist_lib.evaluation.selection import corrected_accuracy
-        from fmnist_lib.search.engines.ensemble import with_ensembles
-        from fmnist_lib.search.execution.refit_winner import early_stop_reason, refit_winner
+        from fmnist_lib.workflows.select import select
 
         self.merge_artifacts(inputs, exclude=["candidate", "result", "search_failure"])
-        data = self.search_data()
-        self.results = with_ensembles(
-            [self.result_of(branch) for branch in inputs], data, self.settings
-        )
-        self.leaderboard = leaderboard(self.results, self.settings.search)
-        selected = select_winner(self.results, self.settings.search)
-        budget = self.search_budget()
-        self.winner, rows = refit_winner(
-            selected,
-            self.results,
-            data,
-            self.settings,
-            self.cache,
-            seconds=budget.refit_seconds_left(),
-        )
-        # An alias of `winner`: the artifact's name before; clients may still read it.
+        results = [self.result_of(branch) for branch in inputs]
+        selection = select(results, self.dataset, self.settings, self.search_budget(), self.cache)
+        for artifact, value in vars(selection).items():
+            setattr(self, artifact, value)
+        # An alias of `winner`, the artifact's name before: clients may still read it.
         self.champion = self.winner
-        self.spent = budget.spent(rows, len(data.labels), early_stop_reason(selected, self.results))
         print(f"{self.spent}.")
-        self.corrected_accuracy = corrected_accuracy(
-            self.results,
-            self.settings.evaluation.confidence,
-            self.settings.evaluation.bootstrap_samples,
-            self.settings.seed,
-        )
-        # Every candidate's pipeline is stored in its own search task.
-        self.results = [result.without_pipeline() for result in self.results]
-        test = self.dataset.test
-        self.test_probabilities = self.winner.predict_proba(test.images)
-        self.evaluation = evaluate(
-            test.labels, self.test_probabilities, self.settings.evaluation, self.settings.seed
-        )
-        self.test_metrics = self.evaluation.as_metrics()
-        self.reference, self.held_back = halves(
-            test.images, self.test_probabilities, self.settings.seed, test.labels
-        )
-        self.pictures = evaluation_pictures(self.leaderboard, self.evaluation, test.images)
         current.card["leaderboard"].extend(
             leaderboard_card(
                 self.leaderboard,

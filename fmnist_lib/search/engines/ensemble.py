@@ -72,9 +72,8 @@ def ensemble(
     start = time.monotonic()
     voters = [result for result in results if not result.failed and result.engine != "baseline"]
     if len(voters) < 2:  # noqa: PLR2004 (two make a vote)
-        return CandidateResult(
-            candidate.id, ENGINE, error=f"a vote needs two candidates, {len(voters)} finished"
-        )
+        reason = f"a vote needs two candidates, {len(voters)} finished"
+        return CandidateResult(candidate.id, ENGINE, error=reason)
     votes = np.stack([np.asarray(result.validation_probabilities) for result in voters])
     predicted = np.empty((len(labels), votes.shape[2]))
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
@@ -82,15 +81,11 @@ def ensemble(
         weights = choose_weights(votes[:, chosen_on], labels[chosen_on], candidate.votes)
         predicted[scored_on] = np.tensordot(weights, votes[:, scored_on], axes=1)
     weights = choose_weights(votes, labels, candidate.votes)
-    chosen = {
-        result.id: float(weight)
-        for result, weight in zip(voters, weights, strict=True)
-        if weight > 0
-    }
+    shares = zip(voters, weights, strict=True)
+    chosen = {result.id: float(weight) for result, weight in shares if weight > 0}
     if len(chosen) < 2:  # noqa: PLR2004
-        return CandidateResult(
-            candidate.id, ENGINE, error=f"all votes went to one candidate, {next(iter(chosen))}"
-        )
+        reason = f"all votes went to one candidate, {next(iter(chosen))}"
+        return CandidateResult(candidate.id, ENGINE, error=reason)
     members = [result for result in voters if result.id in chosen]
     correct = predicted.argmax(axis=1) == labels
     return CandidateResult(

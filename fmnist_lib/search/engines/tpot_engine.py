@@ -42,8 +42,7 @@ _EVALUATION_SHARE = 0.2
 #: Rows of a sub-sample per second of the candidate's time, so that a short search still evaluates
 #: some dozens of pipelines.
 _ROWS_PER_SECOND, _FEWEST_ROWS = 50, 500
-#: Generations without a better pipeline after which the evolution stops, and what counts as
-#: better: TPOT's own tolerance.
+#: TPOT stops when more generations than these brought no better pipeline, by its own tolerance.
 _STAGNATION_GENERATIONS, _TOLERANCE = 1, 0.001
 #: TPOT's limits must be numbers.
 _NO_LIMIT_MINUTES = 24 * 60.0
@@ -95,9 +94,10 @@ def search(candidate: TpotCandidate, job: Job, report: Report) -> Found:
             stopped=stopped,
         )
 
-    def report_best(n_trials: int, best: float, better: Any, evaluated: pd.DataFrame) -> None:
-        number = int(evaluated["value"].idxmax())
-        report(n_trials, best, None if better is None else found(better, evaluated, number))
+    def report_best(better: Any, trials: pd.DataFrame) -> None:
+        number = int(trials["value"].idxmax())
+        best = None if better is None else found(better, trials, number)
+        report(len(trials), float(trials["value"].iloc[number]), best)
 
     _Evaluations.begin(job.started, report_best)
     evolution = time.monotonic()
@@ -107,12 +107,17 @@ def search(candidate: TpotCandidate, job: Job, report: Report) -> Found:
     trials = trials_frame(estimator.evaluated_individuals)
     number = _best(trials)
     best = estimator.evaluated_individuals["Instance"].iloc[number]
-    stopped = None
-    if job.is_bounded_by_time:
-        stagnated = f"{STAGNATION} in its last {1 + _STAGNATION_GENERATIONS} generations"
-        used_its_time = time.monotonic() - evolution >= seconds
-        stopped = OUT_OF_TIME if used_its_time else stagnated
-    return found(clone(best), trials, number, stopped)
+    in_time = time.monotonic() - evolution < seconds
+    return found(clone(best), trials, number, _stopped(job, in_time=in_time))
+
+
+def _stopped(job: Job, *, in_time: bool) -> str | None:
+    """Return why the evolution ended; see `Found.stopped`."""
+    if not job.is_bounded_by_time:
+        return None
+    if job.max_stagnation_trials and in_time:
+        return f"{STAGNATION} in its last {1 + _STAGNATION_GENERATIONS} generations"
+    return OUT_OF_TIME
 
 
 def _rows(candidate: TpotCandidate, job: Job) -> int:
@@ -139,12 +144,7 @@ def block_params(candidate: TpotCandidate, patch_sizes: tuple[str, ...]) -> dict
 
 
 def _estimator(  # noqa: PLR0917 (private, called once)
-    candidate: TpotCandidate,
-    job: Job,
-    seconds: float,
-    split: Any,
-    n_samples: int,
-    n_features: int,
+    candidate: TpotCandidate, job: Job, seconds: float, split: Any, n_samples: int, n_features: int
 ) -> Any:
     from tpot import TPOTEstimator
 
@@ -229,52 +229,38 @@ class _Evaluations:
     only state reached through the module survives that, and one candidate has one process.
     """
 
-    report: ClassVar[Callable[[int, float, Any, pd.DataFrame], None] | None] = None
-    learners: ClassVar[list[Any]] = []
-    scores: ClassVar[list[float]] = []
+    report: ClassVar[Callable[[Any, pd.DataFrame], None] | None] = None
+    rows: ClassVar[list[dict[str, Any]]] = []
     started: ClassVar[float] = 0.0
-    ends: ClassVar[list[float]] = []
+    last: ClassVar[float] = 0.0
 
     @classmethod
-    def begin(cls, started: float, report: Callable[[int, float, Any, pd.DataFrame], None]) -> None:
-        cls.started, cls.report = started, report
-        cls.learners, cls.scores, cls.ends = [], [], [time.time() - started]
+    def begin(cls, started: float, report: Callable[[Any, pd.DataFrame], None]) -> None:
+        cls.started, cls.last = started, time.time() - started
+        cls.rows, cls.report = [], report
 
     @classmethod
     def add(cls, learner: Any, score: float) -> None:
         if cls.report is None:
             return
-        better = score > max(cls.scores, default=0.0)
-        cls.learners.append(clone(learner))
-        cls.scores.append(score)
-        cls.ends.append(time.time() - cls.started)
-        best = cls.learners[-1] if better else None
-        cls.report(len(cls.scores), max(cls.scores), best, cls.frame())
-
-    @classmethod
-    def frame(cls) -> pd.DataFrame:
-        """As `trials_frame`, of the pipelines so far that did not fail."""
-        sizes = [complexity(learner) for learner in cls.learners]
-        front = [
-            not any(
-                (s >= score and z < size) or (s > score and z <= size)
-                for s, z in zip(cls.scores, sizes, strict=True)
-            )
-            for score, size in zip(cls.scores, sizes, strict=True)
-        ]
-        return pd.DataFrame(
+        is_better = score > max((row["value"] for row in cls.rows), default=0.0)
+        seconds = time.time() - cls.started
+        cls.rows.append(
             {
-                "number": range(len(sizes)),
+                "number": len(cls.rows),
                 "state": "complete",
-                "value": cls.scores,
-                "seconds": cls.ends[1:],
-                "duration": np.diff(cls.ends),
+                "value": score,
+                "seconds": seconds,
+                "duration": seconds - cls.last,
                 "reason": None,
-                "complexity": sizes,
-                "on_front": front,
-                "pipeline": [_step_names(learner) for learner in cls.learners],
+                "complexity": complexity(learner),
+                # Known only at the end of the evolution.
+                "on_front": False,
+                "pipeline": _step_names(learner),
             }
         )
+        cls.last = seconds
+        cls.report(clone(learner) if is_better else None, pd.DataFrame(cls.rows))
 
 
 def accuracy(estimator: Any, X: np.ndarray, y: np.ndarray) -> float:
@@ -285,12 +271,12 @@ def accuracy(estimator: Any, X: np.ndarray, y: np.ndarray) -> float:
 
 
 def complexity(pipeline: Any) -> float:
-    """Count what a pipeline is made of: its steps and their parameters."""
+    """Return the number of parameters of a pipeline."""
     return float(len(plain_params(pipeline)))
 
 
 def _evolve(estimator: Any, X: np.ndarray, y: np.ndarray) -> None:
-    """Run the evolution; TPOT raises something of its own when nothing could be evaluated."""
+    """Run the evolution; any failure of TPOT is a `SearchError`."""
     logging.getLogger("distributed").setLevel(logging.ERROR)
     try:
         estimator.fit(X, y)
@@ -325,7 +311,7 @@ def trials_frame(individuals: pd.DataFrame) -> pd.DataFrame:
 
 
 def _best(evaluated: pd.DataFrame) -> int:
-    """Number of the most accurate pipeline."""
+    """Return the number of the most accurate pipeline."""
     if not evaluated["value"].notna().any():
         raise SearchError(
             f"none of {len(evaluated)} pipelines could be evaluated: "
@@ -335,7 +321,7 @@ def _best(evaluated: pd.DataFrame) -> int:
 
 
 def _fit_time(evaluated: pd.DataFrame, number: int, n_fit: int) -> FitTime:
-    """Time of the fit of a pipeline, its scoring included."""
+    """Return the time of the fit of a pipeline, its scoring included."""
     row = evaluated.loc[number]
     kernel = "Kernel" in row["pipeline"]
     growth = 2.0 if kernel or "KNeighbors" in row["pipeline"] else 1.0
