@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from fmnist_lib.common.labels import IMAGE_SHAPE  # noqa: E402 (the line above finds it)
-from fmnist_lib.search.execution.budget import available_cores  # noqa: E402 (as above)
+from fmnist_lib.features.chunks import available_threads  # noqa: E402 (as above)
 
 FLOW = "FashionMnistTrain"
 RESULTS = ROOT / "benchmarks" / "results"
@@ -84,7 +84,7 @@ def measured_rows(run: Run, repeats: int) -> list[dict[str, Any]]:
         np.save(images, np.resize(dataset.validation.images, (max(BATCHES), *IMAGE_SHAPE)))
         for fitted in fitted_pipelines(run):
             path.write_bytes(pickle.dumps(fitted.pipeline))
-            for cores in sorted({1, available_cores()}):
+            for cores in sorted({1, available_threads()}):
                 print(f"{fitted.candidate}, cores: {cores}", flush=True)
                 for batch, seconds in _in_fresh_process(path, images, cores, repeats).items():
                     rows.append(

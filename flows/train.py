@@ -139,9 +139,9 @@ class FashionMnistTrain(FlowSpec):
         """Compute the features that candidates share, and divide the budget among them."""
         import time
 
-        from fmnist_lib.search.execution.budget import patch_sizes, plan_budget
+        from fmnist_lib.search.execution.budget import plan_budget
         from fmnist_lib.search.recipes.column_cache import prepare_columns
-        from fmnist_lib.search.recipes.pipelines import shared_extractors
+        from fmnist_lib.search.recipes.pipelines import patch_sizes, shared_extractors
 
         started, search = time.time(), self.settings.search
         extractors = shared_extractors(patch_sizes(search))

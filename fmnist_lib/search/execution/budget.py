@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fmnist_lib.config.search import is_bounded
+from fmnist_lib.features.chunks import available_threads
+from fmnist_lib.search.recipes.pipelines import patch_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -20,9 +20,6 @@ _REFIT_SHARE, _MOST_REFIT_SECONDS = 0.22, 60.0
 #: Rather than leave images out, the winner's refit may end late by this part of the budget, and
 #: by so many seconds at the most.
 _LATE_SHARE, _MOST_LATE_SECONDS = 0.03, 5.0
-#: Patch dictionaries by the minutes: there is time for none, for one of several sizes (25 s), and
-#: for one of a single size as well (12 s), for small models.
-_PATCH_SIZES = {0.0: (), 2.0: ("3+5+7",), 10.0: ("5", "3+5+7")}
 
 
 @dataclass(frozen=True)
@@ -152,7 +149,7 @@ def plan_budget(
     # Features that took too long leave something for the search nevertheless.
     deadline = max(started + total, now + 0.2 * total)
     shares = {c.id: c.share for c in config.candidates if c.engine != "ensemble"}
-    cores = cores or available_cores()
+    cores = cores or available_threads()
     workers = min(config.workers or cores, len(shares))
     return Budget(
         started=started,
@@ -171,21 +168,3 @@ def _start_order(shares: dict[str, float], workers: int) -> list[str]:
     ascending = sorted(shares, key=lambda name: (shares[name], name))
     at_once = max(1, workers - 1)
     return [*reversed(ascending[-at_once:]), *ascending[:-at_once]]
-
-
-def patch_sizes(config: SearchConfig) -> tuple[str, ...]:
-    """Return the patch dictionaries that there is time for.
-
-    A search in which every candidate is bounded by trials takes those of one size.
-    """
-    searched = [c for c in config.candidates if c.engine in {"optuna", "tpot"}]
-    if all(map(is_bounded, searched)):
-        return ("5",)
-    return max((m, sizes) for m, sizes in _PATCH_SIZES.items() if m <= config.minutes)[1]
-
-
-def available_cores() -> int:
-    """Return the number of cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -6,13 +6,14 @@ into the same pipeline again.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 
+from fmnist_lib.config.search import is_bounded
 from fmnist_lib.features.gradients import OrientedGradients
 from fmnist_lib.features.patch_scales import PatchScales
 from fmnist_lib.features.patches import PatchDictionary
@@ -20,6 +21,9 @@ from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.features.scaling import OverallScaler
 from fmnist_lib.models.kernel import KernelClassifier
 from fmnist_lib.search.recipes.recipe import Block, Recipe
+
+if TYPE_CHECKING:
+    from fmnist_lib.config.search import SearchConfig
 
 Params = dict[str, Any]
 
@@ -30,6 +34,10 @@ _GROWTH = {"kernel": 1.6, "logistic": 1.0, "boosting": 1.0, "trees": 1.1, "neura
 #: Extractors whose columns are computed once, before the search, for every candidate.
 SHARED_PATCHES: Params = {"atoms": 50, "threshold": 0.1, "contrast": 0.01, "patch_cells": 7}
 SHARED_GRADIENTS: Params = {"gradient_cells": "9+7+4", "orientations": 8}
+
+#: Patch dictionaries by the minutes: there is time for none, for one of several sizes (25 s), and
+#: for one of a single size as well (12 s), for small models.
+_PATCH_SIZES = {0.0: (), 2.0: ("3+5+7",), 10.0: ("5", "3+5+7")}
 
 
 def make_recipe(params: Params, seed: int, memory_gib: float = 4.0) -> Recipe:
@@ -66,6 +74,17 @@ def shared_extractors(patch_sizes: tuple[str, ...]) -> list[Any]:
     """
     patches = [_patches({**SHARED_PATCHES, "patch_sizes": sizes}) for sizes in patch_sizes]
     return [*patches, _gradients(SHARED_GRADIENTS)]
+
+
+def patch_sizes(config: SearchConfig) -> tuple[str, ...]:
+    """Return the patch dictionaries that there is time for.
+
+    A search in which every candidate is bounded by trials takes those of one size.
+    """
+    searched = [c for c in config.candidates if c.engine in {"optuna", "tpot"}]
+    if all(map(is_bounded, searched)):
+        return ("5",)
+    return max((m, sizes) for m, sizes in _PATCH_SIZES.items() if m <= config.minutes)[1]
 
 
 def feature_blocks(params: Params) -> tuple[Block, ...]:

@@ -10,7 +10,8 @@ from fmnist_lib.config.search import (
     OptunaCandidate,
     SearchConfig,
 )
-from fmnist_lib.search.execution.budget import patch_sizes, plan_budget
+from fmnist_lib.search.execution.budget import plan_budget
+from fmnist_lib.search.recipes.pipelines import patch_sizes
 
 
 def config(shares, minutes=10.0, **values):
