@@ -99,7 +99,7 @@ def _facts(result: CandidateResult) -> list[tuple[str, str]]:
         *trial,
         ("validation log loss", f"{result.validation_log_loss:.4f}"),
         ("search", f"{result.search_seconds:.0f} s"),
-        ("search ended by", text(result.stopped or "its trials")),
+        *([("search ended", text(result.stopped))] if result.stopped else []),
         (f"refit on {result.fit_rows:,} training images", f"{result.fit_seconds:.1f} s"),
         ("prediction", f"{result.predict_ms_per_image:.3f} ms per image"),
         ("model", f"{result.model_mb:.1f} MB"),

@@ -97,7 +97,7 @@ _HEADERS = [
     "p",
     "log loss",
 ]
-_COSTS = ["candidate", "tried", "search s", "search ended by", "refit s", "rows", "ms", "MB"]
+_COSTS = ["candidate", "tried", "search s", "search ended", "refit s", "rows", "ms", "MB"]
 
 
 def _spent(spent: Spent) -> str:
@@ -140,7 +140,7 @@ def _costs(row: Any) -> list[str]:
         row["candidate"],
         str(row["trials"]),
         f"{row['search_seconds']:.0f}",
-        row["stopped"] or "",
+        row["stopped"],
         f"{row['fit_seconds']:.1f}",
         f"{row['fit_rows']:,}",
         f"{row['predict_ms_per_image']:.3f}",

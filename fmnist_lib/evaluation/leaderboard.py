@@ -92,7 +92,7 @@ def leaderboard(entries: Sequence[Entry], limits: Limits | None = None) -> pd.Da
         "failed: why"), ``trial_accuracy``, ``validation_accuracy``, ``accuracy_low``,
         ``accuracy_high``, ``p_value`` (McNemar against the winner), ``pareto`` (no other
         dominates it in accuracy, latency and size), ``validation_log_loss``, ``stopped`` (why
-        the search ended before its trials did, or None), ``search_seconds``,
+        the search ended before its trials did, if so), ``search_seconds``,
         ``fit_seconds``, ``fit_rows`` (training images of the fit that was validated),
         ``predict_ms_per_image``, ``model_mb``, ``trials``, ``description``.
     """
@@ -144,7 +144,7 @@ def _row(entry: Entry, winner: Entry, limits: Limits | None) -> dict[str, Any]:
         "p_value": _p_value(entry, winner),
         "pareto": False,
         "validation_log_loss": entry.validation_log_loss,
-        "stopped": entry.stopped,
+        "stopped": entry.stopped or "",
         "search_seconds": entry.search_seconds,
         "fit_seconds": entry.fit_seconds,
         "fit_rows": entry.fit_rows,
