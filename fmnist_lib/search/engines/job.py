@@ -43,6 +43,9 @@ class Job:
     started, deadline : float
         When search and fit on the training images begin and end, in seconds since 1970. An
         infinite deadline: the search is bounded by trials or generations only.
+    winner_refit_seconds : float
+        Time kept after the search for the refit on training and validation images. A candidate
+        whose refit needs more stops its search earlier.
     cores : int
         Cores of the machine to use, shared with candidates that run at the same time.
     patch_sizes : tuple of str
@@ -65,6 +68,7 @@ class Job:
     cache: Path
     started: float = field(default_factory=time.time)
     deadline: float = math.inf
+    winner_refit_seconds: float = math.inf
     cores: int = 1
     patch_sizes: tuple[str, ...] = ("5",)
     memory_gib: float = 4.0

@@ -236,14 +236,16 @@ class _Objective:
         trial.set_user_attr("other_seconds", missing + predict)
 
     def _refit_seconds(self, trial: FrozenTrial | None) -> float:
-        """Estimate the seconds of the fit on the training images, at the most its limit."""
+        """Estimate the seconds needed after the search, beyond those kept for a winner's refit."""
         if not self._job.is_bounded_by_time:
             return 0.0
         fit_time = _fit_time(trial) if trial else None
         if trial is None or fit_time is None:
             return self._job.refit_limit
-        seconds = fit_time.at(self._job.data.n_train, available_threads())
-        return min(seconds, self._job.refit_limit) + trial.user_attrs["other_seconds"]
+        data, job = self._job.data, self._job
+        train = min(fit_time.at(data.n_train, available_threads()), job.refit_limit)
+        winner = min(fit_time.at(len(data.labels), job.cores), job.refit_limit)
+        return train + trial.user_attrs["other_seconds"] + max(winner - job.winner_refit_seconds, 0)
 
     def _fit_and_score(
         self, recipe: Recipe, n_fit: int, n_holdout: int

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
     from fmnist_lib.config.search import SearchConfig
 
-#: Part of the budget for the winner's refit on training and validation images, and the most it
-#: takes: 60,000 images on two cores take 35 s, start of the step included.
-_REFIT_SHARE, _MOST_REFIT_SECONDS = 0.22, 60.0
+#: Part of the time left after the features that is kept for the winner's refit on training and
+#: validation images, and the most that is kept: the largest models need less on two cores.
+_REFIT_SHARE, _MOST_REFIT_SECONDS = 0.28, 60.0
+#: Part of the refit's time from the end of the last search to the start of the fit: a task ends,
+#: another one starts and loads the results (10 s at 3 minutes, 4 s at 1).
+_HANDOVER_SHARE = 0.27
 #: Rather than leave images out, the winner's refit may end late by this part of the budget, and
 #: by so many seconds at the most.
 _LATE_SHARE, _MOST_LATE_SECONDS = 0.03, 5.0
@@ -70,6 +73,11 @@ class Budget:
         now = time.time()
         waiting = [self.shares[name] for name in names[position:]]
         return now + max(self.search_deadline - now, 0.0) * waiting[0] / sum(waiting)
+
+    @property
+    def refit_seconds(self) -> float:
+        """Time kept for the winner's refit, without the start of its task."""
+        return (1 - _HANDOVER_SHARE) * (self.deadline - self.search_deadline)
 
     def resumed(self, at: float, finished: Collection[str]) -> Budget:
         """Return the budget of a resumed run, whose search begins when the run was resumed.

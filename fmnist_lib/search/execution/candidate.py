@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 _EXPLORING_MINUTES = 15.0
 #: With less time a candidate of the engine does not start: imports, and TPOT's first generation.
 _LEAST_SECONDS = {"optuna": 8.0, "tpot": 25.0}
-#: A search is killed when it takes longer than its limit by this factor.
-_OVERRUN = 1.15
+#: A search is killed when it exceeds its limit by this factor and these seconds, in which the
+#: process starts and imports its engine.
+_GRACE_FACTOR, _GRACE_SECONDS = 1.1, 5.0
 
 
 def make_job(
@@ -40,7 +41,10 @@ def make_job(
     if isinstance(candidate, BaselineCandidate):
         bounds = {"deadline": budget.search_deadline}
     elif not is_bounded(candidate):
-        bounds = {"deadline": budget.deadline_of(candidate_id)}
+        bounds = {
+            "deadline": budget.deadline_of(candidate_id),
+            "winner_refit_seconds": budget.refit_seconds,
+        }
         if search.early_stop:
             bounds |= {"max_stagnation_trials": search.max_stagnation_trials}
         if isinstance(candidate, OptunaCandidate) and search.minutes < _EXPLORING_MINUTES:
@@ -136,8 +140,9 @@ class _Watch:
     def overdue(self) -> str | None:
         """Return the reason to kill the candidate's process, else None."""
         job, seconds = self._job, time.time() - self._job.started
-        limit = _OVERRUN * getattr(job.candidate, "search_share", 1.0) * job.seconds
+        share = getattr(job.candidate, "search_share", 1.0)
+        limit = _GRACE_FACTOR * share * job.seconds + _GRACE_SECONDS
         if self.phase == "refitting":
             # What was found is not lost to an estimate that was too low.
-            limit = job.seconds + job.refit_limit
+            limit = _GRACE_FACTOR * job.seconds + job.refit_limit + 2 * _GRACE_SECONDS
         return f"timed out after {seconds:.0f} s while {self.phase}" if seconds > limit else None
