@@ -126,7 +126,7 @@ class SearchConfig(Section):
     max_stagnation_trials: Annotated[int, Field(ge=1)] = Field(
         default=5,
         description="Trials in a row without a better one after which early_stop ends a search; "
-        "a TPOT search: two generations.",
+        "TPOT counts whole generations.",
     )
     workers: Annotated[int, Field(ge=1, le=64)] | None = Field(
         default=None, description="Candidates searched in parallel; absent: one per core."

@@ -85,6 +85,10 @@ def test_a_run_that_is_ended_then_fails_is_resumed_from_its_last_attempt(
     assert table.loc["baseline-logistic", "status"].startswith("failed: ")
     assert (table.drop(["baseline-logistic", "ensemble"])["status"].isin(["winner", "ok"])).all()
 
+    # The budget began again when the run was resumed; the features before count as well.
+    duration = (resumed.finished_at - resumed.created_at).total_seconds()
+    assert resumed["select"].task.data.spent.seconds < duration + 20
+
     # The winner is that of an uninterrupted run with two workers.
     images = finished["select"].task.data.dataset.test.images[:1000]
     expected, got = (

@@ -58,7 +58,7 @@ def ensemble(
     ----------
     candidate : EnsembleCandidate
     results : sequence of CandidateResult
-        Of all other candidates; failed ones and baselines have no vote.
+        Of all other candidates; failed ones and baselines get no vote.
     labels : ndarray of uint8, shape (n_validation,)
     seed : int
     confidence : float
@@ -107,7 +107,7 @@ def ensemble(
 
 
 def choose_weights(votes: np.ndarray, labels: np.ndarray, n_votes: int) -> np.ndarray:
-    """Give one vote after the other to whoever lowers the log loss most.
+    """Add votes greedily: each goes to the candidate that lowers the log loss most.
 
     Parameters
     ----------

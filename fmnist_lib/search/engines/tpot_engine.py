@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -41,9 +42,7 @@ TRANSFORMERS = ("Nystroem", "PCA", "Passthrough")
 _EVALUATION_SHARE = 0.2
 #: Rows of a sub-sample per second of the candidate's time, so that a short search still evaluates
 #: some dozens of pipelines.
-_ROWS_PER_SECOND, _FEWEST_ROWS = 50, 500
-#: TPOT stops when more generations than these brought no better pipeline, by its own tolerance.
-_STAGNATION_GENERATIONS, _TOLERANCE = 1, 0.001
+_ROWS_PER_SECOND = 50
 #: TPOT's limits must be numbers.
 _NO_LIMIT_MINUTES = 24 * 60.0
 
@@ -108,23 +107,24 @@ def search(candidate: TpotCandidate, job: Job, report: Report) -> Found:
     number = _best(trials)
     best = estimator.evaluated_individuals["Instance"].iloc[number]
     in_time = time.monotonic() - evolution < seconds
-    return found(clone(best), trials, number, _stopped(job, in_time=in_time))
+    stopped = OUT_OF_TIME if job.is_bounded_by_time else None
+    if (generations := _stagnation_generations(candidate, job)) and in_time:
+        stopped = f"{STAGNATION} in its last {generations + 1} generations"
+    return found(clone(best), trials, number, stopped)
 
 
-def _stopped(job: Job, *, in_time: bool) -> str | None:
-    """Return why the evolution ended; see `Found.stopped`."""
-    if not job.is_bounded_by_time:
+def _stagnation_generations(candidate: TpotCandidate, job: Job) -> int | None:
+    """Return TPOT's patience: it stops when more generations brought nothing better."""
+    if job.max_stagnation_trials is None:
         return None
-    if job.max_stagnation_trials and in_time:
-        return f"{STAGNATION} in its last {1 + _STAGNATION_GENERATIONS} generations"
-    return OUT_OF_TIME
+    return math.ceil(job.max_stagnation_trials / candidate.population)
 
 
 def _rows(candidate: TpotCandidate, job: Job) -> int:
     """Return the rows to fit pipelines on."""
     if not job.is_bounded_by_time:
         return candidate.rows
-    return max(_FEWEST_ROWS, min(candidate.rows, int(_ROWS_PER_SECOND * job.remaining)))
+    return min(candidate.rows, int(_ROWS_PER_SECOND * job.remaining))
 
 
 def block_params(candidate: TpotCandidate, patch_sizes: tuple[str, ...]) -> dict[str, Any]:
@@ -161,8 +161,7 @@ def _estimator(  # noqa: PLR0917 (private, called once)
         cv=split,
         population_size=candidate.population,
         generations=candidate.generations,
-        early_stop=_STAGNATION_GENERATIONS if job.max_stagnation_trials else None,
-        scorers_early_stop_tol=_TOLERANCE,
+        early_stop=_stagnation_generations(candidate, job),
         # A simpler pipeline is no improvement.
         other_objectives_early_stop_tol=[None],
         max_time_mins=minutes,

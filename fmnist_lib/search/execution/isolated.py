@@ -151,7 +151,7 @@ def _main(descriptor: int) -> None:
     os.set_inheritable(descriptor, False)  # noqa: FBT003 (no keyword)
     connection = Connection(descriptor)
     function, argument = connection.recv()
-    threading.Thread(target=_obey, args=(connection,), daemon=True).start()
+    threading.Thread(target=_receive_limits, args=(connection,), daemon=True).start()
     try:
         outcome = Outcome(function(argument, connection.send))
     except Exception as error:  # noqa: BLE001 (every failure becomes a row of the leaderboard)
@@ -159,7 +159,7 @@ def _main(descriptor: int) -> None:
     connection.send(outcome)
 
 
-def _obey(connection: Connection) -> None:
+def _receive_limits(connection: Connection) -> None:
     """Apply the thread limits that the parent sends; end the process when the parent has ended."""
     while True:
         try:

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from fmnist_lib.search.engines.result import CandidateResult
     from fmnist_lib.search.recipes.search_data import SearchData
 
-#: Seconds of a refit that do not depend on its rows: reading the columns, and pickling.
-_FIXED_SECONDS = 1.0
-
 
 def refit_winner(
     winner: CandidateResult,
@@ -63,7 +60,7 @@ def refit_winner(
     members = [by_id[name] for name in winner.params] if winner.engine == ENSEMBLE else [winner]
     # Every member gets the part of the time that it would need on all images.
     needed = [_seconds_of_all(member, data) for member in members]
-    scale = (seconds - _FIXED_SECONDS) / max(sum(needed), 1e-9)
+    scale = seconds / max(sum(needed), 1e-9)
     n_rows = min(
         _affordable(member, data, scale * own) for member, own in zip(members, needed, strict=True)
     )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Components kept of every extractor; a pipeline takes the leading ones.
+#: Components kept of every extractor; a pipeline uses the leading ones.
 MAX_SYMMETRIC, MAX_ANTISYMMETRIC = 640, 360
 #: Rows per file.
 _CHUNK = 1000

@@ -1,4 +1,4 @@
-"""What a search finds: feature blocks and a learner, not yet fitted."""
+"""A recipe: feature blocks and a learner, not fitted."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Block:
         return block.narrowed(self.symmetric, self.antisymmetric, self.whitening)
 
     def parity(self, store: ColumnStore) -> np.ndarray:
-        """Which columns change sign when the image is mirrored: bool, one a column."""
+        """Return a bool per column: True if it changes sign when the image is mirrored."""
         block = store.block(self.extractor)
         return block.antisymmetric_[self._kept(block)]
 
@@ -123,7 +123,7 @@ class Recipe:
         raw = [len(store.block(block.extractor).mean_) for block in self.blocks]
         # Mirroring halves the components' length.
         components = sum(2 * long * wide for long, wide in zip(raw, widths, strict=True))
-        # A byte a column, and a coefficient of four a class.
+        # One byte per column, and a coefficient of four bytes per class.
         carriers = self.learner.landmarks or self.learner.hardest_share * n_rows
         kept = carriers * (sum(widths) + 4 * N_CLASSES)
         return (components + kept) / 1e6

@@ -45,7 +45,7 @@ def test_one_worker_divides_everything():
 def test_features_are_part_of_the_budget_and_leave_something_for_the_search():
     budget = plan_budget(config([1.0]), started=time.time() - 100)
     assert budget.deadline == pytest.approx(time.time() + 500, abs=1)
-    assert budget.refit_seconds_left() == pytest.approx(500 + 5, abs=1)
+    assert budget.refit_seconds_left() == pytest.approx(500 + 18, abs=1)
     assert budget.spent(rows=10, most_rows=20).seconds == pytest.approx(100, abs=1)
     slow = plan_budget(config([1.0]), started=time.time() - 10_000)
     assert slow.deadline == pytest.approx(time.time() + 120, abs=1)

@@ -43,7 +43,7 @@ def test_with_little_time_on_some_of_them(winner, data, settings, cache):
 
 
 def test_without_time_the_validated_pipeline_is_returned(winner, data, settings, cache):
-    model, rows = refit_winner(winner, [winner], data, settings, cache, seconds=2.0)
+    model, rows = refit_winner(winner, [winner], data, settings, cache, seconds=1.0)
     assert rows == 3000
     images = data.images[:200]
     np.testing.assert_array_equal(
