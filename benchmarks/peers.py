@@ -1,18 +1,18 @@
-"""What else one could pick, on the same machine with the same time: Fashion-MNIST, official split.
+"""Alternatives on the same machine with the same time: Fashion-MNIST, official split.
 
 python benchmarks/peers.py --setup
 python benchmarks/peers.py [--minutes M] [--no-project]
 python benchmarks/peers.py --only flaml autogluon-best:features      # single rows
-python benchmarks/peers.py --rows 3000 --minutes 0.5      # a rehearsal, kept in files of its own
+python benchmarks/peers.py --rows 3000 --minutes 0.5      # a rehearsal, stored in files of its own
 
 Every peer is a script in benchmarks/peers, runs in a process and an environment of its own with
 all processors, and gets raw pixels; the strongest AutoML among them runs once more on this
-project's features, whose computation its time pays for. A peer never sees the test labels. The row
-of this project is a run of flows/train.py with an empty cache: what earlier runs left would be
-time it does not pay for. Its "fit_seconds" are the steps prepare, search and select.
+project's features, whose computation counts towards its time. A peer never sees the test labels.
+The row of this project is a run of flows/train.py with an empty cache. Its "fit_seconds" are the
+steps prepare, search and select.
 
-Each row goes to benchmarks/results/peers.csv as soon as it is known, beside those already there;
-peers.png shows the rows of the same minutes. What the peers print is in .environments/logs.
+Each row is written to benchmarks/results/peers.csv as soon as it is known; peers.png shows the rows
+of the same minutes. The output of the peers is in .environments/logs.
 """
 
 from __future__ import annotations
@@ -21,19 +21,17 @@ import argparse
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-import psutil
+from limited_process import Ended, last_error, run_limited
+from peer_table import PROJECT, Row, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,23 +43,12 @@ SCRIPTS = ROOT / "benchmarks" / "peers"
 ENVIRONMENTS = ROOT / "benchmarks" / ".environments"
 RESULTS = ROOT / "benchmarks" / "results"
 SEED = 20
-PROJECT = "fmnist-flow"
-#: Patch dictionaries of the columns that a peer gets: those the flow's champions use.
+#: Patch dictionaries of the features that a peer gets: those of the flow's winners.
 PATCH_SIZES = ("3+5+7",)
-#: Steps of the flow that `--minutes` pays for.
+#: Steps of the flow that `--minutes` covers.
 BUDGETED_STEPS = ("prepare", "search", "select")
-#: Given to the flow beyond the limit of the peers: it also explores, explains and reports.
+#: Added to the time limit for the flow, which also explores, explains and reports.
 FIXED_SECONDS = 180
-SAMPLING_SECONDS = 0.5
-KEY = ["peer", "input", "minutes"]
-#: How far a library threads is its own choice, not that of the shell this was started from.
-NOT_INHERITED = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "PYTHONPATH",
-    "VIRTUAL_ENV",
-)
 
 
 @dataclass(frozen=True)
@@ -71,11 +58,11 @@ class Peer:
     Attributes
     ----------
     environment : str
-        Of ``peers/run_NAME.py``, ``peers/NAME.txt`` and the virtual environment.
+        NAME of ``peers/run_NAME.py``, ``peers/NAME.txt`` and the virtual environment.
     arguments : tuple of str
-        Of the script, after directory and minutes.
+        Arguments of the script after directory, start and minutes.
     automl : bool
-        Whether it takes columns of any kind.
+        True if it accepts columns of any kind.
     """
 
     environment: str
@@ -91,6 +78,7 @@ PEERS = {
     "autogluon-medium": Peer("autogluon", ("medium_quality",)),
     "autogluon-best": Peer("autogluon", ("best_quality",)),
 }
+AUTOML = [name for name, peer in PEERS.items() if peer.automl]
 
 
 @dataclass(frozen=True)
@@ -103,47 +91,8 @@ class Data:
     test_labels: np.ndarray
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the table.
-
-    Attributes
-    ----------
-    fit_seconds : float or None
-        Wall time from the start to the fitted model: features (also those of the test images),
-        imports and search.
-    accuracy, low, high : float or None
-        On the test images, with the 95 % Wilson interval.
-    peak_gib : float or None
-        Largest memory of the process and all it started, sampled twice a second; shared pages
-        count once where the system tells. Features are computed outside of it.
-    """
-
-    peer: str
-    input: str
-    minutes: float
-    rows: int
-    fit_seconds: float | None = None
-    predict_seconds: float | None = None
-    accuracy: float | None = None
-    low: float | None = None
-    high: float | None = None
-    peak_gib: float | None = None
-    version: str = ""
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a process ended; `exit_code` is None when it was killed at the limit."""
-
-    exit_code: int | None
-    seconds: float
-    peak_gib: float
-
-
 def main() -> None:
-    """Set the environments up, or run what was asked for."""
+    """Install the environments, or measure the rows asked for."""
     options = _options()
     if options.setup:
         set_up(sorted({peer.environment for peer in PEERS.values()}))
@@ -160,7 +109,7 @@ def main() -> None:
             table.add(run_peer(name, columns, data, options.minutes))
     if options.only:
         return
-    strongest = table.strongest(options.minutes)
+    strongest = table.strongest(options.minutes, AUTOML)
     if strongest:
         table.add(run_peer(strongest, "features", data, options.minutes))
     if options.project:
@@ -194,17 +143,17 @@ def _name_and_input(text: str) -> tuple[str, str]:
     name, _, columns = text.partition(":")
     if text == PROJECT or (name in PEERS and not columns):
         return name, "pixels"
-    if name in PEERS and PEERS[name].automl and columns == "features":
+    if name in AUTOML and columns == "features":
         return name, columns
-    automl = ", ".join(known for known, peer in PEERS.items() if peer.automl)
     raise argparse.ArgumentTypeError(
-        f"expected one of {', '.join(PEERS)}, {PROJECT}, or NAME:features with a name of {automl}; "
+        f"expected one of {', '.join(PEERS)}, {PROJECT}, or NAME:features with a name of "
+        f"{', '.join(AUTOML)}; "
         f"got {text!r}"
     )
 
 
 def set_up(environments: Sequence[str]) -> None:
-    """Make the virtual environments, one after the other."""
+    """Create the virtual environments one after the other."""
     for environment in environments:
         directory = ENVIRONMENTS / environment
         print(f"{environment}: installing", flush=True)
@@ -220,7 +169,7 @@ def _python_of(environment: str) -> Path:
 
 
 def official_split(rows: int | None) -> Data:
-    """60,000 training images, or a stratified sub-sample of them, and 10,000 test images."""
+    """Return 60,000 training images, or a stratified sample of them, and 10,000 test images."""
     from fmnist_lib.config.training import DataConfig
     from fmnist_lib.data.dataset import load_dataset
 
@@ -235,14 +184,14 @@ def official_split(rows: int | None) -> Data:
 
 
 def raw_pixels(images_train: np.ndarray, images_test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels row by row, uint8."""
+    """Return pixels row by row, uint8."""
     return images_train.reshape(len(images_train), -1), images_test.reshape(len(images_test), -1)
 
 
 def project_columns(
     images_train: np.ndarray, images_test: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Float32 columns of the project's features, learnt from the training images."""
+    """Return float32 columns of the project's features, fitted on the training images."""
     from fmnist_lib.features.block import FeatureBlock
     from fmnist_lib.search.recipes.pipelines import shared_extractors
 
@@ -258,7 +207,7 @@ def project_columns(
 
 
 def run_peer(name: str, columns: str, data: Data, minutes: float) -> Row:
-    """Run one peer in its own process and score what it predicts."""
+    """Run one peer in its own process and score its predictions."""
     peer = PEERS[name]
     print(f"{name} on {columns}: {minutes:g} minutes", flush=True)
     log = ENVIRONMENTS / "logs" / f"{name}-{columns}.log"
@@ -289,73 +238,8 @@ def run_peer(name: str, columns: str, data: Data, minutes: float) -> Row:
 
 
 def limit(minutes: float) -> float:
-    """Seconds after which a peer is killed."""
+    """Return the seconds after which a peer is killed."""
     return 1.5 * 60 * minutes + 60
-
-
-def run_limited(command: Sequence[str], seconds: float, log: Path, cwd: Path) -> Ended:
-    """Run a command, watch its memory, and leave nothing of it behind.
-
-    Parameters
-    ----------
-    command : sequence of str
-    seconds : float
-        Wall time after which the process and all it started are killed.
-    log : Path
-        Gets what it prints.
-    cwd : Path
-    """
-    environment = {name: text for name, text in os.environ.items() if name not in NOT_INHERITED}
-    log.parent.mkdir(parents=True, exist_ok=True)
-    start = time.monotonic()
-    peak = 0
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=cwd,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    family = {psutil.Process(process.pid)}
-    try:
-        while process.poll() is None and time.monotonic() - start < seconds:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(SAMPLING_SECONDS)
-            family |= _descendants(family)
-            peak = max(peak, sum(_memory(member) for member in family))
-        exit_code = process.poll()
-        elapsed = time.monotonic() - start
-    finally:
-        _kill(process, family)
-    return Ended(exit_code, elapsed, peak / 2**30)
-
-
-def _descendants(family: set[psutil.Process]) -> set[psutil.Process]:
-    """Also those of a member whose parent has ended, such as the servers Ray starts."""
-    found = set()
-    for member in family:
-        with suppress(psutil.Error):
-            found |= set(member.children(recursive=True))
-    return found
-
-
-def _memory(process: psutil.Process) -> int:
-    with suppress(psutil.Error):
-        memory = process.memory_full_info()
-        return getattr(memory, "pss", memory.rss)
-    return 0
-
-
-def _kill(process: subprocess.Popen, family: set[psutil.Process]) -> None:
-    family |= _descendants(family)
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    for member in family:
-        with suppress(psutil.Error):
-            member.kill()
-    process.wait()
 
 
 def _answer(directory: Path) -> Mapping[str, np.ndarray]:
@@ -367,7 +251,7 @@ def _answer(directory: Path) -> Mapping[str, np.ndarray]:
 
 
 def scores(answer: Mapping[str, np.ndarray], test_labels: np.ndarray) -> dict[str, float | str]:
-    """Columns of the row that the answer decides; none without an answer."""
+    """Return the columns of the row that depend on the answer; none without an answer."""
     from fmnist_lib.common.statistics import wilson
 
     if not answer:
@@ -384,23 +268,14 @@ def scores(answer: Mapping[str, np.ndarray], test_labels: np.ndarray) -> dict[st
 
 
 def note(ended: Ended, answer: Mapping[str, np.ndarray], log: Path) -> str:
-    """What went wrong, if anything did, in one line without paths of this machine."""
+    """Return the reason of a failure in one line without paths of this machine, else nothing."""
     if ended.exit_code == 0 and answer:
         return ""
     if ended.exit_code is None:
         reason = f"killed after {ended.seconds:.0f} s"
     else:
-        reason = f"exit code {ended.exit_code}: {_complaint(log.read_text(errors='replace'))}"
+        reason = f"exit code {ended.exit_code}: {last_error(log.read_text(errors='replace'))}"
     return f"{reason}; {'scored on the last answer' if answer else 'no predictions'}"
-
-
-def _complaint(text: str) -> str:
-    """The last error in what a process printed, or the last line when there is none."""
-    # Progress bars rewrite their line, and some go on after the traceback.
-    lines = [line.strip() for line in re.split(r"[\r\n]", text) if line.strip()]
-    errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
-    last = (errors or lines or [""])[-1]
-    return last.replace(str(ROOT), "").replace(tempfile.gettempdir(), "")[:160]
 
 
 def run_project(data: Data, minutes: float, rows: int | None) -> Row:
@@ -464,74 +339,6 @@ def _champion(run_id: str, data: Data) -> dict[str, np.ndarray]:
         "predict_seconds": np.array(time.monotonic() - start),
         "version": np.array(f"commit {git_commit(ROOT) or 'unknown'}"),
     }
-
-
-class Table:
-    """The rows so far, in a file that is whole after every row.
-
-    Parameters
-    ----------
-    path : Path
-        The CSV; the chart lies beside it.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.frame = (
-            pd.read_csv(path) if path.exists() else pd.DataFrame(columns=list(Row.__annotations__))
-        )
-
-    def add(self, row: Row) -> None:
-        """Put a row in the place of an older one of the same peer, input and minutes."""
-        new = pd.DataFrame([asdict(row)])
-        both = new if self.frame.empty else pd.concat([self.frame, new], ignore_index=True)
-        self.frame = both.drop_duplicates(KEY, keep="last", ignore_index=True)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.frame.to_csv(self.path, index=False)
-        shown = self.frame[self.frame["minutes"] == row.minutes]
-        self.path.with_suffix(".png").write_bytes(bar_chart(shown))
-        print(new.T.to_string(header=False), end="\n\n", flush=True)
-
-    def strongest(self, minutes: float) -> str | None:
-        """Name of the AutoML peer that was most accurate on pixels."""
-        frame = self.frame
-        automl = frame["peer"].map(lambda name: name in PEERS and PEERS[name].automl)
-        rows = frame[automl & (frame["minutes"] == minutes) & (frame["input"] == "pixels")]
-        rows = rows.dropna(subset=["accuracy"])
-        return None if rows.empty else str(rows.loc[rows["accuracy"].idxmax(), "peer"])
-
-
-def bar_chart(frame: pd.DataFrame) -> bytes:
-    """Test error of every row, the smallest on top, with the Wilson interval; as a PNG file.
-
-    Errors, because bars must start at zero and accuracies near 0.9 would all look the same.
-    """
-    from fmnist_lib.common.plotting import PRIMARY, SECONDARY, new_figure, picture
-
-    frame = frame.sort_values("accuracy", na_position="first", ignore_index=True)
-    figure = new_figure(8, 1.2 + 0.45 * len(frame))
-    axes = figure.subplots()
-    error = 100 * (1 - frame["accuracy"].astype(float))
-    reach = 100 * np.abs(
-        frame[["high", "low"]].astype(float).T.to_numpy()
-        - frame["accuracy"].astype(float).to_numpy()
-    )
-    colours = [PRIMARY if peer == PROJECT else SECONDARY for peer in frame["peer"]]
-    axes.barh(frame.index, error.fillna(0), xerr=np.nan_to_num(reach), color=colours, capsize=3)
-    for position, row in frame.iterrows():
-        known = pd.notna(row["accuracy"])
-        text = f"{100 * row['accuracy']:.2f} % right" if known else "no predictions"
-        place = 100 * (1 - row["low"]) if known else 0
-        axes.annotate(text, (place, position), (5, 0), textcoords="offset points", va="center")
-    axes.set_yticks(frame.index, frame["peer"] + " (" + frame["input"] + ")")
-    axes.set_xlim(right=1.35 * max(np.nan_to_num(error.max()), 1))
-    axes.set_xlabel("Test images classified wrongly, in %")
-    title = (
-        f"The same {frame['minutes'].iloc[0]:g} minutes, {frame['rows'].max():,} training images"
-    )
-    axes.set_title(title)
-    axes.spines[["top", "right"]].set_visible(False)
-    return picture(figure, "peers", title, "").png
 
 
 if __name__ == "__main__":

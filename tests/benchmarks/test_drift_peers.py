@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
+import drift_exchange
+import drift_peers
 import numpy as np
 import pandas as pd
 import pytest
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 N_HELD = 20_000
 
 
-@pytest.fixture(scope="module")
-def benchmark():
+@pytest.fixture(scope="module", autouse=True)
+def few_repeats():
     with pytest.MonkeyPatch.context() as patch:
-        # The scripts import each other by name, as they do when they are started.
-        patch.syspath_prepend(str(BENCHMARKS))
-        patch.syspath_prepend(str(BENCHMARKS / "peers"))
-        import drift_exchange
-        import drift_peers
-
         patch.setattr(drift_peers, "REPEATS", 2)
-        yield drift_peers, drift_exchange
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +26,13 @@ def labels():
 
 
 @pytest.fixture(scope="module")
-def names(benchmark):
-    drift_peers, _ = benchmark
+def names():
     return list(dict.fromkeys(["clean", *map(drift_peers.pool_name, drift_peers.TESTED_SHIFTS)]))
 
 
 @pytest.fixture(scope="module")
-def draw(benchmark, labels, names):
-    return benchmark[0].draw_batches(labels, names)
+def draw(labels, names):
+    return drift_peers.draw_batches(labels, names)
 
 
 def test_no_image_is_in_reference_and_batch(draw):
@@ -67,13 +60,13 @@ def test_a_class_that_is_knocked_out_is_missing(draw, labels):
         assert len(np.unique(labels[batch[batch >= 0]])) == 9
 
 
-def test_the_same_batches_are_drawn_every_time(benchmark, labels, names, draw):
-    again = benchmark[0].draw_batches(labels, names)
+def test_the_same_batches_are_drawn_every_time(labels, names, draw):
+    again = drift_peers.draw_batches(labels, names)
     np.testing.assert_array_equal(again.batches, draw.batches)
     np.testing.assert_array_equal(again.references, draw.references)
 
 
-def test_the_own_alarms_are_those_of_the_library(benchmark, draw):
+def test_the_own_alarms_are_those_of_the_library(draw):
     from fmnist_lib.drift.two_sample.ks import ks_per_feature
 
     columns = np.random.default_rng(1).normal(size=(N_HELD, 3)).round(1)
@@ -83,12 +76,10 @@ def test_the_own_alarms_are_those_of_the_library(benchmark, draw):
         ks_per_feature(columns[reference], columns[batch[batch >= 0]]).drifted for batch in batches
     ]
     assert set(expected) == {True, False}
-    assert list(benchmark[0]._own_alarms(columns, reference, batches)) == expected
+    assert list(drift_peers._own_alarms(columns, reference, batches)) == expected
 
 
-def test_a_peer_that_is_not_through_answers_for_whole_repeats(
-    benchmark, draw, tmp_path, monkeypatch
-):
+def test_a_peer_that_is_not_through_answers_for_whole_repeats(draw, tmp_path, monkeypatch):
     np.save(tmp_path / "outputs.npy", np.zeros((6 * N_HELD, 2)))
     repeats = draw.cells["repeat"].to_numpy()
     np.savez(
@@ -98,16 +89,15 @@ def test_a_peer_that_is_not_through_answers_for_whole_repeats(
         batches=draw.batches,
     )
     clock = iter([0.0, 0.0, 61.0])
-    monkeypatch.setattr(benchmark[1].time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(drift_exchange.time, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(sys, "argv", ["run", str(tmp_path), "1"])
-    benchmark[1].answer_all(lambda _: lambda batch: len(batch) == 100, "numpy")
+    drift_exchange.answer_all(lambda _: lambda batch: len(batch) == 100, "numpy")
     with np.load(tmp_path / "alarms.npz") as answer:
         n_first = int((repeats == 0).sum())
         np.testing.assert_array_equal(answer["alarms"], draw.cells["n"][:n_first] == 100)
 
 
-def test_rates_count_the_alarms_of_a_cell(benchmark, draw):
-    drift_peers, _ = benchmark
+def test_rates_count_the_alarms_of_a_cell(draw):
     alarms = ((draw.cells["shift"] == "none") & (draw.cells["repeat"] == 0)).to_numpy()
     rates = drift_peers.rates_of("x", draw, alarms, "x 1")
     null = rates[rates["shift"] == "none"]
@@ -117,8 +107,7 @@ def test_rates_count_the_alarms_of_a_cell(benchmark, draw):
     assert "0.500 [0.095, 0.905]" in drift_peers.summary(rates)
 
 
-def test_a_test_that_is_measured_again_replaces_its_rows(benchmark, draw, tmp_path, monkeypatch):
-    drift_peers, _ = benchmark
+def test_a_test_that_is_measured_again_replaces_its_rows(draw, tmp_path, monkeypatch):
     monkeypatch.setattr(drift_peers, "TABLE", tmp_path / "table.csv")
     none, every = np.zeros(len(draw.batches), dtype=bool), np.ones(len(draw.batches), dtype=bool)
     for name, alarms in (("a", none), ("b", none), ("a", every)):

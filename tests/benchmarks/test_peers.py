@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 import time
 import tomllib
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+import peers
 import psutil
 import pytest
+from limited_process import Ended, run_limited
+from peer_table import Row, Table
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
-
-def load(name):
-    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", BENCHMARKS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their own module up.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-peers = load("peers")
-latency = load("latency")
 
 # A child that leaves the group of its parent, as the servers of Ray do.
 SPAWNS_AND_HANGS = """
@@ -67,7 +56,7 @@ def ends_within(seconds, pid):
 def test_at_the_limit_everything_a_peer_started_is_killed(tmp_path):
     log = tmp_path / "logs" / "peer.log"
     start = time.monotonic()
-    ended = peers.run_limited([sys.executable, "-c", SPAWNS_AND_HANGS], 2.0, log, tmp_path)
+    ended = run_limited([sys.executable, "-c", SPAWNS_AND_HANGS], 2.0, log, tmp_path)
     assert ended.exit_code is None
     assert time.monotonic() - start < 10
     assert ended.peak_gib > 0.005
@@ -78,7 +67,7 @@ def test_thread_limits_of_the_shell_do_not_reach_a_peer(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     log = tmp_path / "peer.log"
     program = "import os; print(os.environ.get('OMP_NUM_THREADS'))"
-    assert peers.run_limited([sys.executable, "-c", program], 20, log, tmp_path).exit_code == 0
+    assert run_limited([sys.executable, "-c", program], 20, log, tmp_path).exit_code == 0
     assert log.read_text().strip() == "None"
 
 
@@ -100,39 +89,39 @@ def test_an_answer_is_scored_against_labels_the_peer_never_got(tmp_path):
 def test_a_failure_is_told_in_one_line(tmp_path):
     log = tmp_path / "peer.log"
     log.write_text("1it\rTraceback\n  line 3\nMemoryError: 3 GiB wanted\n\n\rGeneration: 1it\n")
-    failed = peers.note(peers.Ended(1, 5.0, 1.0), {}, log)
-    killed = peers.note(peers.Ended(None, 75.0, 1.0), {"labels": np.zeros(3)}, log)
+    failed = peers.note(Ended(1, 5.0, 1.0), {}, log)
+    killed = peers.note(Ended(None, 75.0, 1.0), {"labels": np.zeros(3)}, log)
     assert failed == "exit code 1: MemoryError: 3 GiB wanted; no predictions"
     assert killed == "killed after 75 s; scored on the last answer"
 
 
 @pytest.fixture
 def row():
-    return peers.Row("flaml", "pixels", 10.0, 60_000, accuracy=0.88, low=0.87, high=0.89)
+    return Row("flaml", "pixels", 10.0, 60_000, accuracy=0.88, low=0.87, high=0.89)
 
 
 def test_rows_survive_in_the_file_and_are_replaced_one_by_one(tmp_path, row):
     path = tmp_path / "peers.csv"
-    peers.Table(path).add(row)
+    Table(path).add(row)
     failed = replace(row, peer="tpot", accuracy=None, low=None, high=None, note="killed")
-    peers.Table(path).add(failed)
-    peers.Table(path).add(replace(row, accuracy=0.9, low=0.89, high=0.91))
-    peers.Table(path).add(replace(row, minutes=5.0))
+    Table(path).add(failed)
+    Table(path).add(replace(row, accuracy=0.9, low=0.89, high=0.91))
+    Table(path).add(replace(row, minutes=5.0))
     table = pd.read_csv(path).set_index(["peer", "minutes"])
     assert len(table) == 3
     assert table.loc[("flaml", 10.0), "accuracy"] == 0.9
     assert pd.isna(table.loc[("tpot", 10.0), "accuracy"])
-    assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert path.with_suffix(".png").is_file()
 
 
 def test_the_strongest_is_an_automl_on_pixels_with_the_same_minutes(tmp_path, row):
-    table = peers.Table(tmp_path / "peers.csv")
-    assert table.strongest(10.0) is None
+    table = Table(tmp_path / "peers.csv")
+    assert table.strongest(10.0, peers.AUTOML) is None
     table.add(row)
     table.add(replace(row, peer="hog-svc", accuracy=0.93))
     table.add(replace(row, peer="tpot", input="features", accuracy=0.92))
     table.add(replace(row, peer="tpot", minutes=20.0, accuracy=0.91))
-    assert table.strongest(10.0) == "flaml"
+    assert table.strongest(10.0, peers.AUTOML) == "flaml"
 
 
 def test_the_project_runs_with_an_empty_cache_and_else_its_own_configuration(tmp_path):
@@ -141,33 +130,3 @@ def test_the_project_runs_with_an_empty_cache_and_else_its_own_configuration(tmp
         changed = tomllib.loads(peers.with_cache(config, tmp_path / "cache"))
         assert changed["search"].pop("cache") == str(tmp_path / "cache")
         assert changed == tomllib.loads(text)
-
-
-def test_latency_is_timed_on_whole_batches():
-    class Model:
-        sizes: ClassVar[list[int]] = []
-
-        def predict_proba(self, X):
-            self.sizes.append(len(X))
-            return np.zeros((len(X), 10))
-
-    for batch in latency.BATCHES:
-        seconds = latency._seconds(Model(), np.zeros((1000, 28, 28), np.uint8), batch, 5)
-        assert len(seconds) == 5
-    assert set(Model.sizes) == {1, 100, 1000}
-    with pytest.raises(SystemExit, match="expected 1000 predictions"):
-        latency._seconds(Model(), np.zeros((500, 28, 28), np.uint8), 1000, 5)
-
-
-def test_the_pareto_front_leaves_out_what_another_beats_in_all_respects():
-    table = pd.DataFrame(
-        {
-            "candidate": ["accurate", "quick", "beaten", "champion"],
-            "validation_accuracy": [0.93, 0.90, 0.89, None],
-            "ms_per_image": [0.5, 0.1, 0.2, 0.01],
-            "model_mb": [10.0, 1.0, 1.0, 0.1],
-            "cores": 2,
-            "batch": 100,
-        }
-    )
-    assert latency.mark_pareto(table)["pareto"].tolist() == [True, True, False, False]
