@@ -55,7 +55,7 @@ class Checkout:
 
 @pytest.fixture(scope="session")
 def checkout(real_data_dir, test_images, test_labels, argo_environment, tmp_path_factory):
-    """A copy of this checkout after `python flows/train.py run`."""
+    """A copy of this checkout after `make run`."""
     base = tmp_path_factory.mktemp("documentation")
     place = Checkout(base / "checkout", base / "elsewhere", _environment(base, argo_environment))
     place.elsewhere.mkdir()
@@ -69,14 +69,15 @@ def checkout(real_data_dir, test_images, test_labels, argo_environment, tmp_path
     cache.symlink_to(real_data_dir)
     _write_files(place.root, test_images[:500], test_labels[:500])
     done = place.bash(
-        "git init -q && git add -A && git commit -qm 'First' && python flows/train.py run"
+        "git init -q && git add -A && git commit -qm 'First'"
+        " && make --old-file=.venv/.installed run"
     )
     assert done.returncode == 0, done.stdout[-5000:]
     return place
 
 
 def _environment(base: Path, argo: dict[str, str]) -> dict[str, str]:
-    # The tests' own datastore is not the checkout's.
+    # The checkout has a datastore of its own.
     variables = {k: v for k, v in os.environ.items() if not k.startswith(("METAFLOW", "MLFLOW"))}
     who = {
         f"GIT_{role}_{key}": "a@example.org"

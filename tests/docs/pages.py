@@ -6,21 +6,28 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCS = sorted((ROOT / "docs").glob("*.md"))
-OTHERS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+#: In the order in which their commands are run.
+PAGES = [
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+]
 _BLOCK = re.compile(r"^```(\S*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _SHELL = ("", "bash", "sh")
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
-    """Language and text of every fenced block."""
+    """Return language and text of every fenced block."""
     return _BLOCK.findall(page.read_text())
 
 
 def commands(page: Path) -> list[str]:
-    """Lines of the blocks of commands, without their comments."""
-    shell = [text for language, text in blocks(page) if language in _SHELL]
-    # README's picture of the flow is no command.
-    text = "\n".join(text for text in shell if not text.startswith("start -> "))
+    """Return the lines of the blocks of commands, without their comments."""
+    text = "\n".join(text for language, text in blocks(page) if language in _SHELL)
     lines = [re.sub(r"(^|\s+)#\s.*", "", line) for line in text.replace("\\\n", " ").splitlines()]
     return [line.strip() for line in lines if line.strip()]
+
+
+def python(page: Path) -> str:
+    """Return the Python blocks of a page as one program."""
+    return "\n".join(text for language, text in blocks(page) if language == "python")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import DOCS, OTHERS, blocks, commands
+from tests.docs.pages import PAGES, blocks, commands, python
 
 TABLES = tomllib.loads(Path(__file__).with_name("commands.toml").read_text())
 INSTEAD, BEFORE, AFTER = (
@@ -21,9 +21,9 @@ NOT_RUN = TABLES["not_run"]
 PREAMBLE = r"""
 CHECKOUT="$PWD"
 start() {
-    setsid "$@" > server.txt 2>&1 &
+    setsid "${@:2}" > server.txt 2>&1 &
     for _ in $(seq 900); do
-        curl -sf "http://127.0.0.1:$PORT/ping" > /dev/null && return
+        curl -sf "http://127.0.0.1:$PORT/$1" > /dev/null && return
         sleep 0.1
     done
     cat server.txt
@@ -49,9 +49,6 @@ trap 'kill -- "-${!:-none}" 2> /dev/null || true' EXIT
 """
 
 
-ALL_DOCS = [line for page in DOCS for line in commands(page)]
-
-
 def script(lines: list[str]) -> str:
     """Return a Bash script that runs the lines in order, each with its setup and checks."""
     parts = [PREAMBLE]
@@ -67,35 +64,38 @@ def _filled(line: str) -> str:
     return line
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("page", OTHERS, ids=lambda page: page.name)
-def test_the_commands_of_other_pages_run_unless_a_table_says_why_not(page, checkout):
-    lines = [line for line in dict.fromkeys(commands(page)) if line not in {*NOT_RUN, *ALL_DOCS}]
-    done = checkout.bash(script(lines))
-    assert done.returncode == 0, done.stdout[-8000:]
+def new_lines(page: Path) -> list[str]:
+    """Return the commands of a page that no earlier page has."""
+    earlier = {line for other in PAGES[: PAGES.index(page)] for line in commands(other)}
+    return [line for line in commands(page) if line not in {*earlier, *NOT_RUN}]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_commands_of_a_page_run_as_written(page, checkout):
-    lines = commands(page)
-    assert lines
+    lines = new_lines(page)
     if any("dvc" in line for line in lines) and not (checkout.root / ".venv-dvc").exists():
         pytest.skip("needs dvc: make data-tools")
     done = checkout.bash(script(lines))
     assert done.returncode == 0, done.stdout[-8000:]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if python(page)], ids=lambda p: p.name)
+def test_the_python_blocks_of_a_page_run_as_written(page, checkout):
+    done = checkout.bash(f"python - <<'END'\n{python(page)}\nEND")
+    assert done.returncode == 0, done.stdout[-8000:]
+
+
 def test_the_tables_name_only_lines_that_the_pages_have():
-    everywhere = {line for page in [*DOCS, *OTHERS] for line in commands(page)}
+    everywhere = {line for page in PAGES for line in commands(page)}
     assert {*INSTEAD, *BEFORE, *AFTER, *NOT_RUN} <= everywhere
-    assert not NOT_RUN.keys() & set(ALL_DOCS), "lines of docs/ are run"
     assert all(entry["why"] for entry in TABLES["instead"])
 
 
 def test_every_block_of_commands_is_one_that_is_run():
     """A block of another language would not be run."""
-    languages = {language for page in [*DOCS, *OTHERS] for language, _ in blocks(page)}
-    assert languages <= {"", "bash", "sh", "python", "json"}, (
+    languages = {language for page in PAGES for language, _ in blocks(page)}
+    assert languages <= {"", "bash", "sh", "python", "json", "text", "mermaid"}, (
         "write commands in blocks without a language"
     )

@@ -9,9 +9,8 @@ import click
 import pytest
 
 from fmnist_lib.commands.main import fmnist
-from tests.docs.pages import DOCS, OTHERS, ROOT, commands
+from tests.docs.pages import PAGES, ROOT, commands
 
-PAGES = [*DOCS, *OTHERS]
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
 
 
@@ -42,7 +41,8 @@ def test_targets_and_files_that_a_page_names_exist(page):
         for flow in re.findall(r"\bflows/\w+\.py", line):
             assert (ROOT / flow).is_file(), line
     named = re.findall(
-        r"`((?:config|docs|fmnist_lib|tests|requirements|flows)/[\w./-]+)`", page.read_text()
+        r"`((?:benchmarks|cards|config|docs|fmnist_lib|tests|requirements|flows)/[\w./-]+)`",
+        page.read_text(),
     )
     linked = re.findall(r"\]\((?!http)([^)#]+)", page.read_text())
     missing = [name for name in named if not (ROOT / name).exists()]

@@ -1,9 +1,9 @@
-"""Put the tables of the benchmarks' results into README.md, between their marks.
+"""Write the tables of benchmarks/results into docs/benchmarks.md, between their marks.
 
-python benchmarks/readme.py [--check]
+python benchmarks/tables.py [--check]
 
 A table stands between ``<!-- NAME -->`` and ``<!-- end NAME -->``. With ``--check`` nothing is
-written, and the exit code is 1 when a table is not what the results say.
+written, and the exit code is 1 when a table differs from the results.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "benchmarks.md"
 
 
 def frontier(frame: pd.DataFrame) -> pd.DataFrame:
@@ -39,13 +39,13 @@ def frontier(frame: pd.DataFrame) -> pd.DataFrame:
             "both cores busy": [f"{share:.0%}" for share in groups["processor_share"].mean()],
             "peak GiB": [f"{peak:.1f}" for peak in groups["peak_gib"].max()],
             "model MB": [f"{size:.0f}" for size in groups["model_mb"].mean()],
-            "ms an image, one core": [f"{ms:.2f}" for ms in groups["ms_per_image"].mean()],
+            "ms per image, one core": [f"{ms:.2f}" for ms in groups["ms_per_image"].mean()],
         }
     )
 
 
 def peers(frame: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy and costs of what one could pick instead, the best first."""
+    """Accuracy and costs of the alternatives, the best first."""
     frame = frame.sort_values("accuracy", ascending=False, na_position="last")
     known = frame["accuracy"].notna()
     intervals = "[" + frame["low"].map("{:.4f}".format) + ", " + frame["high"].map("{:.4f}]".format)
@@ -70,41 +70,43 @@ def growth(frame: pd.DataFrame) -> pd.DataFrame:
             "rows": [f"{rows:,}" for rows in frame["rows"]],
             "kept rows": [f"{rows:,}" for rows in frame["kept_rows"]],
             "fit seconds": [f"{seconds:.1f}" for seconds in frame["fit_seconds"]],
-            "predict ms an image": [f"{ms:.2f}" for ms in frame["predict_ms_per_image"]],
+            "predict ms per image": [f"{ms:.2f}" for ms in frame["predict_ms_per_image"]],
             "peak GiB": [f"{peak:.1f}" for peak in frame["peak_gib"]],
             "accuracy": [f"{accuracy:.4f}" for accuracy in frame["accuracy"]],
         }
     )
 
 
-#: Tests in the table of detection rates, by their names in words.
+#: The test on which the verdict depends.
+DEFAULT_TEST = "ks-default"
+#: Names of the tests in the table of detection rates.
 METHODS = {
-    "ks-default": "the test that decides",
+    DEFAULT_TEST: "default test (KS of outputs and features)",
     "ks-outputs": "KS of the champion's outputs",
     "ks-features": "KS of named features",
     "ks-pixels": "KS of pixels",
     "ks-pca": "KS of principal components",
     "ks-projection": "KS of random projections",
-    "chi2-classes": "chi-square of its classes",
+    "chi2-classes": "chi-square of predicted classes",
 }
 
 
 def power(frame: pd.DataFrame) -> pd.DataFrame:
-    """Mean detection rate over shifts and fractions, and the rate of false alarms, by images."""
+    """Mean detection rate over shifts and fractions, and false-alarm rate, by batch size."""
     from drift_power import PAPER, PAPER_BBSDS
 
     shifted = frame[frame["shift"].isin(PAPER)]
-    null = frame[(frame["shift"] == "none") & (frame["method"] == "ks-default")]
+    null = frame[(frame["shift"] == "none") & (frame["method"] == DEFAULT_TEST)]
     rates = shifted.pivot_table("rate", "method", "n").reindex(list(METHODS))
     false_alarms = null.set_index("n")["rate"]
     rates = rates.rename(index=METHODS)
-    rates.loc["the test that decides, no shift"] = false_alarms
-    rates.loc["the paper's test of outputs"] = pd.Series(PAPER_BBSDS)
-    return rates.map(_rate).reset_index(names="images in the batch")
+    rates.loc["default test, no shift"] = false_alarms
+    rates.loc["test of outputs in the paper"] = pd.Series(PAPER_BBSDS)
+    return rates.map(_rate).reset_index(names="images per batch")
 
 
 def drift_peers(frame: pd.DataFrame) -> pd.DataFrame:
-    """Share of batches that raise the alarm, without a shift and as the mean over the shifts."""
+    """Share of batches with an alarm: without a shift, and the mean over the shifts."""
     kinds = frame["shift"].eq("none").map({True: "false alarms", False: "detected"})
     columns = kinds + frame["n"].map(", n = {}".format)
     table = frame.assign(column=columns).pivot_table("rate", "test", "column", sort=False)
@@ -116,7 +118,7 @@ def _rate(rate: float) -> str:
     return "" if pd.isna(rate) else f"{rate:.2f}"
 
 
-#: Every table with the file it is made of.
+#: Every table with its source file.
 TABLES = {
     "frontier": (frontier, RESULTS / "frontier.csv"),
     "peers": (peers, RESULTS / "peers.csv"),
@@ -127,15 +129,15 @@ TABLES = {
 
 
 def main() -> int:
-    """Write the tables, or check them."""
+    """Write or check the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing")
     options = parser.parse_args()
-    text = README.read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     wanted = filled(text)
     if options.check:
         return int(wanted != text)
-    README.write_text(wanted, encoding="utf-8")
+    PAGE.write_text(wanted, encoding="utf-8")
     return 0
 
 
@@ -150,12 +152,12 @@ def filled(text: str) -> str:
             flags=re.DOTALL,
         )
         if marks != 1:
-            raise SystemExit(f"README.md: expected the marks of the table {name} once, got {marks}")
+            raise SystemExit(f"{PAGE.name}: expected one pair of marks of {name}, got {marks}")
     return text
 
 
 def markdown(frame: pd.DataFrame) -> str:
-    """Give a table in Markdown."""
+    """Return a table in Markdown."""
     lines = [list(map(str, frame.columns)), ["---"] * len(frame.columns)]
     lines += frame.astype(str).to_numpy().tolist()
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

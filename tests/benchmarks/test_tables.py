@@ -1,0 +1,43 @@
+"""The tables in docs/benchmarks.md are those of the committed results."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+
+
+def test_the_tables_are_those_of_the_results():
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "tables.py", "--check"], check=False
+    )
+    assert done.returncode == 0, "python benchmarks/tables.py writes the tables again"
+
+
+@pytest.mark.parametrize("name", ["frontier", "peers", "growth", "power", "drift_peers"])
+def test_every_table_has_rows(name):
+    table = PAGE.split(f"<!-- {name} -->")[1].split(f"<!-- end {name} -->")[0]
+    assert len(table.strip().splitlines()) > 2
+
+
+@pytest.mark.parametrize(
+    "script", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.name
+)
+def test_every_benchmark_is_named_by_the_page_or_used_by_one_that_is(script):
+    users = [
+        path.name
+        for path in (ROOT / "benchmarks").glob("*.py")
+        if f"from {script.stem} import" in path.read_text()
+    ]
+    assert any(f"benchmarks/{name}" in PAGE for name in [script.name, *users])
+
+
+def test_every_result_has_a_script_that_writes_it():
+    scripts = "".join(path.read_text() for path in (ROOT / "benchmarks").glob("*.py"))
+    for result in (ROOT / "benchmarks" / "results").glob("*.csv"):
+        assert result.name in scripts, f"{result.name}: no script writes it"
