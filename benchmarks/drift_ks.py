@@ -28,7 +28,7 @@ def places(reference, values):
 
 
 def distances(below, upto, n_reference):
-    """Largest distance of the cumulative distributions, one a column, for the rows of one batch."""
+    """Largest distance of the cumulative distributions per column, for the rows of one batch."""
     below, upto = np.sort(below, axis=1, kind="stable"), np.sort(upto, axis=1, kind="stable")
     n = below.shape[1]
     # Equal in both numbers: no reference row lies between, and they count as one value.
@@ -56,7 +56,7 @@ def pixel_distances(reference_counts, images, n_reference):
 
 
 def level_counts(images):
-    """How often every pixel has every level: shape (784, 256)."""
+    """Count the levels of every pixel: shape (784, 256)."""
     cells = images + 256 * np.arange(images.shape[1])
     return np.bincount(cells.ravel(), minlength=256 * images.shape[1]).reshape(-1, 256)
 

@@ -19,8 +19,8 @@ calls drift in a batch is its own default, and the libraries get the champion's 
   three standard deviations above the mean of chunks of the reference, here of the batch's size. It
   has no verdict on all columns together: any alert counts.
 
-There are 200 repeats without a shift and 50 with each. A library that is not through after
---minutes has been measured on the first of them, whose number the table gives. Rates with 95 %
+There are 200 repeats without a shift and 50 with each. A library that has not finished
+after --minutes was measured on the first of them, whose number the table gives. Rates with 95 %
 Wilson intervals go to benchmarks/results/drift_peers.csv, in place of older ones of the same test.
 """
 
@@ -65,7 +65,7 @@ PEERS = {
     "Evidently": "run_evidently.py",
     "NannyML": "run_nannyml.py",
 }
-#: How many of the 33 columns this project's tests compare.
+#: Number of the 33 columns that this project's tests compare.
 OWN = {"fmnist-flow": None, "fmnist-flow ks-outputs": N_OUTPUTS}
 
 

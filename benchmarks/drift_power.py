@@ -1,4 +1,4 @@
-"""How often every two-sample test notices every shift, by the number of images in a batch.
+"""Detection rate of every two-sample test for every shift, by the number of images per batch.
 
 python benchmarks/drift_power.py [--data DIRECTORY] [--splits N] [--repeats N] [--every] [--costly]
 
@@ -146,7 +146,7 @@ def main() -> None:
 
 
 def _known(cells):
-    """What the file says of the other tests."""
+    """Read the cells of the other tests from the file."""
     for row in read_power():
         if row.method not in COSTLY:
             key = (row.method, row.shift, row.fraction, row.n)

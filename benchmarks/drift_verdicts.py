@@ -1,4 +1,4 @@
-"""Verdicts on thousands of batches: quiet years, hurting shifts, accuracy without labels.
+"""Verdicts on thousands of batches: false alarms, missed shifts, accuracy without labels.
 
 python benchmarks/drift_verdicts.py [--data DIRECTORY] [--only harm estimate year]
 
@@ -133,7 +133,7 @@ def main() -> None:
 
 
 def harm(held):
-    """Verdicts on a harmless shift and on every hurting one."""
+    """Count verdicts on a harmless shift and on every shift that lowers accuracy."""
     splits = [Split(held, SEED + number) for number in range(SPLITS)]
     rows = [_harmless(splits, held)]
     for name in dict.fromkeys(map(pool_name, SHIFTS)):
@@ -242,7 +242,7 @@ def _errors(splits, changed, shift, fraction, batches):
 
 
 def year(held):
-    """Quiet years: how many have a false alarm."""
+    """Count the years without a shift that have a false alarm."""
     retrained, watches = 0, 0
     for number in range(YEARS):
         if number % YEARS_A_SPLIT == 0:

@@ -24,7 +24,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
-# What a run left is made of the library's types.
+# A run's artifacts are unpickled with the library's types.
 sys.path.insert(0, str(ROOT))
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -102,7 +102,7 @@ def main() -> None:
 def measure(
     minutes: float, seed: int, *options: str, early_stop: bool = False
 ) -> dict[str, object]:
-    """Run the flow once and read what it left."""
+    """Run the flow once and read its artifacts."""
     text = (ROOT / "config" / "train.toml").read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as directory:
         config = Path(directory) / "train.toml"

@@ -1,4 +1,4 @@
-"""How the kernel learner's time and memory grow with the number of training images.
+"""Time and memory of the kernel learner by number of training images.
 
 python benchmarks/growth.py [--sizes N ...] [--data DIRECTORY]
 

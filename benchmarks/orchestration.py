@@ -1,4 +1,4 @@
-"""What the orchestration costs: the flow against one plain script with the same library calls.
+"""Overhead of the flow compared with one plain script with the same library calls.
 
 python benchmarks/orchestration.py [--rounds N] [--config FILE]
 

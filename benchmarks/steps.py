@@ -1,4 +1,4 @@
-"""Where the time of a run goes, step by step, and whether it kept its budget.
+"""Seconds of every step of a run, and of those outside the budget.
 
 python benchmarks/steps.py [RUN_ID]
 
@@ -12,7 +12,7 @@ import sys
 
 from metaflow import Flow, Run, namespace
 
-#: Steps that the search budget (`--minutes`) pays for; all others are fixed costs.
+#: Steps that the budget (`--minutes`) covers; all others are fixed costs.
 BUDGETED = ("prepare", "search", "select")
 
 

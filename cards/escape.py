@@ -11,7 +11,7 @@ import re
 
 #: Inline code can't hold a backtick: cards drop it. This one looks the same.
 _LOOKALIKE = "\N{MODIFIER LETTER GRAVE ACCENT}"
-#: What Markdown reads as markup, or the start of a tag or link.
+#: Characters that Markdown reads as markup, or as the start of a tag or link.
 _MARKUP = re.compile(
     r"<(?!\s)|[*`\\~@]|\](?=[(\[:])|(?<![^\W_])_|_(?![^\W_])|://|www\.|^\s*(?:[#>+=|-]|\d+[.)](?=\s))"
 )

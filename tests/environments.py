@@ -1,4 +1,4 @@
-"""The quick run in surroundings that broke it for somebody: python tests/environments.py
+"""The quick run in surroundings that once broke it: python tests/environments.py
 
 Each case runs ``config/quick.toml`` in a fresh copy of the checkout with the data beside it, and
 prints one line. `tests/flows/test_environments.py` runs all of them at once.
@@ -34,7 +34,7 @@ NOTEBOOK = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Where, as whom and with which variables a run is started."""
+    """Path, user and variables with which a run is started."""
 
     name: str
     path: str = "checkout"
@@ -54,7 +54,7 @@ CASES = (
 
 
 def can_change_user() -> bool:
-    """Whether a run can be started as another user here."""
+    """True if a run can be started as another user here."""
     return os.geteuid() == 0 and shutil.which("setpriv") is not None
 
 

@@ -1,4 +1,4 @@
-"""What the benchmark of drift tests and a peer's process give each other; needs only NumPy.
+"""Files exchanged by the benchmark of drift tests and a peer's process; needs only NumPy.
 
 The benchmark starts ``run_NAME.py DIRECTORY MINUTES``. DIRECTORY/outputs.npy are rows of the
 champion's ten outputs, float32; DIRECTORY/batches.npz says which of them every reference and every

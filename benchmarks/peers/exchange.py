@@ -1,4 +1,4 @@
-"""What a peer's process and the benchmark give each other; needs nothing but NumPy.
+"""Files exchanged by the benchmark and a peer's process; needs only NumPy.
 
 The benchmark starts ``run_NAME.py DIRECTORY START MINUTES``, with the columns in
 DIRECTORY/task.npz. START is the reading of the monotonic clock, which all processes share, from

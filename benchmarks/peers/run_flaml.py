@@ -1,4 +1,4 @@
-"""FLAML AutoML; it is told to look for accuracy, all else is its default."""
+"""FLAML AutoML with its defaults, except that it maximises accuracy."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class VerdictConfig(Section):
         "distributions, or a share of the accuracy lost.",
     )
     min_drop: Share = Field(
-        default=0.02, description="Smallest accuracy drop worth retraining for: 0.02 = 2 points."
+        default=0.02, description="Smallest loss of accuracy for `retrain`: 0.02 = 2 points."
     )
     min_rows: Annotated[int, Field(ge=10)] = Field(
         default=50, description="Smaller batches get the verdict `insufficient_data`."

@@ -108,7 +108,7 @@ def confused_pairs_picture(evaluation: Evaluation, images: np.ndarray) -> Pictur
         for axes, index in zip(row, pair.examples, strict=False):
             axes.imshow(images[index], cmap="gray_r", vmin=0, vmax=255)
         row[0].set_title(
-            f"{CLASS_NAMES[pair.actual]} taken for {CLASS_NAMES[pair.predicted]}: {pair.count} "
+            f"{CLASS_NAMES[pair.actual]} predicted as {CLASS_NAMES[pair.predicted]}: {pair.count} "
             f"images ({pair.share:.1%})",
             loc="left",
             fontsize=10,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: Timeout for another run to migrate the database.
 LOCK_SECONDS = 180
 #: MLflow's own defaults (7 retries of 120 s) would hang a finished training run for minutes.
-#: What the user has set in the environment stays.
+#: Defaults; variables that the user has set are kept.
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",

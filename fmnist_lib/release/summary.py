@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fmnist_lib.data.version import DataVersion
     from fmnist_lib.release.bundle import BundleInfo
 
-#: What fits on the page; the rest is in ``leaderboard.csv`` and on the cards.
+#: Rows that fit on the page; the rest is in ``leaderboard.csv`` and on the cards.
 MAX_ROWS, MAX_MISTAKES = 7, 5
 TEMPLATES = Path(__file__).parent
 

@@ -1,4 +1,4 @@
-"""What an engine is given, and what it returns."""
+"""Input and result of a search engine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 REFIT_SHARE = 0.35
 #: `Found.stopped` of a search that used its time.
 OUT_OF_TIME = "its time was up"
-#: How `Found.stopped` begins if more time was not expected to pay.
+#: Prefix of `Found.stopped` if more time was not expected to pay.
 STAGNATION = "no better pipeline"
 
 

@@ -336,5 +336,5 @@ def _last_report(trial: FrozenTrial) -> float | None:
 
 
 def _reason(trial: FrozenTrial) -> str | None:
-    """Why a trial did not complete, where something other than its score was the cause."""
+    """Return the reason why a trial did not complete, if it was not its score."""
     return trial.user_attrs.get("reason")

@@ -1,4 +1,4 @@
-"""What a candidate leaves behind."""
+"""Result and progress of a candidate."""
 
 from __future__ import annotations
 

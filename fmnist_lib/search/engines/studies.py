@@ -1,4 +1,4 @@
-"""Optuna studies kept from run to run."""
+"""Optuna studies cached across runs."""
 
 from __future__ import annotations
 

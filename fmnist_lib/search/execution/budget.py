@@ -1,4 +1,4 @@
-"""How the wall-clock budget is divided: one absolute deadline."""
+"""Division of the wall-clock budget, with one absolute deadline."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def _failure(job: Job, reason: str | None) -> CandidateResult:
 
 
 class _Watch:
-    """What the parent process knows of a candidate, and when it ends it.
+    """Progress of a candidate as reported to the parent process, and its time limit.
 
     Parameters
     ----------
