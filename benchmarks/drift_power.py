@@ -1,6 +1,6 @@
 """Detection rate of every two-sample test for every shift, by the number of images per batch.
 
-python benchmarks/drift_power.py [--data DIRECTORY] [--splits N] [--repeats N] [--every] [--costly]
+python benchmarks/drift_power.py [--data DIRECTORY] [--splits N] [--repeats N] [--every]
 
 Champion, held-out images and shifts are those of drift_pool.py. The 20,000 held-out images are
 divided anew for every split into a reference of 10,000 and a stock of 10,000, from which batches
@@ -11,8 +11,6 @@ time, 1,000 times, for the tests that decide, and by the splits for the others.
 
 Smaller batches are the first images of the largest. --every adds KS of pixels (up to 1,000
 images), principal components and random projection, which take three times as long.
---costly measures the domain classifier and MMD instead, and adds them to the file: 5 x 4 batches,
-two sizes and the paper's shifts alone, for they take seconds where the others take milliseconds.
 
 Writes fmnist_lib/drift/power.csv (rates with 95 % Wilson intervals), which the monitor's card
 draws from, and prints the mean over the paper's ten shifts. Fails where a bar is missed.
@@ -24,10 +22,10 @@ import argparse
 import csv
 import sys
 from collections import Counter
-from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from drift_ks import (
     check,
     critical,
@@ -39,14 +37,13 @@ from drift_ks import (
 from drift_pool import CLEAN, SEED, held_out, pool, pool_name
 from sklearn.decomposition import PCA
 from sklearn.random_projection import SparseRandomProjection
+from tables import markdown, power
 
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.config.drift import DriftConfig
-from fmnist_lib.drift.batch import Batch
-from fmnist_lib.drift.power import POWER_FILE, read_power
+from fmnist_lib.drift.power import POWER_FILE
 from fmnist_lib.drift.shifts.catalogue import SHIFTS
 from fmnist_lib.drift.two_sample.class_counts import homogeneity
-from fmnist_lib.drift.two_sample.tests import two_sample_test
 
 SIZES = (10, 20, 50, 100, 200, 500, 1000, 5000)
 FRACTIONS = (0.1, 0.5, 1.0)
@@ -55,7 +52,6 @@ N_OUTPUTS, N_REFERENCE = 10, 10_000
 NULL_REPEATS = 1000
 DECISIVE = ("ks-default", "ks-outputs", "ks-features", "chi2-classes")
 MOST_PIXELS = 1000
-COSTLY, COSTLY_SIZES, COSTLY_REPEATS = ("domain-classifier", "mmd"), (100, 1000), 4
 #: The shifts that Rabanser et al. average over, by their names here.
 PAPER = (
     "adversarial",
@@ -73,11 +69,11 @@ PAPER = (
 PAPER_BBSDS = {10: 0.19, 20: 0.28, 50: 0.47, 100: 0.47, 200: 0.51, 500: 0.65, 1000: 0.70}
 BARS = PAPER_BBSDS | {1000: 0.80, 5000: 0.88}
 STRONG = ("image_medium", "image_large", "noise_large")
-STRONG_BAR = 0.99
+STRONG_FRACTIONS, STRONG_N, STRONG_BAR = (0.5, 1.0), 1000, 0.99
 
 
 class Split:
-    """A reference, and where the rows of the pools stand in it.
+    """A reference, and the ranks of the pools' rows in it.
 
     The views of the reference are prepared once; `pooled` prepares those of a pool.
     """
@@ -133,24 +129,12 @@ def main() -> None:
     held = held_out(options.data)
     clean = pool(held)
     cells = Counter()
-    if options.costly:
-        _known(cells)
-        _costly(held, clean, cells)
-    else:
-        _null(clean, cells)
-        for number in range(options.splits):
-            _split(held, clean, SEED + number, options, cells)
-            print(f"split {number + 1} of {options.splits} done", flush=True)
+    _null(clean, cells)
+    for number in range(options.splits):
+        _split(held, clean, SEED + number, options, cells)
+        print(f"split {number + 1} of {options.splits} done", flush=True)
     _write(cells, options.file)
-    sys.exit(_report(cells))
-
-
-def _known(cells):
-    """Read the cells of the other tests from the file."""
-    for row in read_power():
-        if row.method not in COSTLY:
-            key = (row.method, row.shift, row.fraction, row.n)
-            cells[*key, "alarms"], cells[*key, "repeats"] = row.alarms, row.repeats
+    sys.exit(_report(options.file))
 
 
 def _null(clean, cells):
@@ -252,37 +236,6 @@ def _count(cells, shift, fraction, n, alarms):
         cells[method, shift, fraction, n, "repeats"] += 1
 
 
-def _costly(held, clean, cells):
-    config = DriftConfig(alpha=ALPHA)
-    for number in range(5):
-        split = Split(clean, SEED + 100 + number, every=False)
-        reference = clean.batch.rows(split.reference)
-        for shift in ("none", *PAPER):
-            changed = clean if shift == "none" else pool(held, pool_name(shift))
-            for fraction in FRACTIONS if shift != "none" else (0.0,):
-                for n in COSTLY_SIZES:
-                    draw = partial(_batch, split, changed, clean, shift, fraction, n)
-                    for repeat in range(COSTLY_REPEATS):
-                        batch, seed = draw(), 1000 * number + repeat
-                        alarms = {
-                            method: two_sample_test(method, reference, batch, config, seed).drifted
-                            for method in COSTLY
-                        }
-                        _count(cells, shift, fraction, n, alarms)
-        print(f"costly tests: split {number + 1} of 5 done", flush=True)
-
-
-def _batch(split, changed, clean, shift, fraction, n):  # noqa: PLR0917 (a cell)
-    rows, moved = split.draw(shift, fraction, n)
-    rows = split.stock[rows]
-    return Batch(
-        np.where(moved[:, None, None], changed.batch.images[rows], clean.batch.images[rows]),
-        np.where(
-            moved[:, None], changed.batch.probabilities[rows], clean.batch.probabilities[rows]
-        ),
-    )
-
-
 def _write(cells, path):
     keys = sorted({key[:4] for key in cells}, key=str)
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -297,51 +250,22 @@ def _write(cells, path):
             writer.writerow([method, shift, fraction, n, alarms, repeats, *shown])
 
 
-def _rate(cells, method, shift, fraction, n):
-    key = (method, shift, fraction, n)
-    return cells[*key, "alarms"] / cells[*key, "repeats"]
-
-
-def _report(cells):
-    """Print means and bars; 1 where one is missed."""
-    methods = sorted({key[0] for key in cells})
-    print("\n| mean over the paper's ten shifts and three fractions, n = | ", end="")
-    print(" | ".join(map(str, SIZES)) + " |\n|" + "---|" * (len(SIZES) + 1))
-    means = {}
-    for method in methods:
-        for n in SIZES:
-            have = [
-                _rate(cells, method, shift, fraction, n)
-                for shift in PAPER
-                for fraction in FRACTIONS
-                if (method, shift, fraction, n, "repeats") in cells
-            ]
-            means[method, n] = float(np.mean(have)) if have else float("nan")
-        print(f"| {method} | " + " | ".join(f"{means[method, n]:.2f}" for n in SIZES) + " |")
-        null = [
-            _rate(cells, method, "none", 0.0, n)
-            if (method, "none", 0.0, n, "repeats") in cells
-            else float("nan")
-            for n in SIZES
-        ]
-        print(f"| {method}, no shift | " + " | ".join(f"{one:.3f}" for one in null) + " |")
-    paper = [PAPER_BBSDS.get(n) for n in SIZES]
-    print(
-        "| BBSDs in the paper | "
-        + " | ".join("" if p is None else f"{p:.2f}" for p in paper)
-        + " |"
-    )
+def _report(path):
+    """Print means and bars; return 1 if a bar is missed."""
+    frame = pd.read_csv(path)
+    print(markdown(power(frame)))
+    decisive = frame[frame["method"] == "ks-default"]
+    means = decisive[decisive["shift"].isin(PAPER)].groupby("n")["rate"].mean()
     missed = [
-        f"mean power at n = {n}: {means['ks-default', n]:.3f}, bar {bar}"
+        f"mean power at n = {n}: {means[n]:.3f}, bar {bar}"
         for n, bar in BARS.items()
-        if means["ks-default", n] < bar
+        if means[n] < bar
     ]
-    for shift in STRONG:
-        for fraction in (0.5, 1.0):
-            rate = _rate(cells, "ks-default", shift, fraction, 1000)
-            print(f"{shift}, {fraction:.0%}, n = 1000: {rate:.2f} (bar {STRONG_BAR})")
-            if rate < STRONG_BAR:
-                missed.append(f"{shift} at {fraction:.0%}: {rate:.2f}")
+    strong = decisive[decisive["shift"].isin(STRONG) & (decisive["n"] == STRONG_N)]
+    for row in strong[strong["fraction"].isin(STRONG_FRACTIONS)].itertuples():
+        print(f"{row.shift}, {row.fraction:.0%}, n = {row.n}: {row.rate:.2f} (bar {STRONG_BAR})")
+        if row.rate < STRONG_BAR:
+            missed.append(f"{row.shift} at {row.fraction:.0%}: {row.rate:.2f}")
     print("\nmissed: " + "; ".join(missed) if missed else "\nevery bar is met")
     return int(bool(missed))
 
@@ -359,7 +283,6 @@ def _options():
     parser.add_argument("--repeats", type=int, default=50, help="batches of a cell in a split")
     parser.add_argument("--every", action="store_true", help="pixels, PCA, projection as well")
     parser.add_argument("--file", type=Path, default=POWER_FILE, help="to be written")
-    parser.add_argument("--costly", action="store_true", help="domain classifier and MMD as well")
     return parser.parse_args()
 
 
