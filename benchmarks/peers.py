@@ -71,6 +71,7 @@ class Peer:
 
 
 PEERS = {
+    "cnn": Peer("cnn", automl=False),
     "hog-svc": Peer("hog", automl=False),
     "optuna-lightgbm": Peer("lightgbm"),
     "flaml": Peer("flaml"),
