@@ -17,6 +17,6 @@ CLASS_NAMES = (
 N_CLASSES = len(CLASS_NAMES)
 IMAGE_SHAPE = (28, 28)
 N_PIXELS = 28 * 28
-#: Where a table without column names has its labels.
+#: Positions of the labels in a table without column names.
 LABEL_COLUMNS = ("first", "last", "none")
 LabelColumn = Literal["first", "last", "none"]
