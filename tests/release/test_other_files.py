@@ -147,7 +147,7 @@ def test_a_stale_compiled_module_is_not_used(unpacked):
     import importlib.util
     import py_compile
 
-    source = unpacked / "source" / "fmnist_lib" / "labels.py"
+    source = unpacked / "source" / "fmnist_lib" / "common" / "labels.py"
     compiled = importlib.util.cache_from_source(str(source))
     text, date = source.read_bytes(), source.stat()
     # Not through the hard link to the fixture's file.
