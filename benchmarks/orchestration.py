@@ -75,6 +75,7 @@ def _time(command: list[str], directory: Path) -> float:
 
 def run_as_script(config: Path) -> None:
     """Do what the flow does, in one process and without cards."""
+    from fmnist_lib.common.run_report import RunIdentity
     from fmnist_lib.config.loading import read_settings
     from fmnist_lib.data.audit import audit
     from fmnist_lib.data.dataset import load_dataset
@@ -85,14 +86,14 @@ def run_as_script(config: Path) -> None:
     from fmnist_lib.evaluation.leaderboard import leaderboard, select_winner
     from fmnist_lib.evaluation.metrics import evaluate
     from fmnist_lib.explain.explainer import explain
-    from fmnist_lib.registry.runs import RunIdentity
     from fmnist_lib.search.execution.budget import plan_budget
     from fmnist_lib.search.execution.candidate import make_job, search_candidate
     from fmnist_lib.search.execution.refit_winner import refit_winner
     from fmnist_lib.search.recipes.column_cache import prepare_columns
     from fmnist_lib.search.recipes.pipelines import shared_extractors
     from fmnist_lib.search.recipes.search_data import search_data
-    from fmnist_lib.workflows.publish import TrainingOutcome, publish
+    from fmnist_lib.workflows.publish import publish
+    from fmnist_lib.workflows.report import build_report
 
     settings = read_settings(config)
     seed = settings.seed
@@ -116,21 +117,21 @@ def run_as_script(config: Path) -> None:
     pictures = evaluation_pictures(table, evaluation, test.images)
     explanation = explain(champion, test.images, test.labels, train.images, settings.explain, seed)
     reference, held_back = halves(test.images, probabilities, seed)
-    report = detect_drift(reference, held_back, champion.predict_proba, settings.drift, seed)
-    outcome = TrainingOutcome(
-        settings=settings,
-        dataset=dataset,
+    drift = detect_drift(reference, held_back, champion.predict_proba, settings.drift, seed)
+    report = build_report(
+        dataset,
+        champion,
+        identity=RunIdentity("script", "0", "script/0", "benchmark"),
+        settings=settings.model_dump(mode="json"),
         data_version=version,
-        results=results,
+        candidates=results,
         leaderboard=table,
-        champion=champion,
         evaluation=evaluation,
         test_probabilities=probabilities,
-        pictures=pictures + explanation.pictures + report.pictures,
-        drift_verdict=report.verdict,
+        pictures=pictures + explanation.pictures + drift.pictures,
+        drift_verdict=drift.verdict,
     )
-    identity = RunIdentity("script", "0", "script/0", "benchmark")
-    publish(outcome, identity, ROOT, os.environ["MLFLOW_TRACKING_URI"])
+    publish(report, dataset, champion, ROOT, os.environ["MLFLOW_TRACKING_URI"])
 
 
 if __name__ == "__main__":

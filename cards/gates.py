@@ -12,7 +12,7 @@ from cards.escape import text
 if TYPE_CHECKING:
     from metaflow.cards import MetaflowCardComponent
 
-    from fmnist_lib.registry.promotion import PromotionDecision
+    from fmnist_lib.common.promotion_decision import PromotionDecision
 
 
 def gates_section(decision: PromotionDecision | None) -> list[MetaflowCardComponent]:

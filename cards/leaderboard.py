@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from metaflow.cards import MetaflowCardComponent
 
+    from fmnist_lib.common.evaluation_result import Evaluation
     from fmnist_lib.common.plotting import Picture
     from fmnist_lib.common.statistics import Estimate
     from fmnist_lib.data.version import DataVersion
-    from fmnist_lib.evaluation.metrics import Evaluation
     from fmnist_lib.search.execution.budget import Spent
 
 

@@ -9,38 +9,29 @@ from metaflow.cards import Markdown
 from cards.components import header, table
 from cards.escape import code, text
 from cards.gates import gates_section
+from fmnist_lib.release.summary import Summary
 
 if TYPE_CHECKING:
     from metaflow.cards import MetaflowCardComponent
 
-    from fmnist_lib.registry.promotion import PromotionDecision
-    from fmnist_lib.release.summary import RunSummary
+    from fmnist_lib.common.run_report import RunReport
 
 
-def summary_card(
-    summary: RunSummary, decision: PromotionDecision | None = None
-) -> list[MetaflowCardComponent]:
-    """Build the card.
-
-    Parameters
-    ----------
-    summary : RunSummary
-        The same as on the printed page.
-    decision : PromotionDecision, optional
-        None when MLflow was not available.
-    """
-    winner = summary.champion
+def summary_card(report: RunReport) -> list[MetaflowCardComponent]:
+    """Build the card."""
+    summary, tracked = Summary(report), report.publication.tracked
+    winner = summary.winner
     return [
-        *header(f"Test accuracy {summary.headline}", summary.data_version),
+        *header(f"Test accuracy {summary.headline}", report.data_version),
         Markdown(
             f"{summary.interval}, {summary.n_images}. "
             "They were used once, after the winner was selected."
         ),
         Markdown(f"**{text(winner['candidate'])}**: {text(winner['description'])}."),
-        *_tracking_warning(summary),
+        *_tracking_warning(report.publication.problem),
         Markdown("## Candidates\n\nOn validation images that no search used."),
         table(_HEADERS, ([row[key] for key in _COLUMNS] for row in summary.rows)),
-        *gates_section(decision),
+        *gates_section(tracked.decision if tracked else None),
         Markdown("## Most frequent errors of the winner"),
         table(
             ["class", "predicted as", "share of the class"],
@@ -50,7 +41,7 @@ def summary_card(
         Markdown("## Locations"),
         table(["", ""], summary.identity),
         Markdown("## Next steps"),
-        Markdown("\n".join(_commands(summary))),
+        Markdown("\n".join(f"- {text(why)}: {code(what)}" for what, why in summary.commands)),
     ]
 
 
@@ -58,12 +49,6 @@ _COLUMNS = ("candidate", "status", "accuracy", "interval", "description")
 _HEADERS = ["candidate", "status", "validation accuracy", "interval", "pipeline"]
 
 
-def _tracking_warning(summary: RunSummary) -> list[MetaflowCardComponent]:
+def _tracking_warning(problem: str | None) -> list[MetaflowCardComponent]:
     """Warn if the run is not in MLflow."""
-    if summary.tracking_problem is None:
-        return []
-    return [Markdown(f"> **Not in MLflow.** {text(summary.tracking_problem)}")]
-
-
-def _commands(summary: RunSummary) -> list[str]:
-    return [f"- {text(effect)}: {code(command)}" for command, effect in summary.commands]
+    return [Markdown(f"> **Not in MLflow.** {text(problem)}")] if problem else []

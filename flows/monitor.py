@@ -216,8 +216,8 @@ class FashionMnistMonitor(FlowSpec):
 
     def identity(self):
         """Return the identity of this run."""
+        from fmnist_lib.common.run_report import RunIdentity
         from fmnist_lib.registry.run_environment import git_commit
-        from fmnist_lib.registry.runs import RunIdentity
 
         return RunIdentity(
             flow=current.flow_name,

@@ -258,24 +258,26 @@ class FashionMnistTrain(FlowSpec):
     @step
     def publish(self, inputs):
         """Write the bundle and the summary, track the run, register and promote the winner."""
+        from cards.pages import card_pages
         from cards.summary import summary_card
+        from fmnist_lib.release.summary import render_summary
         from fmnist_lib.workflows.publish import publish
 
         # The same model may pickle differently in two processes, which is a conflict in a merge.
         self.champion, self.results = inputs.drift.champion, inputs.drift.results
         self.merge_artifacts(inputs)
         self.contest = self.compete()
-        published = publish(
-            self.outcome(), self.identity(), PROJECT_ROOT, os.environ.get("MLFLOW_TRACKING_URI")
-        )
-        tracked = published.tracked
+        pages = card_pages(f"{current.flow_name}/{current.run_id}", current.step_name)
+        uri = os.environ.get("MLFLOW_TRACKING_URI")
+        report = publish(self.report(), self.dataset, self.winner, PROJECT_ROOT, uri, cards=pages)
+        tracked = report.publication.tracked
         self.mlflow_run_id = tracked.run_id if tracked else None
         self.model_uri = tracked.model_uri if tracked else None
-        self.bundle_path = str(published.bundle.path)
-        self.summary_html = published.summary_html
+        self.bundle_path = str(report.publication.bundle.path)
+        self.summary_html = render_summary(report)
         self.promotion = tracked.decision if tracked else None
-        self.promoted = published.promoted
-        current.card["summary"].extend(summary_card(published.summary, self.promotion))
+        self.promoted = report.publication.promoted
+        current.card["summary"].extend(summary_card(report))
         self.next(self.end)
 
     @step
@@ -407,8 +409,8 @@ class FashionMnistTrain(FlowSpec):
 
     def identity(self):
         """Return the identity of this run."""
+        from fmnist_lib.common.run_report import RunIdentity
         from fmnist_lib.registry.run_environment import git_commit
-        from fmnist_lib.registry.runs import RunIdentity
 
         return RunIdentity(
             flow=current.flow_name,
@@ -418,25 +420,24 @@ class FashionMnistTrain(FlowSpec):
             git_commit=git_commit(PROJECT_ROOT),
         )
 
-    def outcome(self):
-        """Return all results of the run."""
-        from cards.pages import card_pages
-        from fmnist_lib.workflows.publish import TrainingOutcome
+    def report(self):
+        """Return the report of the run."""
+        from fmnist_lib.workflows.report import build_report
 
-        return TrainingOutcome(
-            settings=self.settings,
-            dataset=self.dataset,
+        return build_report(
+            self.dataset,
+            self.winner,
+            audit=self.data_audit,
+            contest=self.contest,
+            identity=self.identity(),
+            settings=self.resolved_config,
             data_version=self.data_version,
-            results=self.results,
+            candidates=self.results,
             leaderboard=self.leaderboard,
-            champion=self.champion,
             evaluation=self.evaluation,
             test_probabilities=self.test_probabilities,
             pictures=self.pictures + self.explanation.pictures + self.drift_report.pictures,
             drift_verdict=self.drift_report.verdict,
-            contest=self.contest,
-            audit=self.data_audit,
-            cards=card_pages(f"{current.flow_name}/{current.run_id}", current.step_name),
         )
 
 

@@ -1,52 +1,7 @@
-"""Data version of a run: origin, and the fingerprint of every split."""
+"""Data version of a run; artifacts of older runs name the class by this module."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from fmnist_lib.common.data_version import DataVersion, Origin
 
-Origin = Literal["official", "custom", "synthetic"]
-
-_DESCRIPTIONS: dict[Origin, str] = {
-    "official": "official Fashion-MNIST",
-    "custom": "not the official Fashion-MNIST",
-    "synthetic": "SYNTHETIC images, not Fashion-MNIST",
-}
-
-
-@dataclass(frozen=True)
-class DataVersion:
-    """Identity of the data behind a run.
-
-    Attributes
-    ----------
-    origin : {"official", "custom", "synthetic"}
-        "official" only if the files, packed or unpacked, match the published SHA-256 checksums.
-    location : str
-        Directory the files were read from, or "generated".
-    fingerprint : str
-        SHA-256 (hexadecimal) of the fingerprints of all splits.
-    splits : dict of str to str
-        SHA-256 of every split's images and labels.
-    files : dict of str to str
-        SHA-256 of every file read; empty for synthetic data.
-    dvc : str
-        DVC hash of the files, see `fmnist_lib.data.dvc`; empty for synthetic data.
-    """
-
-    origin: Origin
-    location: str
-    fingerprint: str
-    splits: dict[str, str]
-    files: dict[str, str] = field(default_factory=dict)
-    dvc: str = ""
-
-    @property
-    def description(self) -> str:
-        """Short name of the data, for reports."""
-        return _DESCRIPTIONS[self.origin]
-
-    @property
-    def is_official(self) -> bool:
-        """True if every file matches the published checksum."""
-        return self.origin == "official"
+__all__ = ["DataVersion", "Origin"]

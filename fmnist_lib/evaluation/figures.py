@@ -12,8 +12,8 @@ from fmnist_lib.common.plotting import ALERT, PRIMARY, SECONDARY, SEQUENTIAL, ne
 if TYPE_CHECKING:
     import pandas as pd
 
+    from fmnist_lib.common.evaluation_result import Evaluation
     from fmnist_lib.common.plotting import Picture
-    from fmnist_lib.evaluation.metrics import Evaluation
 
 _EXAMPLES = 8
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.errors import SearchError
 from fmnist_lib.common.statistics import mcnemar
@@ -10,49 +10,18 @@ from fmnist_lib.common.statistics import mcnemar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     import pandas as pd
 
-    from fmnist_lib.common.statistics import Estimate
-
+    from fmnist_lib.common.candidate_result import CandidateResult
+    from fmnist_lib.config.search import SearchConfig
 
 #: p-value below which an ensemble counts as better than the best single candidate.
 _SIGNIFICANT = 0.05
 
 
-class Entry(Protocol):
-    """Attributes of a candidate that the leaderboard reads; see `search.CandidateResult`."""
-
-    id: str
-    engine: str
-    description: str
-    trial_accuracy: float | None
-    validation_accuracy: Estimate | None
-    validation_log_loss: float | None
-    validation_correct: np.ndarray | None
-    trials: pd.DataFrame | None
-    stopped: str | None
-    search_seconds: float
-    fit_seconds: float
-    fit_rows: int
-    predict_ms_per_image: float
-    model_mb: float
-    error: str | None
-
-
-class Limits(Protocol):
-    """Limits on size and latency of the winner; see `config.SearchConfig`."""
-
-    @property
-    def max_model_mb(self) -> float:
-        """Maximum size in 10**6 bytes."""
-
-    @property
-    def max_ms_per_image(self) -> float:
-        """Maximum wall time per image when predicting in batches."""
-
-
-def select_winner(entries: Sequence[Entry], limits: Limits | None = None) -> Any:
+def select_winner(
+    candidates: Sequence[CandidateResult], limits: SearchConfig | None = None
+) -> CandidateResult:
     """Return the candidate with the highest validation accuracy, baselines excluded.
 
     Candidates over the limits are eligible only if all of them are over. Ties are broken by lower
@@ -64,17 +33,17 @@ def select_winner(entries: Sequence[Entry], limits: Limits | None = None) -> Any
     SearchError
         Every candidate failed; the message lists the reasons.
     """
-    eligible = [entry for entry in entries if entry.engine != "baseline"]
-    finished = [entry for entry in eligible if entry.error is None]
+    eligible = [candidate for candidate in candidates if candidate.engine != "baseline"]
+    finished = [candidate for candidate in eligible if candidate.error is None]
     if not finished:
-        reasons = "; ".join(f"{entry.id}: {entry.error}" for entry in eligible)
+        reasons = "; ".join(f"{candidate.id}: {candidate.error}" for candidate in eligible)
         raise SearchError(
             f"all {len(eligible)} candidates failed, expected at least one to finish. {reasons}. "
             "Fix the cause and resume the run, or increase the search budget."
         )
-    within = [entry for entry in finished if _within(entry, limits)] or finished
+    within = [candidate for candidate in finished if _within(candidate, limits)] or finished
     best = min(within, key=_rank)
-    singles = [entry for entry in within if entry.engine != "ensemble"]
+    singles = [candidate for candidate in within if candidate.engine != "ensemble"]
     if best.engine == "ensemble" and singles:
         single = min(singles, key=_rank)
         p_value = _p_value(single, best)
@@ -82,7 +51,9 @@ def select_winner(entries: Sequence[Entry], limits: Limits | None = None) -> Any
     return best
 
 
-def leaderboard(entries: Sequence[Entry], limits: Limits | None = None) -> pd.DataFrame:
+def leaderboard(
+    candidates: Sequence[CandidateResult], limits: SearchConfig | None = None
+) -> pd.DataFrame:
     """Table with one row per candidate, best first, failed ones last.
 
     Returns
@@ -98,75 +69,79 @@ def leaderboard(entries: Sequence[Entry], limits: Limits | None = None) -> pd.Da
     """
     import pandas as pd
 
-    winner = select_winner(entries, limits)
-    finished = sorted((entry for entry in entries if entry.error is None), key=_rank)
-    failed = [entry for entry in entries if entry.error is not None]
-    rows = [_row(entry, winner, limits) for entry in [*finished, *failed]]
-    for entry, row in zip(finished, rows, strict=False):
-        row["pareto"] = not any(_dominates(other, entry) for other in finished)
+    winner = select_winner(candidates, limits)
+    finished = sorted((candidate for candidate in candidates if candidate.error is None), key=_rank)
+    failed = [candidate for candidate in candidates if candidate.error is not None]
+    rows = [_row(candidate, winner, limits) for candidate in [*finished, *failed]]
+    for candidate, row in zip(finished, rows, strict=False):
+        row["pareto"] = not any(_dominates(other, candidate) for other in finished)
     return pd.DataFrame(rows)
 
 
-def _within(entry: Entry, limits: Limits | None) -> bool:
+def _within(candidate: CandidateResult, limits: SearchConfig | None) -> bool:
     return limits is None or (
-        entry.model_mb <= limits.max_model_mb
-        and entry.predict_ms_per_image <= limits.max_ms_per_image
+        candidate.model_mb <= limits.max_model_mb
+        and candidate.predict_ms_per_image <= limits.max_ms_per_image
     )
 
 
-def _costs(entry: Entry) -> tuple[float, float, float]:
-    return _rank(entry)[0], entry.predict_ms_per_image, entry.model_mb
+def _costs(candidate: CandidateResult) -> tuple[float, float, float]:
+    return _rank(candidate)[0], candidate.predict_ms_per_image, candidate.model_mb
 
 
-def _dominates(one: Entry, other: Entry) -> bool:
+def _dominates(one: CandidateResult, other: CandidateResult) -> bool:
     """True if one candidate is no worse than the other in all costs and better in one."""
     pairs = list(zip(_costs(one), _costs(other), strict=True))
     return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
 
 
-def _rank(entry: Entry) -> tuple[float, float, float]:
-    accuracy, log_loss = entry.validation_accuracy, entry.validation_log_loss
+def _rank(candidate: CandidateResult) -> tuple[float, float, float]:
+    accuracy, log_loss = candidate.validation_accuracy, candidate.validation_log_loss
     assert accuracy is not None  # noqa: S101 (a candidate without an error has scores)
     assert log_loss is not None  # noqa: S101
-    return -accuracy.value, log_loss, entry.model_mb
+    return -accuracy.value, log_loss, candidate.model_mb
 
 
-def _row(entry: Entry, winner: Entry, limits: Limits | None) -> dict[str, Any]:
-    accuracy = entry.validation_accuracy
+def _row(
+    candidate: CandidateResult, winner: CandidateResult, limits: SearchConfig | None
+) -> dict[str, Any]:
+    accuracy = candidate.validation_accuracy
     return {
-        "candidate": entry.id,
-        "engine": entry.engine,
-        "status": _status(entry, winner, limits),
-        "trial_accuracy": entry.trial_accuracy,
+        "candidate": candidate.id,
+        "engine": candidate.engine,
+        "status": _status(candidate, winner, limits),
+        "trial_accuracy": candidate.trial_accuracy,
         "validation_accuracy": accuracy.value if accuracy else None,
         "accuracy_low": accuracy.low if accuracy else None,
         "accuracy_high": accuracy.high if accuracy else None,
-        "p_value": _p_value(entry, winner),
+        "p_value": _p_value(candidate, winner),
         "pareto": False,
-        "validation_log_loss": entry.validation_log_loss,
-        "stopped": entry.stopped or "",
-        "search_seconds": entry.search_seconds,
-        "fit_seconds": entry.fit_seconds,
-        "fit_rows": entry.fit_rows,
-        "predict_ms_per_image": entry.predict_ms_per_image,
-        "model_mb": entry.model_mb,
-        "trials": 0 if entry.trials is None else len(entry.trials),
-        "description": entry.description,
+        "validation_log_loss": candidate.validation_log_loss,
+        "stopped": candidate.stopped or "",
+        "search_seconds": candidate.search_seconds,
+        "fit_seconds": candidate.fit_seconds,
+        "fit_rows": candidate.fit_rows,
+        "predict_ms_per_image": candidate.predict_ms_per_image,
+        "model_mb": candidate.model_mb,
+        "trials": 0 if candidate.trials is None else len(candidate.trials),
+        "description": candidate.description,
     }
 
 
-def _status(entry: Entry, winner: Entry, limits: Limits | None) -> str:
-    if entry.error is not None:
-        return f"failed: {entry.error}"
-    if entry is winner:
+def _status(
+    candidate: CandidateResult, winner: CandidateResult, limits: SearchConfig | None
+) -> str:
+    if candidate.error is not None:
+        return f"failed: {candidate.error}"
+    if candidate is winner:
         return "winner"
-    if entry.engine == "baseline":
+    if candidate.engine == "baseline":
         return "baseline"
-    return "ok" if _within(entry, limits) else "over the limits"
+    return "ok" if _within(candidate, limits) else "over the limits"
 
 
-def _p_value(entry: Entry, winner: Entry) -> float | None:
-    first, second = winner.validation_correct, entry.validation_correct
-    if entry is winner or first is None or second is None:
+def _p_value(candidate: CandidateResult, winner: CandidateResult) -> float | None:
+    first, second = winner.validation_correct, candidate.validation_correct
+    if candidate is winner or first is None or second is None:
         return None
     return mcnemar(first, second).p_value

@@ -11,11 +11,11 @@ from fmnist_lib.common.statistics import Estimate
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fmnist_lib.evaluation.leaderboard import Entry
+    from fmnist_lib.common.candidate_result import CandidateResult
 
 
 def corrected_accuracy(
-    entries: Sequence[Entry], confidence: float, samples: int, seed: int
+    candidates: Sequence[CandidateResult], confidence: float, samples: int, seed: int
 ) -> Estimate:
     """Accuracy of the selected candidate, corrected for selection bias.
 
@@ -26,7 +26,7 @@ def corrected_accuracy(
 
     Parameters
     ----------
-    entries : sequence of Entry
+    candidates : sequence of CandidateResult
         Failed candidates and baselines are ignored.
     confidence : float in (0, 1)
     samples : int
@@ -34,9 +34,9 @@ def corrected_accuracy(
     """
     correct = np.stack(
         [
-            entry.validation_correct
-            for entry in entries
-            if entry.engine != "baseline" and entry.validation_correct is not None
+            candidate.validation_correct
+            for candidate in candidates
+            if candidate.engine != "baseline" and candidate.validation_correct is not None
         ]
     ).astype(np.float32)
     n = correct.shape[1]

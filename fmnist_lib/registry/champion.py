@@ -15,8 +15,8 @@ from fmnist_lib.registry.versions import CHAMPION
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fmnist_lib.common.run_report import RunIdentity
     from fmnist_lib.config.release import TrackingConfig
-    from fmnist_lib.registry.runs import RunIdentity
     from fmnist_lib.registry.store import TrackingStore
 
 

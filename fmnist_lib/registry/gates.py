@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fmnist_lib.common.errors import TrackingError
+from fmnist_lib.common.promotion_decision import GateResult
 from fmnist_lib.common.statistics import Estimate, mcnemar
 
 if TYPE_CHECKING:
@@ -23,28 +24,6 @@ if TYPE_CHECKING:
 
 #: Tags of a model version: measures, correctness on every test image, hash of the test images.
 MEASURES, CORRECT, TEST_SET = "measures", "test.correct", "test.sha256"
-
-
-@dataclass(frozen=True)
-class GateResult:
-    """Result of one gate.
-
-    Attributes
-    ----------
-    name : str
-        As in tags and messages: lower case, hyphens.
-    passed : bool
-    measured, required : str
-        As text.
-    explanation : str
-        What the gate checks, or why it failed.
-    """
-
-    name: str
-    passed: bool
-    measured: str
-    required: str
-    explanation: str
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.errors import TrackingError
+from fmnist_lib.common.promotion_decision import PromotionDecision
 from fmnist_lib.registry.audit_log import TrailEntry, entries, turn
 from fmnist_lib.registry.gates import MEASURES, TEST_SET, Measures, Rival, check_gates
 from fmnist_lib.registry.store import client, mlflow_calls, without_credentials
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from fmnist_lib.common.promotion_decision import GateResult
     from fmnist_lib.config.release import GatesConfig
-    from fmnist_lib.registry.gates import GateResult
     from fmnist_lib.registry.store import TrackingStore
 
     #: From the champion's version to whether it classifies each challenger's image correctly.
@@ -26,46 +26,6 @@ if TYPE_CHECKING:
 
 #: Tag of a version with the result of its last promotion; those of the gates begin with GATE.
 PROMOTION, GATE = "promotion", "gate."
-
-
-@dataclass(frozen=True)
-class PromotionDecision:
-    """Result of trying to promote a version.
-
-    Attributes
-    ----------
-    name, version : str
-        Registered model and its version.
-    promoted : bool
-    gates : tuple of GateResult
-    before, champion : str or None
-        Version that was champion before, and that is now.
-    entry : int
-        Number in the audit log.
-    """
-
-    name: str
-    version: str
-    promoted: bool
-    gates: tuple[GateResult, ...]
-    before: str | None
-    champion: str | None
-    entry: int
-
-    @property
-    def failed(self) -> tuple[GateResult, ...]:
-        """Gates that were not passed."""
-        return tuple(gate for gate in self.gates if not gate.passed)
-
-    @property
-    def reason(self) -> str:
-        """One line: every failed gate, or that there is none."""
-        if self.promoted:
-            return f"passed all {len(self.gates)} gates"
-        return "; ".join(
-            f"{gate.name}: {gate.measured}, required {gate.required} ({gate.explanation})"
-            for gate in self.failed
-        )
 
 
 def promote(

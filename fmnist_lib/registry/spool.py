@@ -16,31 +16,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from fmnist_lib.common.run_report import RunReport, TrackedRun
     from fmnist_lib.model_files.stored_model import SavedModel
-    from fmnist_lib.registry.runs import TrackedRun, TrainingRecord
     from fmnist_lib.registry.store import TrackingStore
 
 _RECORD, _MODEL, _PROBLEM = "record.pickle", "model", "problem.txt"
 
 
-def keep(directory: Path, record: TrainingRecord, model: SavedModel, problem: str) -> Path:
+def keep(directory: Path, report: RunReport, model: SavedModel, problem: str) -> Path:
     """Spool a run for `deliver`, atomically.
 
     Parameters
     ----------
     directory : Path
         The spool.
-    record : TrainingRecord
+    report : RunReport
     model : SavedModel
         Its directory is copied.
     problem : str
         Why the run could not be logged.
     """
-    place = directory / record.key.replace("/", "-")
+    place = directory / report.identity.key.replace("/", "-")
     unfinished = place.with_name(f".{place.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     shutil.copytree(model.directory, unfinished / _MODEL)
-    (unfinished / _RECORD).write_bytes(pickle.dumps((record, model)))
+    (unfinished / _RECORD).write_bytes(pickle.dumps((report, model)))
     (unfinished / _PROBLEM).write_text(problem, encoding="utf-8")
     shutil.rmtree(place, ignore_errors=True)
     unfinished.rename(place)
@@ -85,12 +85,12 @@ def deliver(store: TrackingStore, place: Path) -> TrackedRun:
         The spooled run can't be read, or the store fails again; the run stays in the spool.
     """
     try:
-        record, model = pickle.loads((place / _RECORD).read_bytes())  # noqa: S301 (written by us)
+        report, model = pickle.loads((place / _RECORD).read_bytes())  # noqa: S301 (written by us)
     except Exception as error:  # noqa: BLE001 (whatever a damaged or foreign pickle raises)
         raise TrackingError(
             f"{place}: expected a run that this version of the project spooled, got: "
             f"{error!r}. Check out the version that spooled it, or delete the directory."
         ) from None
-    tracked = log_training_run(store, record, replace(model, directory=place / _MODEL))
+    tracked = log_training_run(store, report, replace(model, directory=place / _MODEL))
     shutil.rmtree(place)
     return tracked

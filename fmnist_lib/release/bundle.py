@@ -9,7 +9,6 @@ import platform
 import re
 import tempfile
 import zipfile
-from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -18,19 +17,24 @@ import numpy as np
 
 from fmnist_lib.common.errors import FmnistError
 from fmnist_lib.common.paths import resolve_path
-from fmnist_lib.release.archive import seal
+from fmnist_lib.common.run_report import BundleInfo
+from fmnist_lib.release.archive import seal, sha256_of
+from fmnist_lib.release.documents import render_documents
 from fmnist_lib.release.packed_source import project_files
 from fmnist_lib.release.reproduce import MANIFEST, SEAL
+from fmnist_lib.release.summary import render_summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    import pandas as pd
     from numpy.typing import NDArray
 
+    from fmnist_lib.common.run_report import RunReport
     from fmnist_lib.config.release import ReleaseConfig
-    from fmnist_lib.config.training import Settings
-    from fmnist_lib.data.version import DataVersion
+    from fmnist_lib.model_files.stored_model import SavedModel
+
+    #: Name and content of a packed file.
+    Entry = tuple[str, bytes | Path]
 
 REPRODUCE = Path(__file__).with_name("reproduce.py")
 #: Compresses a forest to a sixth in a second; higher levels take several times longer for little.
@@ -48,71 +52,21 @@ class ReleaseError(FmnistError):
     """A bundle could not be written."""
 
 
-@dataclass(frozen=True, eq=False)
-class BundleContents:
-    """Content of a bundle.
-
-    Attributes
-    ----------
-    splits : mapping of str to (images, labels)
-        "train", "validation" and "test"; uint8 arrays of shapes (n, 28, 28) and (n,).
-    data_version : DataVersion
-    model_directory : Path
-        The winner, as `fmnist_lib.model_files.stored_model.save_model` wrote it.
-    settings : Settings
-        Resolved.
-    leaderboard : DataFrame
-    metrics : mapping of str to float
-        On the test images.
-    test_probabilities : ndarray of shape (n_test, 10)
-        The winner's, in the order of the test images; stored as float32.
-    source_root : Path
-        Checkout whose source is packed.
-    identity : mapping of str to str
-        Run ids and similar entries of the manifest.
-    documents : mapping of str to str
-        Pages by file name: summary, model card, datasheet, cards.
-    """
-
-    splits: Mapping[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]]
-    data_version: DataVersion
-    model_directory: Path
-    settings: Settings
-    leaderboard: pd.DataFrame
-    metrics: Mapping[str, float]
-    test_probabilities: NDArray[np.floating[Any]]
-    source_root: Path
-    identity: Mapping[str, str] = field(default_factory=dict)
-    documents: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class BundleInfo:
-    """A bundle on disk.
-
-    Attributes
-    ----------
-    path : Path
-    sha256 : str
-        Of the whole zip file, hexadecimal.
-    files : tuple of str
-        Names within it, the manifest and its SHA-256 last.
-    size_bytes : int
-    """
-
-    path: Path
-    sha256: str
-    files: tuple[str, ...]
-    size_bytes: int
-
-
 def bundle_path(config: ReleaseConfig, root: Path, name: str) -> Path:
     """Return the path of a run's bundle; a relative directory starts at the checkout."""
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or "bundle"
     return resolve_path(config.directory, root) / f"{safe}.zip"
 
 
-def write_bundle(path: Path, contents: BundleContents) -> BundleInfo:
+def write_bundle(
+    path: Path,
+    report: RunReport,
+    images: Mapping[str, NDArray[np.uint8]],
+    model: SavedModel,
+    *,
+    root: Path,
+    cards: Mapping[str, str],
+) -> BundleInfo:
     """Write a run's data, model, source, settings, results and ``reproduce.py`` to one zip file.
 
     Deterministic: the same contents give the same bytes. The file is written atomically.
@@ -121,7 +75,15 @@ def write_bundle(path: Path, contents: BundleContents) -> BundleInfo:
     ----------
     path : Path
         The zip file; its directory is made, an older file of that name is replaced.
-    contents : BundleContents
+    report : RunReport
+    images : mapping of str to ndarray of uint8, shape (n, 28, 28)
+        Of every split.
+    model : SavedModel
+        The winner.
+    root : Path
+        Checkout whose source is packed.
+    cards : mapping of str to str
+        HTML pages by name.
 
     Raises
     ------
@@ -132,10 +94,16 @@ def write_bundle(path: Path, contents: BundleContents) -> BundleInfo:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".bundle-", dir=path.parent) as directory:
             unfinished = Path(directory) / "bundle.zip"
-            names = _write(unfinished, contents)
+            entries = [
+                *_data(report, images, root),
+                *_results(report),
+                *_pages(report, model, cards),
+            ]
+            entries += [(f"model/{file.name}", file) for file in model.directory.iterdir()]
+            entries += [(f"source/{name}", file) for name, file in project_files(root)]
+            names = _write(unfinished, report, [*entries, ("reproduce.py", REPRODUCE)])
             seal(unfinished)
-            with unfinished.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = sha256_of(unfinished)
             unfinished.replace(path)
     except OSError as error:
         raise ReleaseError(
@@ -145,53 +113,54 @@ def write_bundle(path: Path, contents: BundleContents) -> BundleInfo:
     return BundleInfo(path, digest, names, path.stat().st_size)
 
 
-def _write(path: Path, contents: BundleContents) -> tuple[str, ...]:
+def _write(path: Path, report: RunReport, entries: Iterable[Entry]) -> tuple[str, ...]:
     """Write the entries by name, then the manifest with their checksums, then its checksum."""
     digests: dict[str, str] = {}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
-        for name, source in sorted(_entries(contents), key=lambda entry: entry[0]):
+        for name, source in sorted(entries, key=lambda entry: entry[0]):
             digests[name] = _add(archive, name, source)
-        digest = _add(archive, MANIFEST, _json(_manifest(contents, digests)))
+        digest = _add(archive, MANIFEST, _json(_manifest(report, digests)))
         _add(archive, SEAL, f"{digest}  {MANIFEST}\n".encode())
     return (*digests, MANIFEST, SEAL)
 
 
-def _entries(contents: BundleContents) -> Iterator[tuple[str, bytes | Path]]:
-    """Yield every file's name and content."""
-    yield from _data(contents)
-    for name, page in contents.documents.items():
-        yield name, page.encode()
-    probabilities = contents.test_probabilities
-    yield "predictions/test-probabilities.npy", _npy(probabilities.astype(np.float32))
-    yield "predictions/test-labels.npy", _npy(probabilities.argmax(axis=1).astype(np.uint8))
-    for file in contents.model_directory.iterdir():
-        yield f"model/{file.name}", file
-    yield "config.json", _json(contents.settings.model_dump(mode="json"))
-    yield "leaderboard.csv", contents.leaderboard.to_csv(index=False).encode()
-    yield "metrics.json", _json(dict(contents.metrics))
-    yield "reproduce.py", REPRODUCE
-    for name, file in project_files(contents.source_root):
-        yield f"source/{name}", file
-
-
-def _data(contents: BundleContents) -> Iterator[tuple[str, bytes | Path]]:
+def _data(
+    report: RunReport, images: Mapping[str, NDArray[np.uint8]], root: Path
+) -> Iterator[Entry]:
     """Yield the splits, or pointers to them when they exceed `release.max_data_mb`."""
-    size = sum(images.nbytes + labels.nbytes for images, labels in contents.splits.values())
-    if size <= contents.settings.release.max_data_mb * 1e6:
-        for split, (images, labels) in contents.splits.items():
-            yield f"data/{split}-images.npy", _npy(images)
-            yield f"data/{split}-labels.npy", _npy(labels)
+    arrays = {f"data/{split}-images.npy": values for split, values in images.items()}
+    arrays |= {f"data/{split}-labels.npy": values for split, values in report.labels.items()}
+    most = report.settings["release"]["max_data_mb"] * 1e6
+    if sum(values.nbytes for values in arrays.values()) <= most:
+        yield from ((name, _npy(values)) for name, values in arrays.items())
         return
-    yield "data/README.md", _POINTER.format(contents.data_version.fingerprint).encode()
-    for pointer in sorted((contents.source_root / "data").glob("*.dvc")):
+    yield "data/README.md", _POINTER.format(report.data_version.fingerprint).encode()
+    for pointer in sorted((root / "data").glob("*.dvc")):
         yield f"data/{pointer.name}", pointer
 
 
-def _manifest(contents: BundleContents, digests: dict[str, str]) -> dict[str, Any]:
-    data = contents.data_version
+def _results(report: RunReport) -> Iterator[Entry]:
+    """Yield the winner's predictions, settings, leaderboard and metrics."""
+    probabilities = report.test_probabilities
+    yield "predictions/test-probabilities.npy", _npy(probabilities.astype(np.float32))
+    yield "predictions/test-labels.npy", _npy(probabilities.argmax(axis=1).astype(np.uint8))
+    yield "config.json", _json(report.settings)
+    yield "leaderboard.csv", report.leaderboard.to_csv(index=False).encode()
+    yield "metrics.json", _json(report.evaluation.as_metrics())
+
+
+def _pages(report: RunReport, model: SavedModel, cards: Mapping[str, str]) -> Iterator[Entry]:
+    """Yield the pages about the run, without what is known only after the bundle is written."""
+    pages = {"summary.html": render_summary(report)} | render_documents(report, model)
+    pages |= {f"cards/{name}.html": page for name, page in cards.items()}
+    yield from ((name, page.encode()) for name, page in pages.items())
+
+
+def _manifest(report: RunReport, digests: dict[str, str]) -> dict[str, Any]:
+    data = report.data_version
     return {
         "format": 1,
-        "run": dict(contents.identity),
+        "run": report.identity.tags,
         "data": {
             "origin": data.origin,
             "description": data.description,
@@ -248,5 +217,5 @@ def _npy(array: NDArray[Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _json(content: dict[str, Any]) -> bytes:
+def _json(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()

@@ -22,13 +22,13 @@ from fmnist_lib.registry.store import prepare_store
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fmnist_lib.common.run_report import RunIdentity
     from fmnist_lib.common.statistics import Estimate
     from fmnist_lib.config.monitor import MonitorSettings
     from fmnist_lib.config.release import TrackingConfig
     from fmnist_lib.data.formats.batch import LabelledImages
     from fmnist_lib.drift.assessment import BatchAssessment
     from fmnist_lib.monitor.challenge import Champion
-    from fmnist_lib.registry.runs import RunIdentity
 
 logger = logging.getLogger(__name__)
 

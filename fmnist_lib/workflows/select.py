@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from fmnist_lib.common.candidate_result import CandidateResult
+    from fmnist_lib.common.evaluation_result import Evaluation
     from fmnist_lib.common.plotting import Picture
     from fmnist_lib.common.statistics import Estimate
     from fmnist_lib.config.training import Settings
     from fmnist_lib.data.dataset import Dataset
     from fmnist_lib.drift.batch import Batch
-    from fmnist_lib.evaluation.metrics import Evaluation
-    from fmnist_lib.search.engines.result import CandidateResult
     from fmnist_lib.search.execution.budget import Budget, Spent
 
 
@@ -77,8 +77,7 @@ def select(
 ) -> Selection:
     """Select the winner among the candidates, refit it and evaluate it."""
     data = search_data(dataset, settings.search.holdout_share, settings.seed)
-    # Any: for mypy a frozen dataclass does not have the settable attributes of `Entry`.
-    everyone: list[Any] = with_ensembles(results, data, settings)
+    everyone = with_ensembles(results, data, settings)
     table = leaderboard(everyone, settings.search)
     selected = select_winner(everyone, settings.search)
     winner, rows = refit_winner(

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 from cards.gates import gates_section
-from fmnist_lib.registry.gates import GateResult
-from fmnist_lib.registry.promotion import PromotionDecision
+from fmnist_lib.common.promotion_decision import GateResult, PromotionDecision
 
 GOOD = GateResult("size", passed=True, measured="3", required="at most 150", explanation="MB")
 SLOW = GateResult("latency", passed=False, measured="9", required="at most 6", explanation="ms")

@@ -4,73 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from fmnist_lib.common.plotting import Picture
 from fmnist_lib.common.statistics import wilson
-from fmnist_lib.config.loading import read_settings
 from fmnist_lib.config.release import GatesConfig, TrackingConfig
-from fmnist_lib.config.training import DEFAULT_CONFIG
-from fmnist_lib.data.version import DataVersion
 from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.model_files.stored_model import save_model
 from fmnist_lib.registry.gates import Measures
 from fmnist_lib.registry.idempotent_runs import KEY
-from fmnist_lib.registry.runs import RunIdentity, TrainingRecord
 from fmnist_lib.registry.store import client, prepare_store
 from fmnist_lib.serving.mlflow_model import write_mlflow_model
+from tests.run_reports import run_report
 
 GATES = GatesConfig(min_accuracy=0.7, min_accuracy_low=0.65)
-REASON = "every trial failed: out of memory"
 
 
 @pytest.fixture(scope="session")
 def champion(train_images, train_labels):
     pipeline = make_pipeline(Pixels(), LogisticRegression(max_iter=200))
     return pipeline.fit(train_images[:600], train_labels[:600])
-
-
-@pytest.fixture(scope="session")
-def leaderboard():
-    columns = [
-        "candidate",
-        "engine",
-        "status",
-        "validation_accuracy",
-        "accuracy_low",
-        "accuracy_high",
-        "validation_log_loss",
-        "fit_seconds",
-        "predict_ms_per_image",
-        "model_mb",
-        "trials",
-        "search_seconds",
-        "description",
-    ]
-    nan = float("nan")
-    rows = [
-        ("fast", "optuna", "winner", 0.85, 0.84, 0.86, 0.4, 2.0, 0.1, 0.06, 60, 30.0, "pixels"),
-        ("plain", "baseline", "baseline", 0.1, 0.09, 0.11, 2.3, 0.1, 0.1, 0.01, 0, 0.0, "majority"),
-        ("broken", "tpot", f"failed: {REASON}", nan, nan, nan, nan, nan, nan, nan, 3, 9.0, ""),
-    ]
-    return pd.DataFrame(rows, columns=columns)
-
-
-@pytest.fixture(scope="session")
-def trials():
-    values = [0.5 + 0.005 * number for number in range(60)]
-    frame = pd.DataFrame({"number": range(60), "state": "complete", "value": values})
-    frame["C"] = 0.1
-    frame["seconds"] = frame["number"] + 1.0
-    frame.loc[10, ["state", "value"]] = ["pruned", 0.99]
-    frame.loc[11, ["state", "value"]] = ["failed", float("nan")]
-    return frame
 
 
 @pytest.fixture(scope="session")
@@ -97,35 +55,12 @@ def make_measures():
 
 
 @pytest.fixture(scope="session")
-def make_record(leaderboard, trials, make_measures):
-    def make(origin="official", run_id="1747", accuracy=0.84, **measures):
-        version = DataVersion(
-            origin=origin,
-            location="data",
-            fingerprint="f" * 64,
-            splits={"train": "a" * 64, "validation": "b" * 64, "test": "c" * 64},
-        )
-        return TrainingRecord(
-            identity=RunIdentity(
-                flow="FashionMnistTrain",
-                run_id=run_id,
-                pathspec=f"FashionMnistTrain/{run_id}/publish/9",
-                user="ci",
-                git_commit="0123abc",
-            ),
-            settings=read_settings(DEFAULT_CONFIG).model_copy(update={"gates": GATES}),
-            data_version=version,
-            leaderboard=leaderboard,
-            candidates={"fast": {"params": {"C": 0.1, "features": "pixels"}, "trials": trials}},
-            test_metrics={
-                "accuracy": accuracy,
-                "accuracy_low": accuracy - 0.01,
-                "accuracy_high": accuracy + 0.01,
-                "macro_f1": 0.83,
-            },
-            measures=make_measures(accuracy, origin=origin, **measures),
-            pictures=(Picture("confusion", "Confusion", "Which classes", b"\x89PNG confusion"),),
-        )
+def make_record():
+    """Return a function that makes the report of a run that passes every gate of `GATES`."""
+
+    def make(origin="official", run_id="1747", accuracy=0.84):
+        report = run_report(round(1000 * accuracy), 1000, run_id, origin)
+        return replace(report, settings=report.settings | {"gates": GATES.model_dump(mode="json")})
 
     return make
 

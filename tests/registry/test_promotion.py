@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from fmnist_lib.common.errors import TrackingError
+from fmnist_lib.common.promotion_decision import GateResult
 from fmnist_lib.config.release import GatesConfig
 from fmnist_lib.registry import audit_log as trail
 from fmnist_lib.registry.audit_log import entries
-from fmnist_lib.registry.gates import GateResult
 from fmnist_lib.registry.promotion import promote, read_measures, rollback
 from fmnist_lib.registry.store import client
 

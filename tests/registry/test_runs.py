@@ -123,7 +123,7 @@ def test_figures_leaderboard_and_settings_are_files_of_the_parent(
 ):
     tracked = log_training_run(store, make_record(), saved_model)
     files = Path(client(store.uri).download_artifacts(tracked.run_id, "", str(tmp_path)))
-    assert (files / "figures" / "confusion.png").read_bytes() == b"\x89PNG confusion"
+    assert (files / "figures" / "confusion.png").read_bytes().startswith(b"\x89PNG")
     assert "every trial failed" in (files / "leaderboard.csv").read_text()
     assert '"seed": 20' in (files / "settings.json").read_text()
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 import requests
@@ -79,9 +80,8 @@ def test_a_server_killed_at_random_moments_gets_every_run_once_and_whole(
 
     def attempt(number):
         record = make_record(run_id=f"{number:03}")
-        tracking = record.settings.tracking.model_copy(update={"experiment": "proxied"})
-        settings = record.settings.model_copy(update={"tracking": tracking})
-        record = type(record)(**(vars(record) | {"settings": settings}))
+        tracking = record.settings["tracking"] | {"experiment": "proxied"}
+        record = replace(record, settings=record.settings | {"tracking": tracking})
         try:
             log_training_run(prepare_store(config, tmp_path, server.uri), record, saved_model)
         except TrackingError as error:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import pytest
 from filelock import FileLock
@@ -25,7 +26,10 @@ def test_a_spooled_run_is_delivered_once_and_removed(
     assert tracked.decision.promoted
     assert waiting(tmp_path / "spool") == []
     once = contents(store.uri, "copy")
-    assert set(once) == {record.key, *(f"{record.key}/{n}" for n in ("fast", "plain", "broken"))}
+    assert set(once) == {
+        record.identity.key,
+        *(f"{record.identity.key}/{n}" for n in ("fast", "plain", "broken")),
+    }
     # A process that died after the delivery and before the spool was emptied.
     again = deliver(store, keep(tmp_path / "spool", record, saved_model, ""))
     assert (again.run_id, again.model_uri, again.decision) == (
@@ -66,11 +70,11 @@ def test_what_was_logged_before_the_failure_is_completed(
     log_training_run(store, record, saved_model)
     found = contents(store.uri, "copy")
     assert len(found) == 4
-    status, _, metrics, datasets, n_models, files = found[record.key]
+    status, _, metrics, datasets, n_models, files = found[record.identity.key]
     assert (status, len(datasets), n_models) == ("FINISHED", 3, 1)
     assert metrics["test_accuracy"] == [(0, 0.84)]
     assert "environment.json" in files
-    assert len(found[f"{record.key}/fast"][2]["trial_value"]) == 59
+    assert len(found[f"{record.identity.key}/fast"][2]["trial_value"]) == 59
     registry = client(store.uri)
     assert len(registry.search_model_versions("name = 'fashion-mnist'")) == 1
     assert len(registry.search_logged_models([store.experiment_id])) == 1
@@ -79,20 +83,20 @@ def test_what_was_logged_before_the_failure_is_completed(
 
 def test_a_duplicate_from_a_lost_response_is_deleted(store, make_record, saved_model):
     record, tracking = make_record(), client(store.uri)
-    for key in (record.key, f"{record.key}/fast", f"{record.key}9"):
+    run = record.identity.key
+    for key in (run, f"{run}/fast", f"{run}9"):
         for _ in range(2):
             tracking.create_run(store.experiment_id, tags={KEY: key})
     log_training_run(store, record, saved_model)
     keys = sorted(run.data.tags[KEY] for run in tracking.search_runs([store.experiment_id]))
-    others = [f"{record.key}/{name}" for name in ("broken", "fast", "plain")]
-    assert keys == sorted([record.key, *others, f"{record.key}9", f"{record.key}9"])
+    others = [f"{run}/{name}" for name in ("broken", "fast", "plain")]
+    assert keys == sorted([run, *others, f"{run}9", f"{run}9"])
 
 
 def test_a_slow_server_times_out(store, make_record, saved_model):
     record = make_record()
-    tracking = record.settings.tracking.model_copy(update={"max_seconds": 1e-6})
-    settings = record.settings.model_copy(update={"tracking": tracking})
-    hurried = type(record)(**(vars(record) | {"settings": settings}))
+    tracking = record.settings["tracking"] | {"max_seconds": 1e-6}
+    hurried = replace(record, settings=record.settings | {"tracking": tracking})
     with pytest.raises(TrackingError, match="within 1e-06 seconds, it is slower"):
         log_training_run(store, hurried, saved_model)
 

@@ -1,140 +1,73 @@
-"""A finished run, as the flow hands it to the release."""
+"""A finished run, and the arguments that pack it."""
 
 from __future__ import annotations
 
 import pickle
-from types import SimpleNamespace
+from dataclasses import replace
 
-import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from fmnist_lib.common.plotting import new_figure, picture
+from fmnist_lib.common.run_report import BundleInfo, Publication, TrackedRun
 from fmnist_lib.config.base import PROJECT_ROOT
-from fmnist_lib.config.loading import read_settings
-from fmnist_lib.config.training import DEFAULT_CONFIG
-from fmnist_lib.data.version import DataVersion
 from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.model_files.stored_model import save_model
-from fmnist_lib.release.bundle import BundleContents
-from fmnist_lib.release.summary import RunSummary
-
-COLUMNS = [
-    "candidate",
-    "engine",
-    "status",
-    "validation_accuracy",
-    "accuracy_low",
-    "accuracy_high",
-    "validation_log_loss",
-    "fit_seconds",
-    "predict_ms_per_image",
-    "model_mb",
-    "trials",
-    "search_seconds",
-    "description",
-]
-METRICS = {
-    "accuracy": 0.9131,
-    "accuracy_low": 0.9074,
-    "accuracy_high": 0.9185,
-    "macro_f1": 0.9127,
-    "log_loss": 0.2441,
-    "n_images": 10_000.0,
-}
+from fmnist_lib.release.bundle import write_bundle
+from tests.run_reports import run_report
 
 
 @pytest.fixture(scope="session")
-def leaderboard():
-    row = (
-        "fast",
-        "optuna",
-        "winner",
-        0.91,
-        0.9,
-        0.92,
-        0.25,
-        48.0,
-        0.21,
-        14.2,
-        31,
-        60.0,
-        "kernel",
-    )
-    failed = ("tpot", "tpot", "failed: out of memory", *[None] * 7, 0, 9.0, "")
-    return pd.DataFrame([row, failed], columns=COLUMNS)
-
-
-@pytest.fixture(scope="session")
-def data_version():
-    splits = {"train": "a" * 64, "validation": "b" * 64, "test": "c" * 64}
-    return DataVersion("official", "data", "f" * 64, splits)
-
-
-@pytest.fixture(scope="session")
-def splits(train_images, train_labels, test_images, test_labels):
+def contents(train_images, train_labels, test_images, test_labels, tmp_path_factory):
+    """Arguments of `write_bundle`, but for the path."""
+    images = {
+        "train": train_images[:600],
+        "validation": train_images[600:800],
+        "test": test_images,
+    }
+    labels = {"train": train_labels[:600], "validation": train_labels[600:800], "test": test_labels}
+    fitted = make_pipeline(Pixels(), LogisticRegression(max_iter=200))
+    # What the flow evaluates came out of its datastore, where it was pickled.
+    winner = pickle.loads(pickle.dumps(fitted.fit(images["train"], labels["train"])))
+    probabilities = winner.predict_proba(test_images)
     return {
-        "train": (train_images[:600], train_labels[:600]),
-        "validation": (train_images[600:800], train_labels[600:800]),
-        "test": (test_images, test_labels),
+        "report": run_report(labels=labels, test_probabilities=probabilities),
+        "images": images,
+        "model": save_model(winner, test_images[:20], tmp_path_factory.mktemp("model")),
+        "root": PROJECT_ROOT,
+        "cards": {},
     }
 
 
 @pytest.fixture(scope="session")
-def contents(splits, leaderboard, data_version, tmp_path_factory):
-    fitted = make_pipeline(Pixels(), LogisticRegression(max_iter=200)).fit(*splits["train"])
-    # What the flow evaluates came out of its datastore, where it was pickled.
-    champion = pickle.loads(pickle.dumps(fitted))
-    directory = tmp_path_factory.mktemp("model")
-    save_model(champion, splits["test"][0][:20], directory)
-    return BundleContents(
-        splits=splits,
-        data_version=data_version,
-        model_directory=directory,
-        settings=read_settings(DEFAULT_CONFIG),
-        leaderboard=leaderboard,
-        metrics=METRICS,
-        test_probabilities=champion.predict_proba(splits["test"][0]),
-        source_root=PROJECT_ROOT,
-        identity={"metaflow": "FashionMnistTrain/1747"},
-    )
-
-
-@pytest.fixture(scope="session")
-def confusion():
-    figure = new_figure(7.5, 6.5)
-    figure.subplots().imshow([[1, 0], [0, 1]])
-    return picture(figure, "confusion", "Confusion matrix", "The colour is the share.")
+def small_bundle(contents, tmp_path_factory):
+    """A bundle with twenty images per split, which cannot be reproduced."""
+    report, images = contents["report"], contents["images"]
+    labels = {name: values[:20] for name, values in report.labels.items()}
+    small = contents | {
+        "images": {name: values[:20] for name, values in images.items()},
+        "report": replace(report, labels=labels),
+    }
+    return write_bundle(tmp_path_factory.mktemp("archive") / "run.zip", **small).path
 
 
 @pytest.fixture
-def make_summary(leaderboard, data_version, confusion, tmp_path):
+def published(tmp_path):
+    """Return a function that makes the report of a published run."""
+    publication = Publication(
+        bundle=BundleInfo(tmp_path / "bundles" / "run.zip", "e" * 64, (), 38_400_000),
+        tracked=TrackedRun(
+            run_id="0" * 32,
+            model_uri="models:/fashion-mnist/3",
+            model_name="fashion-mnist",
+            model_version="3",
+            alias="champion",
+            tracking_uri=f"sqlite:///{tmp_path}/mlruns/mlflow.db",
+        ),
+        problem=None,
+    )
+
     def make(**changes):
-        summary = {
-            "flow": "FashionMnistTrain",
-            "run_id": "1747",
-            "user": "ci",
-            "created": "2026-01-02 03:04 UTC",
-            "seed": 20,
-            "data_version": data_version,
-            "leaderboard": leaderboard,
-            "metrics": METRICS,
-            "confidence": 0.95,
-            "confused_pairs": [SimpleNamespace(actual=6, predicted=0, count=97, share=0.097)],
-            "confusion": confusion,
-            "drift_verdict": "No drift: none of 11 tests rejects.",
-            "tracked": SimpleNamespace(
-                run_id="0" * 32,
-                model_name="fashion-mnist",
-                model_version="3",
-                alias="champion",
-                tracking_uri=f"sqlite:///{tmp_path}/mlruns/mlflow.db",
-            ),
-            "bundle": SimpleNamespace(
-                path=tmp_path / "bundles" / "run.zip", sha256="e" * 64, size_bytes=38_400_000
-            ),
-        }
-        return RunSummary(**(summary | changes))
+        return run_report(**({"publication": publication} | changes))
 
     return make

@@ -10,17 +10,11 @@ import numpy as np
 import pytest
 
 from fmnist_lib.release.archive import BundleError, seal, unpack, verify
-from fmnist_lib.release.bundle import write_bundle
 
 
-@pytest.fixture(scope="module")
-def bundle(contents, tmp_path_factory):
-    small = {name: (images[:20], labels[:20]) for name, (images, labels) in contents.splits.items()}
-    from dataclasses import replace
-
-    return write_bundle(
-        tmp_path_factory.mktemp("archive") / "run.zip", replace(contents, splits=small)
-    ).path
+@pytest.fixture
+def bundle(small_bundle):
+    return small_bundle
 
 
 def test_an_untouched_bundle_is_unchanged_packed_and_unpacked(bundle, tmp_path, fmnist):

@@ -18,7 +18,7 @@ from fmnist_lib.release.bundle import ReleaseError, bundle_path, write_bundle
 
 @pytest.fixture(scope="module")
 def bundle(contents, tmp_path_factory):
-    return write_bundle(tmp_path_factory.mktemp("bundles") / "run.zip", contents)
+    return write_bundle(tmp_path_factory.mktemp("bundles") / "run.zip", **contents)
 
 
 @pytest.fixture
@@ -45,7 +45,8 @@ def _reproduce(directory, *options):
 def test_an_unpacked_bundle_reproduces_its_predictions(unpacked, contents):
     result = _reproduce(unpacked)
     assert result.returncode == 0, result.stdout + result.stderr
-    accuracy = (contents.test_probabilities.argmax(axis=1) == contents.splits["test"][1]).mean()
+    report = contents["report"]
+    accuracy = (report.test_probabilities.argmax(axis=1) == report.labels["test"]).mean()
     assert f"reproduced: accuracy {accuracy:.4f} on 2000 test images" in result.stdout
     assert "0 labels differ" in result.stdout
     # It leaves nothing behind, so it can run again.
@@ -74,8 +75,9 @@ def test_missing_and_added_files_are_named(unpacked):
 
 
 def test_predictions_of_another_model_are_not_called_reproduced(contents, tmp_path):
-    other = replace(contents, test_probabilities=np.roll(contents.test_probabilities, 1, axis=1))
-    info = write_bundle(tmp_path / "other.zip", other)
+    report = contents["report"]
+    other = replace(report, test_probabilities=np.roll(report.test_probabilities, 1, axis=1))
+    info = write_bundle(tmp_path / "other.zip", **contents | {"report": other})
     with zipfile.ZipFile(info.path) as archive:
         archive.extractall(tmp_path / "other")
     result = _reproduce(tmp_path / "other")
@@ -85,7 +87,7 @@ def test_predictions_of_another_model_are_not_called_reproduced(contents, tmp_pa
 
 def test_the_same_contents_give_the_same_bytes(bundle, contents, tmp_path, monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 2_000_000_000.0)
-    again = write_bundle(tmp_path / "again.zip", contents)
+    again = write_bundle(tmp_path / "again.zip", **contents)
     assert again.sha256 == bundle.sha256
     assert again.path.read_bytes() == bundle.path.read_bytes()
 
@@ -111,7 +113,7 @@ def test_the_bundle_holds_data_model_source_settings_and_results(bundle):
         assert tuple(archive.namelist()) == bundle.files
         manifest = json.loads(archive.read("manifest.json"))
     assert set(manifest["files"]) == set(bundle.files) - {"manifest.json", "manifest.sha256"}
-    assert manifest["run"] == {"metaflow": "FashionMnistTrain/1747"}
+    assert manifest["run"]["metaflow.pathspec"] == "FashionMnistTrain/1747/publish/9"
     assert manifest["data"]["fingerprint"] == "f" * 64
 
 
@@ -122,7 +124,7 @@ def test_secrets_data_and_links_of_the_checkout_stay_out(contents, tmp_path):
         (root / name).write_text("")
     (root / "flows" / "outside").symlink_to("/etc")
     (root / "flows" / "link.py").symlink_to("/etc/passwd")
-    info = write_bundle(tmp_path / "run.zip", replace(contents, source_root=root))
+    info = write_bundle(tmp_path / "run.zip", **contents | {"root": root})
     packed = [name for name in info.files if name.startswith("source/")]
     assert packed == ["source/config/train.toml"]
 
@@ -130,18 +132,19 @@ def test_secrets_data_and_links_of_the_checkout_stay_out(contents, tmp_path):
 def test_a_failed_write_leaves_the_older_bundle_and_no_rest(contents, tmp_path):
     path = tmp_path / "run.zip"
     path.write_bytes(b"older")
-    broken = replace(contents, model_directory=tmp_path / "absent")
+    absent = replace(contents["model"], directory=tmp_path / "absent")
     with pytest.raises(ReleaseError, match=r"run\.zip: expected to write .*absent"):
-        write_bundle(path, broken)
+        write_bundle(path, **contents | {"model": absent})
     assert [file.name for file in tmp_path.iterdir()] == ["run.zip"]
     assert path.read_bytes() == b"older"
 
 
 def test_a_file_that_cannot_be_read_is_not_reported_as_one_of_writing(contents, tmp_path):
-    model = shutil.copytree(contents.model_directory, tmp_path / "model")
-    (model / "z.skops").symlink_to(tmp_path / "absent")
+    directory = shutil.copytree(contents["model"].directory, tmp_path / "model")
+    model = replace(contents["model"], directory=directory)
+    (directory / "z.skops").symlink_to(tmp_path / "absent")
     with pytest.raises(ReleaseError, match=r"z\.skops: expected a readable file to pack") as raised:
-        write_bundle(tmp_path / "b.zip", replace(contents, model_directory=model))
+        write_bundle(tmp_path / "b.zip", **contents | {"model": model})
     assert "expected to write" not in str(raised.value)
     assert not (tmp_path / "b.zip").exists()
 
@@ -152,13 +155,13 @@ def test_the_file_name_is_safe_whatever_the_run_is_called(tmp_path):
 
 
 def test_data_larger_than_allowed_are_pointed_to(contents, tmp_path):
-    release = contents.settings.release.model_copy(update={"max_data_mb": 0.1})
-    settings = contents.settings.model_copy(update={"release": release})
+    settings = contents["report"].settings
+    release = settings["release"] | {"max_data_mb": 0.1}
+    report = replace(contents["report"], settings=settings | {"release": release})
     root = tmp_path / "checkout"
     (root / "data").mkdir(parents=True)
     (root / "data" / "fashion-mnist.dvc").write_text("outs: []")
-    changed = replace(contents, settings=settings, source_root=root)
-    info = write_bundle(tmp_path / "run.zip", changed)
+    info = write_bundle(tmp_path / "run.zip", **contents | {"report": report, "root": root})
     data = [name for name in info.files if name.startswith("data/")]
     assert data == ["data/README.md", "data/fashion-mnist.dvc"]
     with zipfile.ZipFile(info.path) as archive:

@@ -49,7 +49,7 @@ RAISES = "raise SystemExit('imported from the bundle')"
 
 @pytest.fixture(scope="module")
 def bundle(contents, tmp_path_factory):
-    return write_bundle(tmp_path_factory.mktemp("bundles") / "run.zip", contents).path
+    return write_bundle(tmp_path_factory.mktemp("bundles") / "run.zip", **contents).path
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,13 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from fmnist_lib.release.summary import render_summary
+from fmnist_lib.common.run_report import Publication, RunIdentity
+from fmnist_lib.release.summary import Summary, render_summary
+from tests.run_reports import REASON
 
 
-def test_the_number_comes_with_its_interval_and_before_everything_else(make_summary):
-    html = render_summary(make_summary())
+def test_the_number_comes_with_its_interval_and_before_everything_else(published):
+    html = render_summary(published())
     number = html.index('class="number">91.31 %')
     assert number < html.index("95 % interval 90.74 to 91.85 %") < html.index("<table>")
     assert "10,000 test images" in html
@@ -25,51 +27,55 @@ def test_the_number_comes_with_its_interval_and_before_everything_else(make_summ
         ("custom", "Not the official Fashion-MNIST. The accuracy cannot be compared"),
     ],
 )
-def test_other_data_are_announced_before_the_number(make_summary, data_version, origin, warning):
-    html = render_summary(make_summary(data_version=replace(data_version, origin=origin)))
+def test_other_data_are_announced_before_the_number(published, origin, warning):
+    html = render_summary(published(origin=origin))
     assert html.index(warning) < html.index('class="number"')
 
 
-def test_what_comes_from_the_run_is_escaped(make_summary, leaderboard):
-    hostile = leaderboard.copy()
+def test_what_comes_from_the_run_is_escaped(published):
+    hostile = published().leaderboard.iloc[[0, 2]].copy()
     hostile["candidate"] = ["<script>alert(1)</script>", "<b>tpot</b>"]
     hostile["description"] = ["<img src=x onerror=alert(1)>", ""]
-    hostile.loc[1, "status"] = "failed: <i>why</i>"
+    hostile["status"] = ["winner", "failed: <i>why</i>"]
     html = render_summary(
-        make_summary(leaderboard=hostile, user='"><script>', drift_verdict="<script>drift</script>")
+        published(
+            leaderboard=hostile,
+            identity=RunIdentity("<script>", "1", "", '"><script>'),
+            drift_verdict="<script>drift</script>",
+        )
     )
     for tag in ("<script", "<img src=x", "<i>why", "<b>tpot"):
         assert tag not in html
     assert "&lt;script&gt;alert(1)" in html
 
 
-def test_the_page_needs_nothing_from_elsewhere(make_summary):
-    html = render_summary(make_summary())
+def test_the_page_needs_nothing_from_elsewhere(published):
+    html = render_summary(published())
     assert "http" not in html
     assert "data:image/png;base64,iVBOR" in html
     assert "@page { size: A4" in html
 
 
-def test_a_failed_candidate_shows_its_reason_and_no_numbers(make_summary):
-    row = next(row for row in make_summary().rows if row["candidate"] == "tpot")
-    assert (row["status"], row["description"]) == ("failed", "out of memory")
+def test_a_failed_candidate_shows_its_reason_and_no_numbers(published):
+    row = next(row for row in Summary(published()).rows if row["candidate"] == "broken")
+    assert (row["status"], row["description"]) == ("failed", REASON)
     assert {row[key] for key in ("accuracy", "interval", "log_loss", "fit", "size")} == {""}
-    assert "nan" not in render_summary(make_summary())
+    assert "nan" not in render_summary(published())
 
 
-def test_a_run_that_mlflow_does_not_know_says_so(make_summary):
-    html = render_summary(make_summary(tracked=None, tracking_problem="connection refused"))
+def test_a_run_that_mlflow_does_not_know_says_so(published):
+    html = render_summary(published(publication=Publication(problem="connection refused")))
     assert "not logged: connection refused" in html
     assert "mlflow ui" not in html
 
 
-def test_the_drift_verdict_reads_as_a_sentence(make_summary):
-    html = render_summary(make_summary(drift_verdict="no drift found"))
+def test_the_drift_verdict_reads_as_a_sentence(published):
+    html = render_summary(published(drift_verdict="no drift found"))
     assert "<p>No drift found.</p>" in html
 
 
-def test_the_ids_and_commands_lead_back_to_the_run(make_summary):
-    html = render_summary(make_summary(git_commit="0123abc"))
+def test_the_ids_and_commands_lead_back_to_the_run(published):
+    html = render_summary(published())
     for text in (
         "FashionMnistTrain/1747",
         "fashion-mnist 3, alias champion",
@@ -86,20 +92,19 @@ def test_the_ids_and_commands_lead_back_to_the_run(make_summary):
 @pytest.mark.skipif(
     not (shutil.which("chromium") and shutil.which("pdfinfo")), reason="no chromium or pdfinfo"
 )
-def test_the_fullest_page_prints_on_one_sheet(make_summary, leaderboard, data_version, tmp_path):
-    row = leaderboard.iloc[:1].assign(status="ok", description="a long description " * 20)
-    full = pd.concat([leaderboard, *[row] * 20], ignore_index=True)
-    summary = make_summary(
-        leaderboard=full,
-        data_version=replace(data_version, origin="synthetic"),
-        confused_pairs=make_summary().confused_pairs * 20,
+def test_the_fullest_page_prints_on_one_sheet(published, tmp_path):
+    usual = published()
+    row = usual.leaderboard.iloc[:1].assign(status="ok", description="a long description " * 20)
+    report = published(
+        origin="synthetic",
+        leaderboard=pd.concat([usual.leaderboard, *[row] * 20], ignore_index=True),
+        evaluation=replace(usual.evaluation, confused_pairs=usual.evaluation.confused_pairs * 20),
         drift_verdict="a long verdict " * 50,
-        tracked=None,
-        tracking_problem="a long problem " * 50,
-        git_commit="0" * 40,
+        publication=Publication(usual.publication.bundle, problem="a long problem " * 50),
+        identity=replace(usual.identity, git_commit="0" * 40),
     )
     page, pdf = tmp_path / "page.html", tmp_path / "page.pdf"
-    page.write_text(render_summary(summary), encoding="utf-8")
+    page.write_text(render_summary(report), encoding="utf-8")
     flags = "--headless --no-sandbox --disable-gpu --no-first-run --disable-sync"
     flags += " --disable-background-networking --disable-component-update"
     profile, output = f"--user-data-dir={tmp_path / 'profile'}", f"--print-to-pdf={pdf}"

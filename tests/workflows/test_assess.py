@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.run_report import RunIdentity
 from fmnist_lib.config.monitor import MonitorSettings
 from fmnist_lib.config.release import TrackingConfig
 from fmnist_lib.data.formats.batch import LabelledImages
@@ -13,7 +14,6 @@ from fmnist_lib.drift.batch import Batch
 from fmnist_lib.monitor.challenge import Champion
 from fmnist_lib.monitor.signal import write_signal
 from fmnist_lib.registry.champion import version_behind_alias
-from fmnist_lib.registry.runs import RunIdentity
 from fmnist_lib.registry.store import client
 from fmnist_lib.workflows.assess import assess, observe, signal_of, track
 
