@@ -42,7 +42,8 @@ def verify(path: Path, sha256: str | None, as_json: bool) -> None:
 
 
 def _problems(path: Path, sha256: str | None) -> list[str]:
-    from fmnist_lib.release.archive import BundleError, sha256_of, verify
+    from fmnist_lib.common.files import sha256_of
+    from fmnist_lib.release.archive import BundleError, verify
 
     if sha256 and path.is_dir():
         raise BundleError(

@@ -6,7 +6,6 @@ loaded, must be allowed explicitly.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import pickle
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fmnist_lib.common.errors import ModelError
+from fmnist_lib.common.files import sha256_of
 from fmnist_lib.model_files.reference import HeldOutReference
 from fmnist_lib.model_files.skops_file import MAX_MB, read_skops, write_skops
 
@@ -354,9 +354,3 @@ def _read_cloudpickle(file: Path, manifest: dict[str, Any], *, allow: bool) -> A
         raise ModelError(
             f"{file.name}: expected a model written by this project, got: {error}. {_ANOTHER}"
         ) from error
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

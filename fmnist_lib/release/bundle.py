@@ -16,9 +16,10 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from fmnist_lib.common.errors import FmnistError
+from fmnist_lib.common.files import sha256_of
 from fmnist_lib.common.paths import resolve_path
 from fmnist_lib.common.run_report import BundleInfo
-from fmnist_lib.release.archive import seal, sha256_of
+from fmnist_lib.release.archive import seal
 from fmnist_lib.release.documents import render_documents
 from fmnist_lib.release.packed_source import project_files
 from fmnist_lib.release.reproduce import MANIFEST, SEAL
