@@ -12,46 +12,21 @@ from cards.escape import text
 from fmnist_lib.common.statistics import SMALLEST_P_VALUE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    import pandas as pd
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.common.evaluation_result import Evaluation
-    from fmnist_lib.common.plotting import Picture
-    from fmnist_lib.common.statistics import Estimate
     from fmnist_lib.data.version import DataVersion
     from fmnist_lib.search.execution.budget import Spent
+    from fmnist_lib.workflows.select import Selection
 
 
-def leaderboard_card(
-    leaderboard: pd.DataFrame,
-    evaluation: Evaluation,
-    figures: Iterable[Picture],
-    version: DataVersion,
-    corrected: Estimate,
-    *,
-    spent: Spent,
-) -> list[MetaflowCardComponent]:
-    """Build the card.
-
-    Parameters
-    ----------
-    leaderboard : DataFrame
-        As `fmnist_lib.evaluation.leaderboard.leaderboard` gives it.
-    evaluation : Evaluation
-        The winner on the test images.
-    figures : iterable of Picture
-    version : DataVersion
-    corrected : Estimate
-        Validation accuracy corrected for the selection of the best candidate.
-    spent : Spent
-        Time and images of search and refit.
-    """
+def leaderboard_card(selection: Selection, version: DataVersion) -> list[MetaflowCardComponent]:
+    """Build the card."""
+    leaderboard, evaluation = selection.leaderboard, selection.evaluation
     winner = leaderboard.loc[leaderboard["status"] == "winner"].iloc[0]
     return [
         *header(f"Winner: {winner['candidate']}", version),
-        Markdown(f"{text(winner['description'])}. {_spent(spent)}"),
+        Markdown(f"{text(winner['description'])}. {_spent(selection.spent)}"),
         Markdown(
             f"## Test accuracy {percent(evaluation.accuracy.value, 2)}\n\n"
             f"{evaluation.accuracy.confidence:.0%} interval "
@@ -60,7 +35,7 @@ def leaderboard_card(
             "after it was selected."
         ),
         table(["", "winner on the test images"], _facts(evaluation)),
-        Markdown(_LEADERBOARD.format(percent(corrected.value, 2))),
+        Markdown(_LEADERBOARD.format(percent(selection.corrected_accuracy.value, 2))),
         table(_HEADERS, (_row(row) for _, row in leaderboard.iterrows())),
         Markdown(
             "### Cost\n\n*Rows* are the training images of the fit that was validated: "
@@ -72,7 +47,7 @@ def leaderboard_card(
             ["candidate", "best pipeline"],
             ((row["candidate"], _description(row)) for _, row in leaderboard.iterrows()),
         ),
-        *pictures(figures),
+        *pictures(selection.pictures),
         Markdown("## Metrics per class"),
         table(
             ["class", "images", "precision", "recall", "interval", "F1"],

@@ -193,16 +193,7 @@ class FashionMnistTrain(FlowSpec):
         # An alias of `winner`, the artifact's name before: clients may still read it.
         self.champion = self.winner
         print(f"{self.spent}.")
-        current.card["leaderboard"].extend(
-            leaderboard_card(
-                self.leaderboard,
-                self.evaluation,
-                self.pictures,
-                self.data_version,
-                self.corrected_accuracy,
-                spent=self.spent,
-            )
-        )
+        current.card["leaderboard"].extend(leaderboard_card(selection, self.data_version))
         self.next(self.examine)
 
     @step

@@ -32,11 +32,13 @@ from fmnist_lib.registry.store import (
 from fmnist_lib.registry.versions import CHAMPION, MODEL_SHA256, register
 
 if TYPE_CHECKING:
+    from fmnist_lib.common.promotion_decision import PromotionDecision
     from fmnist_lib.common.run_report import RunReport
     from fmnist_lib.config.training import Settings
     from fmnist_lib.model_files.stored_model import SavedModel
     from fmnist_lib.registry.promotion import Compare
     from fmnist_lib.registry.store import TrackingStore
+    from fmnist_lib.registry.versions import RegisteredVersion
 
 
 def log_training_run(
@@ -66,10 +68,9 @@ def log_training_run(
         The store refused or stopped answering; the parent run is then marked FAILED if it can
         still be reached, and no alias has moved.
     """
-    settings: Settings = validate_settings(report.settings, "configuration")
-    measures = _measures(report, model)
+    config, measures = _settings(report).tracking, _measures(report, model)
     with mlflow_calls(store.uri):
-        tracking = BoundedClient(store.uri, settings.tracking.max_seconds)
+        tracking = BoundedClient(store.uri, config.max_seconds)
         run_id = _start_parent(tracking, store, report)
         try:
             children = [
@@ -77,28 +78,16 @@ def log_training_run(
                 for row in report.leaderboard.to_dict("records")
             ]
             model_id = _log_model(tracking, store, report, run_id, model)
-            _log_parent(tracking, report, settings, run_id, model_id)
+            _log_parent(tracking, report, run_id, model_id)
             version = register(
                 store,
-                settings.tracking.model_name,
+                config.model_name,
                 model_id,
                 run_id,
                 origin=report.data_version.origin,
                 tags=_tags(report) | measures.as_tags() | {MODEL_SHA256: model.sha256},
             )
-            # An earlier call may have checked the gates of this version.
-            decision = None
-            if not is_decided(store, version.name, version.version):
-                decision = promote(
-                    store,
-                    version.name,
-                    version.version,
-                    measures,
-                    settings.gates,
-                    compare=compare,
-                    extra=report.extra_gates,
-                    by=report.identity.user,
-                )
+            decision = _promote(store, report, version, measures, compare)
             tags = {"model.name": version.name, "model.version": version.version}
             tags |= {"promotion": decision.reason} if decision else {}
             log_all(tracking, run_id, tags=tags | {COMPLETE: "true"})
@@ -116,6 +105,32 @@ def log_training_run(
         tracking_uri=store.public_uri,
         decision=decision,
     )
+
+
+def _promote(
+    store: TrackingStore,
+    report: RunReport,
+    version: RegisteredVersion,
+    measures: Measures,
+    compare: Compare | None,
+) -> PromotionDecision | None:
+    """Check the gates, once per version."""
+    if is_decided(store, version.name, version.version):
+        return None
+    return promote(
+        store,
+        version.name,
+        version.version,
+        measures,
+        _settings(report).gates,
+        compare=compare,
+        extra=report.extra_gates,
+        by=report.identity.user,
+    )
+
+
+def _settings(report: RunReport) -> Settings:
+    return validate_settings(report.settings, "configuration")
 
 
 def _measures(report: RunReport, model: SavedModel) -> Measures:
@@ -230,9 +245,7 @@ def _logged_model(tracking: Any, store: TrackingStore, report: RunReport, run_id
     )
 
 
-def _log_parent(
-    tracking: Any, report: RunReport, settings: Settings, run_id: str, model_id: str
-) -> None:
+def _log_parent(tracking: Any, report: RunReport, run_id: str, model_id: str) -> None:
     """Log settings, test metrics, data and every file of the whole run."""
     tracking.log_inputs(run_id, datasets=datasets(report.data_version))
     values = {f"test_{key}": value for key, value in report.evaluation.as_metrics().items()}
@@ -250,8 +263,8 @@ def _log_parent(
         for picture in report.pictures:
             (directory / "figures" / f"{picture.name}.png").write_bytes(picture.png)
         report.leaderboard.to_csv(directory / "leaderboard.csv", index=False)
-        content = settings.model_dump_json(indent=2)
-        (directory / "settings.json").write_text(content, encoding="utf-8")
+        settings = _settings(report).model_dump_json(indent=2)
+        (directory / "settings.json").write_text(settings, encoding="utf-8")
         environment = json.dumps(report.environment, indent=2)
         (directory / "environment.json").write_text(environment, encoding="utf-8")
         for path, file in report.files.items():

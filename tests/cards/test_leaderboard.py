@@ -11,6 +11,7 @@ from fmnist_lib.evaluation.leaderboard import leaderboard
 from fmnist_lib.evaluation.metrics import evaluate
 from fmnist_lib.search.engines.result import CandidateResult
 from fmnist_lib.search.execution.budget import Spent
+from fmnist_lib.workflows.select import Selection
 
 
 def entry(identifier, right, **values):
@@ -38,11 +39,21 @@ def test_the_card_starts_with_the_winner_and_lists_every_failure(test_images, te
     evaluation = evaluate(test_labels, probabilities, EvaluationConfig(), seed=0)
     pictures = evaluation_pictures(table, evaluation, test_images)
     assert [picture.png[:4] for picture in pictures] == [b"\x89PNG"] * 4
-    version = DataVersion("official", "somewhere", "f" * 64, {})
     reason = "winner found no better pipeline in its last 10 trials"
-    spent = Spent(186.0, 480, rows=41_000, most_rows=60_000, stopped_early=reason)
-    corrected = wilson(890, 1000)
-    components = leaderboard_card(table, evaluation, pictures, version, corrected, spent=spent)
+    selection = Selection(
+        winner=None,
+        results=[],
+        leaderboard=table,
+        spent=Spent(186.0, 480, rows=41_000, most_rows=60_000, stopped_early=reason),
+        corrected_accuracy=wilson(890, 1000),
+        test_probabilities=probabilities,
+        evaluation=evaluation,
+        test_metrics=evaluation.as_metrics(),
+        reference=None,
+        held_back=None,
+        pictures=pictures,
+    )
+    components = leaderboard_card(selection, DataVersion("official", "somewhere", "f" * 64, {}))
     text = [str(component.render()) for component in components]
     assert "Winner: winner" in text[0]
     assert f"{100 * evaluation.accuracy.value:.2f} %" in "".join(text)
