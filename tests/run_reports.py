@@ -10,7 +10,13 @@ import pandas as pd
 from fmnist_lib.common.candidate_result import CandidateResult
 from fmnist_lib.common.data_version import DataVersion
 from fmnist_lib.common.plotting import new_figure, picture
-from fmnist_lib.common.run_report import RunIdentity, RunReport
+from fmnist_lib.common.run_report import (
+    BundleInfo,
+    Publication,
+    RunIdentity,
+    RunReport,
+    TrackedRun,
+)
 from fmnist_lib.common.statistics import Estimate
 from fmnist_lib.config.loading import read_settings
 from fmnist_lib.config.training import DEFAULT_CONFIG, EvaluationConfig
@@ -56,6 +62,20 @@ def run_report(n_correct=9131, n_images=10_000, run_id="1747", origin="official"
         "drift_verdict": "No drift: none of 11 tests rejects.",
     }
     return RunReport(**(usual | changes))
+
+
+def publication(directory):
+    """Return where a run was published: a bundle in a directory, and an MLflow server."""
+    tracked = TrackedRun(
+        run_id="0" * 32,
+        model_uri="models:/fashion-mnist/3",
+        model_name="fashion-mnist",
+        model_version="3",
+        alias="champion",
+        tracking_uri="http://mlflow:5000",
+    )
+    bundle = BundleInfo(directory / "bundles" / "run.zip", "e" * 64, (), 38_400_000)
+    return Publication(bundle, tracked, problem=None)
 
 
 def data_version(origin="official"):

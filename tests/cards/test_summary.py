@@ -1,27 +1,10 @@
 from __future__ import annotations
 
-import pytest
 from metaflow.cards import Markdown, Table
 
 from cards.summary import summary_card
-from fmnist_lib.common.run_report import BundleInfo, Publication, TrackedRun
-from tests.run_reports import run_report
-
-
-@pytest.fixture
-def publication(tmp_path):
-    return Publication(
-        bundle=BundleInfo(tmp_path / "bundles" / "run.zip", "e" * 64, (), 38_400_000),
-        tracked=TrackedRun(
-            run_id="0" * 32,
-            model_uri="models:/fashion-mnist/3",
-            model_name="fashion-mnist",
-            model_version="3",
-            alias="champion",
-            tracking_uri="http://mlflow:5000",
-        ),
-        problem=None,
-    )
+from fmnist_lib.common.run_report import Publication
+from tests.run_reports import publication, run_report
 
 
 def _text(components):
@@ -31,16 +14,16 @@ def _text(components):
     return "\n".join(str(part) for part in rendered)
 
 
-def test_the_card_starts_with_the_accuracy_and_its_interval(publication):
-    components = summary_card(run_report(publication=publication))
+def test_the_card_starts_with_the_accuracy_and_its_interval(tmp_path):
+    components = summary_card(run_report(publication=publication(tmp_path)))
     assert all(isinstance(component, Markdown | Table) for component in components)
     first, second = (component.render()["source"].strip() for component in components[:2])
     assert first == "# Test accuracy 91.31 %"
     assert second.startswith("95 % interval 90.74 to 91.85 %, 10,000 test images.")
 
 
-def test_the_card_names_the_run_the_model_and_the_bundle(publication):
-    text = _text(summary_card(run_report(publication=publication)))
+def test_the_card_names_the_run_the_model_and_the_bundle(tmp_path):
+    text = _text(summary_card(run_report(publication=publication(tmp_path))))
     for part in (
         "0" * 32,
         "fashion-mnist 3, alias champion",

@@ -9,12 +9,11 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from fmnist_lib.common.run_report import BundleInfo, Publication, TrackedRun
 from fmnist_lib.config.base import PROJECT_ROOT
 from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.model_files.stored_model import save_model
 from fmnist_lib.release.bundle import write_bundle
-from tests.run_reports import run_report
+from tests.run_reports import publication, run_report
 
 
 @pytest.fixture(scope="session")
@@ -54,20 +53,10 @@ def small_bundle(contents, tmp_path_factory):
 @pytest.fixture
 def published(tmp_path):
     """Return a function that makes the report of a published run."""
-    publication = Publication(
-        bundle=BundleInfo(tmp_path / "bundles" / "run.zip", "e" * 64, (), 38_400_000),
-        tracked=TrackedRun(
-            run_id="0" * 32,
-            model_uri="models:/fashion-mnist/3",
-            model_name="fashion-mnist",
-            model_version="3",
-            alias="champion",
-            tracking_uri=f"sqlite:///{tmp_path}/mlruns/mlflow.db",
-        ),
-        problem=None,
-    )
+    usual = publication(tmp_path)
+    own = replace(usual.tracked, tracking_uri=f"sqlite:///{tmp_path}/mlruns/mlflow.db")
 
     def make(**changes):
-        return run_report(**({"publication": publication} | changes))
+        return run_report(**({"publication": replace(usual, tracked=own)} | changes))
 
     return make
