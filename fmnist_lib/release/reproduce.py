@@ -182,7 +182,7 @@ def copy_source(directory: Path, target: Path) -> Path:
     return target / "source"
 
 
-def load_champion(directory: Path, source: Path) -> Any:
+def load_winner(directory: Path, source: Path) -> Any:
     """Load the fitted pipeline; its own transformers come from the bundled source."""
     sys.path.insert(0, str(source))
     from fmnist_lib.model_files.stored_model import load_model
@@ -201,17 +201,16 @@ def load_data(directory: Path, data_dir: str | None) -> dict[str, tuple[Any, Any
     """
     import numpy as np
 
-    names = ("train", "validation", "test")
-    if data_dir is None and (directory / "data" / "README.md").is_file():
-        raise SystemExit((directory / "data" / "README.md").read_text(encoding="utf-8"))
+    data = directory / "data"
+    if data_dir is None and (data / "README.md").is_file():
+        raise SystemExit((data / "README.md").read_text(encoding="utf-8"))
     if data_dir is None:
-        places = {name: directory / "data" / name for name in names}
         return {
             name: (
-                np.load(f"{place}-images.npy", allow_pickle=False),
-                np.load(f"{place}-labels.npy", allow_pickle=False),
+                np.load(data / f"{name}-images.npy", allow_pickle=False),
+                np.load(data / f"{name}-labels.npy", allow_pickle=False),
             )
-            for name, place in places.items()
+            for name in ("train", "validation", "test")
         }
     from fmnist_lib.config.loading import override, validate_settings
     from fmnist_lib.data.dataset import load_dataset
@@ -228,7 +227,7 @@ def load_data(directory: Path, data_dir: str | None) -> dict[str, tuple[Any, Any
     return {name: (split.images, split.labels) for name, split in dataset.splits.items()}
 
 
-def compare(champion: Any, directory: Path, test: tuple[Any, Any]) -> tuple[bool, str]:
+def compare(winner: Any, directory: Path, test: tuple[Any, Any]) -> tuple[bool, str]:
     """Predict the test images again; return whether they match, and accuracy and differences."""
     import numpy as np
 
@@ -237,7 +236,7 @@ def compare(champion: Any, directory: Path, test: tuple[Any, Any]) -> tuple[bool
         np.load(directory / "predictions" / f"test-{kind}.npy", allow_pickle=False)
         for kind in ("probabilities", "labels")
     )
-    found = np.asarray(champion.predict_proba(images), dtype=np.float32)
+    found = np.asarray(winner.predict_proba(images), dtype=np.float32)
     accuracy = float((found.argmax(axis=1) == labels).mean())
     before = float((expected_labels == labels).mean())
     difference = np.abs(found - expected).max(axis=1)
@@ -251,7 +250,7 @@ def compare(champion: Any, directory: Path, test: tuple[Any, Any]) -> tuple[bool
     return same, text
 
 
-def retrain(champion: Any, data: dict[str, tuple[Any, Any]]) -> str:
+def retrain(winner: Any, data: dict[str, tuple[Any, Any]]) -> str:
     """Fit the model's pipeline again from the images; return how much it differs."""
     import numpy as np
     from sklearn.base import clone
@@ -259,8 +258,8 @@ def retrain(champion: Any, data: dict[str, tuple[Any, Any]]) -> str:
     parts = [data[name] for name in ("train", "validation")]
     images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     test_images, test_labels = data["test"]
-    again = clone(champion).fit(images, labels).predict_proba(test_images).argmax(axis=1)
-    before = champion.predict_proba(test_images).argmax(axis=1)
+    again = clone(winner).fit(images, labels).predict_proba(test_images).argmax(axis=1)
+    before = winner.predict_proba(test_images).argmax(axis=1)
     gained = int(((again == test_labels) & (before != test_labels)).sum())
     lost = int(((again != test_labels) & (before == test_labels)).sum())
     return (
@@ -293,12 +292,12 @@ def main() -> int:
 
 
 def _reproduce(source: Path, options: argparse.Namespace) -> int:
-    champion = load_champion(HERE, source)
+    winner = load_winner(HERE, source)
     data = load_data(HERE, options.data_dir)
-    same, text = compare(champion, HERE, data["test"])
+    same, text = compare(winner, HERE, data["test"])
     sys.stdout.write(f"{'reproduced' if same else 'NOT reproduced'}: {text}\n")
     if options.retrain:
-        sys.stdout.write(f"{retrain(champion, data)}\n")
+        sys.stdout.write(f"{retrain(winner, data)}\n")
     return 0 if same else 1
 
 

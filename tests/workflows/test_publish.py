@@ -85,6 +85,7 @@ def test_a_run_is_published_even_when_mlflow_is_unavailable(make_report, dataset
     with zipfile.ZipFile(bundle.path) as archive:
         pages = {n: archive.read(n).decode() for n in archive.namelist() if n.endswith(".html")}
     assert pages["cards/start.html"] == "<p>the card</p>"
+    assert "Run by ci. The test images" in pages["summary.html"]
     assert "Model card" in pages["model-card.html"]
     assert "Datasheet" in pages["datasheet.html"]
     again = publish(make_report(), dataset, winner, PROJECT_ROOT, NOWHERE, cards=cards)
