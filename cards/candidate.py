@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown, ProgressBar, VegaChart
 
-from cards.components import header, percent, table
+from cards.components import header, table
 from cards.escape import paragraphs, text
+from fmnist_lib.common.formatting import percent
 
 if TYPE_CHECKING:
     from metaflow.cards import MetaflowCardComponent

@@ -40,8 +40,3 @@ def pictures(items: Iterable[Picture]) -> list[MetaflowCardComponent]:
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> MetaflowCardComponent:
     """Build a table of plain text cells, which cards show verbatim."""
     return Table([[str(cell) for cell in row] for row in rows], headers=list(headers))
-
-
-def percent(value: float, digits: int = 1) -> str:
-    """Format a share in [0, 1] as a percentage."""
-    return f"{100 * value:.{digits}f} %"

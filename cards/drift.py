@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from metaflow.cards import Markdown
 
-from cards.components import header, percent, pictures, table
+from cards.components import header, pictures, table
 from cards.escape import text
 from cards.power import power
-from fmnist_lib.common.statistics import SMALLEST_P_VALUE
+from fmnist_lib.common.formatting import p_value, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,17 +58,13 @@ def _columns(report: DriftReport) -> MetaflowCardComponent:
             (
                 report.columns[column],
                 f"{ks.statistic[column]:.3f}",
-                _p_value(ks.p_value[column]),
-                _p_value(ks.adjusted_p_value[column]),
+                p_value(ks.p_value[column]),
+                p_value(ks.adjusted_p_value[column]),
                 "YES" if ks.rejected[column] else "no",
             )
             for column in ks.by_effect[:_SHOWN_COLUMNS]
         ],
     )
-
-
-def _p_value(value: float) -> str:
-    return f"{value:.4f}" if value >= SMALLEST_P_VALUE else f"below {SMALLEST_P_VALUE:g}"
 
 
 def _rates(report: DriftReport) -> MetaflowCardComponent:

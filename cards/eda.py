@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment
 from metaflow.cards import Markdown
 
-from cards.components import header, percent, pictures, table
+from cards.components import header, pictures, table
+from fmnist_lib.common.formatting import percent
 from fmnist_lib.features.named import FEATURES
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from metaflow.cards import Markdown
 
-from cards.components import header, percent, pictures, table
+from cards.components import header, pictures, table
 from cards.escape import text
+from fmnist_lib.common.formatting import percent
 
 if TYPE_CHECKING:
     from metaflow.cards import MetaflowCardComponent

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.components import header, percent, pictures, table
+from cards.components import header, pictures, table
 from cards.escape import text
-from fmnist_lib.common.statistics import SMALLEST_P_VALUE
+from fmnist_lib.common.formatting import p_value, percent
 
 if TYPE_CHECKING:
     from metaflow.cards import MetaflowCardComponent
@@ -131,7 +131,7 @@ def _p_value(value: float | None) -> str:
     """Format a p-value; empty for the winner itself."""
     if value is None or math.isnan(value):
         return ""
-    return f"{value:.4f}" if value >= SMALLEST_P_VALUE else "< 0.0001"
+    return p_value(value)
 
 
 def _description(row: Any) -> str:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from metaflow.cards import Markdown
 
-from cards.components import header, percent, pictures, table
+from cards.components import header, pictures, table
 from cards.escape import code, text
 from cards.power import power
-from fmnist_lib.common.statistics import SMALLEST_P_VALUE
+from fmnist_lib.common.formatting import p_value, percent
 from fmnist_lib.drift.verdict import retrain_alpha, watch_alpha
 from fmnist_lib.monitor.figures import gallery, history_chart
 
@@ -169,17 +169,13 @@ def _unreadable(runs: int) -> list[MetaflowCardComponent]:
     return [Markdown(f"Omitted: {which} could not be read; see the step's log.")]
 
 
-def _p_value(value: float) -> str:
-    return f"{value:.4f}" if value >= SMALLEST_P_VALUE else f"below {SMALLEST_P_VALUE:g}"
-
-
 def _evidence(assessment: BatchAssessment, config: VerdictConfig) -> list[MetaflowCardComponent]:
     evidence = assessment.evidence
     if evidence is None:
         return [Markdown("No test was run.")]
     return [
         Markdown(
-            f"p-value {_p_value(evidence.p_value)}, corrected for the number of tests. To "
+            f"p-value {p_value(evidence.p_value)}, corrected for the number of tests. To "
             "stay within the yearly false-alarm budget, `watch` requires at most "
             f"{watch_alpha(config):.2g}, `retrain` at most {retrain_alpha(config):.2g}, an effect "
             f"of at least {config.min_effect:g} (here "
@@ -188,7 +184,7 @@ def _evidence(assessment: BatchAssessment, config: VerdictConfig) -> list[Metafl
         ),
         table(
             ["test of the verdict", "p-value"],
-            [(name, _p_value(value)) for name, value in evidence.p_values.items()],
+            [(name, p_value(value)) for name, value in evidence.p_values.items()],
         ),
         Markdown("All tests, uncorrected for their number:"),
         _tests(assessment),
@@ -204,7 +200,7 @@ def _tests(assessment: BatchAssessment) -> MetaflowCardComponent:
             (
                 test.method,
                 "YES" if test.drifted else "no",
-                _p_value(test.p_value),
+                p_value(test.p_value),
                 f"{test.alpha:g}",
                 f"{test.effect_size:.3f} ({test.effect})",
                 test.strongest,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from metaflow.cards import Markdown
 
-from cards.components import percent, table
+from cards.components import table
+from fmnist_lib.common.formatting import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

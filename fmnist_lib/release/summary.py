@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.labels import CLASS_NAMES
 
 if TYPE_CHECKING:
@@ -165,11 +166,6 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     return environment.get_template(template).render(**values)
-
-
-def percent(share: float, digits: int = 1) -> str:
-    """Format a share in [0, 1] as a percentage."""
-    return f"{100 * share:.{digits}f} %"
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, str]:
