@@ -58,7 +58,7 @@ def eda_card(report: EdaReport, version: DataVersion) -> list[MetaflowCardCompon
         Markdown("## Sweetviz report"),
         *_sweetviz(report),
         Markdown(_SAVE),
-        Markdown(_seconds(report)),
+        Markdown(f"Time: {report.seconds:.0f} s."),
     ]
 
 
@@ -96,8 +96,3 @@ def _rows(report: EdaReport) -> Iterator[tuple[str, ...]]:
 
 def _meanings() -> str:
     return "\n".join(f"- **{name}**: {meaning}" for name, meaning in FEATURES.items())
-
-
-def _seconds(report: EdaReport) -> str:
-    parts = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in report.seconds.items())
-    return f"Time: {parts}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,8 +26,6 @@ from fmnist_lib.features.images import as_images
 from fmnist_lib.features.named import named_features
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pandas as pd
 
     from fmnist_lib.common.plotting import Picture
@@ -58,8 +56,8 @@ class EdaReport:
         The Sweetviz page, self-contained.
     sweetviz_rows : tuple of (int, int)
         Training and test images in it.
-    seconds : dict of str to float
-        Wall time of every part.
+    seconds : float
+        Wall time.
     """
 
     pictures: tuple[Picture, ...]
@@ -68,7 +66,7 @@ class EdaReport:
     findings: tuple[str, ...]
     sweetviz_html: str
     sweetviz_rows: tuple[int, int]
-    seconds: dict[str, float]
+    seconds: float
 
 
 def explore(  # noqa: PLR0917 (two splits, each images and labels, and the settings)
@@ -96,42 +94,33 @@ def explore(  # noqa: PLR0917 (two splits, each images and labels, and the setti
     DataError
         Images and labels do not match, or are too few.
     """
+    start = time.perf_counter()
     train_images, test_images = as_images(train_images), as_images(test_images)
     _check("train", train_images, train_labels)
     _check("test", test_images, test_labels)
     rng = np.random.default_rng(seed)
-    seconds: dict[str, float] = {}
-    with _timed("named features", seconds):
+    rows = stratified_rows(train_labels, config.embedding_rows, rng)
+    drawn = stratified_rows(train_labels, _DRAWN_ROWS, rng)
+    # t-SNE releases the interpreter lock, so that Sweetviz can draw on the other core meanwhile.
+    with ThreadPoolExecutor(1) as other_core:
+        embedding = other_core.submit(embed, train_images[rows], train_labels[rows], seed)
         train, test = named_features(train_images), named_features(test_images)
         ratios = correlation_ratio(train, train_labels)
         summary = feature_summary(train, test, ratios)
         discriminative = discriminative_features(train, train_labels, config.sweetviz_features)
-    counts = class_counts(train_labels, test_labels)
-    with _timed("embedding", seconds):
-        rows = stratified_rows(train_labels, config.embedding_rows, rng)
-        embedding = embed(train_images[rows], train_labels[rows], seed)
-    with _timed("pictures", seconds):
-        rows = stratified_rows(train_labels, _DRAWN_ROWS, rng)
+        counts = class_counts(train_labels, test_labels)
         pictures = [
             class_counts_picture(counts),
             samples_picture(train_images, train_labels, config.images_per_class, rng),
             average_images_picture(train_images, train_labels),
+            *_feature_pictures(train, train_labels, discriminative, ratios, drawn),
         ]
-        # Features that do not vary have no distribution to draw and no correlation.
-        if discriminative:
-            drawn = discriminative[:_DRAWN_FEATURES]
-            pictures.append(
-                distributions_picture(train.iloc[rows], train_labels[rows], drawn, ratios)
-            )
-        if len(discriminative) > 1:
-            pictures.append(correlations_picture(train))
-        pictures.append(embedding_picture(embedding))
-    with _timed("sweetviz", seconds):
         samples = [
             _sample(frame[discriminative], labels, config.sweetviz_rows, rng)
             for frame, labels in ((train, train_labels), (test, test_labels))
         ]
         html = sweetviz_report(*samples)
+        pictures.append(embedding_picture(embedding.result()))
     return EdaReport(
         pictures=tuple(pictures),
         class_counts=counts,
@@ -139,8 +128,25 @@ def explore(  # noqa: PLR0917 (two splits, each images and labels, and the setti
         findings=describe_findings(summary, discriminative, len(train), len(test)),
         sweetviz_html=html,
         sweetviz_rows=(len(samples[0]), len(samples[1])),
-        seconds=seconds,
+        seconds=time.perf_counter() - start,
     )
+
+
+def _feature_pictures(
+    features: pd.DataFrame,
+    labels: np.ndarray,
+    discriminative: list[str],
+    ratios: pd.Series,
+    rows: np.ndarray,
+) -> list[Picture]:
+    """Draw what varies: a constant feature has no distribution and no correlation."""
+    found = []
+    if discriminative:
+        names = discriminative[:_DRAWN_FEATURES]
+        found.append(distributions_picture(features.iloc[rows], labels[rows], names, ratios))
+    if len(discriminative) > 1:
+        found.append(correlations_picture(features))
+    return found
 
 
 def _sample(
@@ -169,10 +175,3 @@ def _check(split: str, images: np.ndarray, labels: np.ndarray) -> None:
             f"{split}: expected integer labels within 0..{N_CLASSES - 1}, got {labels.dtype} "
             f"from {labels.min()} to {labels.max()}. Check the label file."
         )
-
-
-@contextmanager
-def _timed(part: str, seconds: dict[str, float]) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    seconds[part] = time.perf_counter() - start

@@ -55,9 +55,8 @@ def test_a_darker_test_set_is_reported(train_images, train_labels, eda_config):
     assert shifted.feature_summary.loc["mean_ink", "difference"] < -0.5
 
 
-def test_seconds_of_every_part_are_kept(report):
-    assert list(report.seconds) == ["named features", "embedding", "pictures", "sweetviz"]
-    assert all(seconds > 0 for seconds in report.seconds.values())
+def test_the_wall_time_is_kept(report):
+    assert report.seconds > 0
 
 
 def test_identical_images_do_not_raise(eda_config):
