@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import resource
 import subprocess
 import sys
 import threading
@@ -150,14 +151,17 @@ def test_a_directory_that_cannot_be_made_is_told(tmp_path, server):
         download(NAME, tmp_path / "file" / "cache", [server.url])
 
 
-def test_a_full_disk_is_told_and_leaves_no_file(tmp_path, server, monkeypatch):
-    def no_space(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(module, "_stream", no_space)
-    with pytest.raises(DataError, match="No space left"):
-        download(NAME, tmp_path, [server.url])
-    assert _visible(tmp_path) == []
+def test_a_failure_to_write_is_told_and_the_next_try_goes_on(tmp_path, server, content):
+    """The limit on a file's size fails a write half-way, as a full disk does."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(content) // 2, limits[1]))
+    try:
+        with pytest.raises(DataError, match=r"expected to write the file.*too large"):
+            download(NAME, tmp_path, [server.url])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not (tmp_path / NAME).exists()
+    assert download(NAME, tmp_path, [server.url]).read_bytes() == content
 
 
 def test_a_lock_held_too_long_is_told(tmp_path, server, monkeypatch):
