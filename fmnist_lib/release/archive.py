@@ -29,7 +29,7 @@ _PREFIX = b"fmnist-flow bundle sha256:"
 _DIGEST_LENGTH = 64
 _CHUNK = 1 << 20
 _STRUCTURE = "the zip file's own structure (header, directory or seal): changed"
-#: What `zipfile` raises for a damaged file.
+#: Errors of `zipfile` for a damaged file.
 _BROKEN = (
     OSError,
     ValueError,
