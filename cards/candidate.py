@@ -1,4 +1,8 @@
-"""The card of one candidate, updated while it searches."""
+"""The card of one candidate, updated while it searches.
+
+It answers without scrolling: how good its best pipeline is so far, how much time is left, and
+whether it still searches.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown, ProgressBar, VegaChart
 
-from cards.components import header, table
+from cards.charts import bars, points, quantity, spec, tooltip
+from cards.components import box, details, folded_table, header
 from cards.escape import paragraphs, text
 from fmnist_lib.common.formatting import percent
+from fmnist_lib.common.plotting import PRIMARY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.data.version import DataVersion
     from fmnist_lib.search.engines.result import CandidateResult, Progress
-
-_STATE_COLOURS = {
-    "domain": ["complete", "pruned", "failed", "skipped"],
-    "range": ["#2563a8", "#9aa5b1", "#c2410c", "#d6d3d1"],
-}
 
 
 class LiveCard:
@@ -41,7 +44,7 @@ class LiveCard:
         self._show_time(0.0)
         self._text = Markdown("starting")
         self._trials = 0
-        self._chart = VegaChart(_best_so_far_chart([]))
+        self._chart = VegaChart(_best_so_far([]))
         self._points: list[dict[str, float]] = []
         self.components: list[MetaflowCardComponent] = [
             *header(f"Candidate {candidate}", version),
@@ -57,7 +60,7 @@ class LiveCard:
         self._show_phase(progress.phase)
         if progress.best is not None:
             self._points.append({"seconds": progress.seconds, "accuracy": progress.best})
-            self._chart.update(_best_so_far_chart(self._points))
+            self._chart.update(_best_so_far(self._points))
 
     def end(self) -> None:
         """Show that the search has ended."""
@@ -78,15 +81,42 @@ def result_card(result: CandidateResult) -> list[MetaflowCardComponent]:
         reason = paragraphs(result.error)
         return [Markdown(f"## Failed\n\n{reason}\n\nThe run continues without it.")]
     return [
-        Markdown(f"## Result: {percent(_value(result), 2)} on the validation images"),
-        Markdown(text(result.description)),
-        table(["", ""], _facts(result)),
+        Markdown(f"## {percent(_value(result), 2)} of the validation images are right"),
+        Markdown(f"{text(result.description)}."),
+        *_boxes(result),
         *_trials(result),
         *_importances(result),
         *_front(result),
-        Markdown("### Hyper-parameters"),
-        table(["parameter", "value"], sorted(result.params.items())),
+        details("Every figure", folded_table(["figure", "value"], _facts(result))),
+        details(
+            "Hyper-parameters of the best pipeline",
+            folded_table(["parameter", "value"], sorted(result.params.items())),
+        ),
     ]
+
+
+def _boxes(result: CandidateResult) -> Iterator[Any]:
+    accuracy = result.validation_accuracy
+    if accuracy:
+        yield box(
+            "Validation accuracy",
+            percent(accuracy.value, 2),
+            f"{accuracy.confidence:.0%} interval {percent(accuracy.low, 2)} to "
+            f"{percent(accuracy.high, 2)}",
+        )
+    yield box(
+        "Search",
+        f"{result.search_seconds:.0f} s",
+        f"{0 if result.trials is None else len(result.trials)} pipelines tried",
+        f"ended: {result.stopped}" if result.stopped else "",
+    )
+    yield box("Refit", f"{result.fit_seconds:.1f} s", f"on {result.fit_rows:,} training images")
+    yield box(
+        "Prediction",
+        f"{result.predict_ms_per_image:.2g} ms",
+        "per image, on one core in batches of 1,000",
+    )
+    yield box("Model", f"{result.model_mb:.3g} MB", "of the pickled pipeline")
 
 
 def _value(result: CandidateResult) -> float:
@@ -115,18 +145,23 @@ def _importances(result: CandidateResult) -> list[MetaflowCardComponent]:
     """Build the section on the importance of hyper-parameters."""
     if not result.importances:
         return []
-    shares = [(name, percent(share)) for name, share in result.importances.items()]
+    largest = sorted(result.importances.items(), key=lambda item: -item[1])[:8]
+    numbers = "; ".join(f"{name} {percent(share)}" for name, share in largest)
     return [
-        Markdown(
-            "### Hyper-parameter importance\n\nShare of the variance of the trials' accuracy that "
-            "a parameter explains (fANOVA)."
+        Markdown(f"## {text(largest[0][0])} matters most among the hyper-parameters"),
+        Markdown("Share of the variance of the trials' accuracy that each explains (fANOVA)."),
+        bars(
+            f"Importance of hyper-parameters: {numbers}.",
+            [{"parameter": name, "share": share} for name, share in largest],
+            quantity("share", "share of the variance", ".0%"),
+            name="parameter",
+            details=tooltip(parameter="", share=".1%"),
         ),
-        table(["parameter", "share"], shares[:8]),
     ]
 
 
 def _front(result: CandidateResult) -> list[MetaflowCardComponent]:
-    """Build the section on the Pareto front of accuracy and complexity."""
+    """Build the folded Pareto front of accuracy and complexity."""
     if result.front is None or result.front.empty:
         return []
     front = result.front.sort_values("value", ascending=False)
@@ -134,10 +169,8 @@ def _front(result: CandidateResult) -> list[MetaflowCardComponent]:
         (f"{row['value']:.4f}", f"{row['complexity']:.0f}", row["pipeline"])
         for _, row in front.iterrows()
     ]
-    return [
-        Markdown("### Accuracy against complexity: the Pareto front"),
-        table(["accuracy", "parameters", "pipeline"], rows),
-    ]
+    headers = ["accuracy", "parameters", "pipeline"]
+    return [details("Accuracy against complexity: the Pareto front", folded_table(headers, rows))]
 
 
 def _trials(result: CandidateResult) -> list[MetaflowCardComponent]:
@@ -146,60 +179,34 @@ def _trials(result: CandidateResult) -> list[MetaflowCardComponent]:
         return []
     trials = result.trials
     counts = ", ".join(f"{n} {state}" for state, n in trials["state"].value_counts().items())
+    drawn = trials.loc[trials["value"].notna(), ["seconds", "value", "state", "number"]]
     components: list[MetaflowCardComponent] = [
-        Markdown(f"## Pipelines tried\n\n{len(trials)}: {counts}."),
-        VegaChart(_trials_chart(trials)),
+        Markdown(f"## {len(trials)} pipelines tried: {counts}"),
+        Markdown("Accuracy of every trial on held-out training images."),
+        points(
+            f"{len(trials)} pipelines tried: {counts}.",
+            drawn.rename(columns={"value": "accuracy", "number": "trial"}).to_dict("records"),
+            quantity("seconds", "seconds since the start of the search"),
+            quantity("accuracy", "accuracy", ".1%"),
+            colour="state",
+            details=tooltip(trial="", accuracy=".2%", state="", seconds=".0f"),
+        ),
     ]
     reasons = trials.loc[trials["state"] != "complete", "reason"].dropna().value_counts()
     if len(reasons):
-        components.append(table(["reason not completed", "pipelines"], reasons.head(8).items()))
+        headers = ["reason not completed", "pipelines"]
+        components.append(
+            details("Why pipelines were not completed", folded_table(headers, reasons.items()))
+        )
     return components
 
 
-def _trials_chart(trials: Any) -> dict[str, Any]:
-    points = trials.loc[trials["value"].notna(), ["seconds", "value", "state", "number"]]
-    return _chart(
-        points.to_dict("records"),
-        {
-            "mark": {"type": "point", "filled": True, "size": 60},
-            "encoding": {
-                "x": _axis("seconds", "seconds since the start"),
-                "y": _axis("value", "accuracy on the held-out rows", ".1%"),
-                "color": {"field": "state", "type": "nominal", "scale": _STATE_COLOURS},
-                "tooltip": [{"field": "number"}, {"field": "value"}, {"field": "state"}],
-            },
-        },
-    )
-
-
-def _best_so_far_chart(points: list[dict[str, float]]) -> dict[str, Any]:
-    return _chart(
-        points,
-        {
-            "mark": {"type": "line", "interpolate": "step-after", "point": True},
-            "encoding": {
-                "x": _axis("seconds", "seconds since the start"),
-                "y": _axis("accuracy", "best accuracy so far", ".1%"),
-            },
-        },
-    )
-
-
-def _axis(field: str, title: str, number_format: str = "d") -> dict[str, Any]:
-    return {
-        "field": field,
-        "type": "quantitative",
-        "title": title,
-        "scale": {"zero": False},
-        "axis": {"format": number_format},
+def _best_so_far(rows: list[dict[str, float]]) -> dict[str, Any]:
+    best = f"{percent(rows[-1]['accuracy'], 2)}" if rows else "nothing yet"
+    mark = {"type": "line", "interpolate": "step-after", "point": True, "color": PRIMARY}
+    encoding = {
+        "x": quantity("seconds", "seconds since the start"),
+        "y": quantity("accuracy", "best accuracy so far", ".1%"),
+        "tooltip": tooltip(accuracy=".2%", seconds=".0f"),
     }
-
-
-def _chart(points: list[dict[str, Any]], layer: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
-        "width": 600,
-        "height": 220,
-        "data": {"values": points},
-        **layer,
-    }
+    return spec(f"Best accuracy so far: {best}.", rows, [{"mark": mark, "encoding": encoding}], 220)

@@ -1,58 +1,137 @@
-"""The card of the drift step."""
+"""Card of the step `drift`.
+
+It answers without scrolling: whether the batch has drifted, by how much, and whether the test would
+notice a shift.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.components import header, pictures, table
+from cards.charts import intervals, tooltip
+from cards.components import box, details, folded_table, header, pictures
 from cards.escape import text
 from cards.power import power
 from fmnist_lib.common.formatting import p_value, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
+    from markupsafe import Markup
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.data.version import DataVersion
     from fmnist_lib.drift.report import DriftReport
 
 _SHOWN_COLUMNS = 10
+#: Detection rate from which a shift counts as found.
+_RELIABLE = 0.9
 
 
 def drift_card(report: DriftReport, version: DataVersion) -> list[MetaflowCardComponent]:
     """Card of a drift report: verdict, evidence, and power of the test."""
     ks = report.ks
+    verdict, _, reason = report.verdict.partition(": ")
     return [
-        *header("Drift", version),
-        Markdown(f"**{text(report.verdict[:1].upper() + report.verdict[1:])}.**"),
-        Markdown(
-            f"{report.n_current} current images against {report.n_reference} reference images, "
-            f"none of which the model was fitted on: a two-sample Kolmogorov-Smirnov test of "
-            f"each of {len(report.columns)} columns, {ks.correction.title()} correction, "
-            f"family-wise false-alarm rate {percent(ks.alpha, 0)} "
-            f"({report.seconds:.0f} s)."
+        *header(
+            f"{verdict[:1].upper()}{verdict[1:]} in {report.n_current:,} images",
+            version,
+            f"{text(reason[:1].upper() + reason[1:])}. Two-sample Kolmogorov-Smirnov tests "
+            f"of {len(report.columns)} columns, {ks.correction.title()} correction, against "
+            f"{report.n_reference:,} reference images; the model was fitted on none of them.",
+            _boxes(report),
         ),
-        Markdown("## Evidence"),
-        _columns(report),
+        *_detection(report),
         *_named(report, ["drift-distributions"]),
-        Markdown("## Detection rates of simulated shifts"),
-        Markdown(
-            f"Alarms over random batches of {report.batch_rows} images. For each shift, held-out "
-            "images are changed and scored once; its batches are drawn from these and overlap. "
-            'For "no shift", reference and batch are redrawn each time.'
-        ),
-        _rates(report),
-        *_named(report, ["drift-detection", "drift-signatures", "drift-shifts"]),
+        *_named(report, ["drift-signatures", "drift-shifts"]),
         *power(report.power),
+        details("Evidence: the columns that differ most", _columns(report)),
+        details("Detection rates, counted", _rates(report)),
+        Markdown(f"Time: {report.seconds:.0f} s."),
     ]
 
 
-def _columns(report: DriftReport) -> MetaflowCardComponent:
+def _boxes(report: DriftReport) -> Iterator[Any]:
     ks = report.ks
-    return table(
+    largest = ks.by_effect[0]
+    yield box(
+        "Columns that differ",
+        f"{int(ks.rejected.sum())} of {len(report.columns)}",
+        f"family-wise false-alarm rate {percent(ks.alpha, 0)}",
+        good=not ks.drifted,
+    )
+    yield box(
+        "Largest difference",
+        f"{ks.statistic[largest]:.3f}",
+        f"KS statistic of {report.columns[largest]}",
+        f"adjusted p-value {p_value(ks.adjusted_p_value[largest])}",
+    )
+    null = report.false_alarms
+    yield box(
+        "False alarms",
+        percent(null.rate.value, 0),
+        f"of {null.repeats} batches without a shift; 95 % interval "
+        f"{percent(null.rate.low, 0)} to {percent(null.rate.high, 0)}",
+    )
+    shifts = [rate for rate in report.detection if rate.is_shift]
+    found = sum(rate.rate.value >= _RELIABLE for rate in shifts)
+    yield box(
+        "Shifts found reliably",
+        f"{found} of {len(shifts)}",
+        f"simulated shifts that raise the alarm in {percent(_RELIABLE, 0)} of batches or more",
+    )
+
+
+def _detection(report: DriftReport) -> list[MetaflowCardComponent]:
+    rows = [
+        {
+            "batch": rate.name.replace("_", " "),
+            "description": rate.description,
+            "value": rate.rate.value,
+            "low": rate.rate.low,
+            "high": rate.rate.high,
+            "largest_shift": report.columns[rate.strongest],
+            "colour": "primary" if rate.is_shift else "secondary",
+        }
+        for rate in report.detection
+    ]
+    missed = [
+        rate.name.replace("_", " ")
+        for rate in report.detection
+        if rate.is_shift and rate.rate.value < _RELIABLE
+    ]
+    finding = (
+        f"Shifts this test may miss: {', '.join(missed)}"
+        if missed
+        else "Every simulated shift is found reliably"
+    )
+    numbers = "; ".join(
+        f"{rate.name.replace('_', ' ')} {percent(rate.rate.value, 0)}" for rate in report.detection
+    )
+    return [
+        Markdown(f"## {text(finding)}"),
+        Markdown(
+            f"Share of random batches of {report.batch_rows:,} images that raise the alarm. For "
+            "each shift, held-out images are changed and scored once; its batches are drawn from "
+            'these and overlap. For "no shift", reference and batch are redrawn each time.'
+        ),
+        intervals(
+            f"Alarms by simulated shift: {numbers}.",
+            rows,
+            "batches with an alarm, with 95 % interval",
+            name="batch",
+            details=tooltip(
+                batch="", description="", value=".0%", low=".0%", high=".0%", largest_shift=""
+            ),
+        ),
+    ]
+
+
+def _columns(report: DriftReport) -> Markup:
+    ks = report.ks
+    return folded_table(
         ["column", "KS statistic", "p-value", "adjusted p-value", "differs"],
         [
             (
@@ -67,8 +146,8 @@ def _columns(report: DriftReport) -> MetaflowCardComponent:
     )
 
 
-def _rates(report: DriftReport) -> MetaflowCardComponent:
-    return table(
+def _rates(report: DriftReport) -> Markup:
+    return folded_table(
         ["batch", "alarms", "rate", "95 % interval", "column with the largest shift"],
         [
             (

@@ -1,13 +1,17 @@
-"""Card of the step ``eda``: figures, feature table and the Sweetviz report."""
+"""Card of the step ``eda``.
+
+It answers without scrolling: what tells the classes apart, whether they are balanced, and whether
+test images differ from training images.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment
 from metaflow.cards import Markdown
 
-from cards.components import header, pictures, table
+from cards.components import box, details, folded_table, header, pictures
 from fmnist_lib.common.formatting import percent
 from fmnist_lib.features.named import FEATURES
 
@@ -38,28 +42,68 @@ open("sweetviz.html", "w", encoding="utf-8").write(task.data.sweetviz_html)
 
 
 def eda_card(report: EdaReport, version: DataVersion) -> list[MetaflowCardComponent]:
-    """Return the card: findings, figures, feature table, Sweetviz report."""
+    """Return the card: findings, figures, Sweetviz report, feature table."""
     return [
-        *header("Exploration", version),
-        Markdown(
+        *header(
+            _answer(report),
+            version,
             "Each image is described by interpretable features, from the width of the garment to "
-            "its symmetry. Findings:\n\n" + "\n".join(f"- {finding}" for finding in report.findings)
+            "its symmetry.",
+            _boxes(report),
         ),
-        Markdown("## Figures"),
+        Markdown("## Findings"),
+        Markdown("\n".join(f"- {finding}" for finding in report.findings)),
         *pictures(report.pictures),
-        Markdown("## Named features"),
-        Markdown(
-            "All training images against all test images. *Class share* is the share of a "
-            "feature's variance that the class accounts for (eta squared); *difference* is the "
-            "test mean minus the training mean, in standard deviations."
-        ),
-        _features(report),
-        Markdown(_meanings()),
         Markdown("## Sweetviz report"),
         *_sweetviz(report),
+        details(
+            "Every named feature, training against test images",
+            folded_table(_HEADERS, _rows(report)),
+        ),
+        details(
+            "Meaning of the named features", folded_table(["feature", "meaning"], FEATURES.items())
+        ),
         Markdown(_SAVE),
         Markdown(f"Time: {report.seconds:.0f} s."),
     ]
+
+
+_HEADERS = [
+    "feature",
+    "mean",
+    "std",
+    "min",
+    "max",
+    "missing",
+    "class share (eta squared)",
+    "test mean",
+    "difference, std",
+]
+
+
+def _answer(report: EdaReport) -> str:
+    best = report.feature_summary["class_share"].idxmax()
+    share = report.feature_summary["class_share"].max()
+    return f"The class explains most of {best}: {percent(share, 0)} of its variance"
+
+
+def _boxes(report: EdaReport) -> Iterator[Any]:
+    summary, counts = report.feature_summary, report.class_counts.iloc[:, 0]
+    largest = summary["difference"].abs().idxmax()
+    yield box("Training images", f"{counts.sum():,}", f"in {(counts > 0).sum()} classes")
+    yield box(
+        "Images per class",
+        f"{counts.min():,}"
+        if counts.min() == counts.max()
+        else f"{counts.min():,}-{counts.max():,}",
+        "in the training images",
+    )
+    yield box("Missing values", f"{int(summary['missing'].sum()):,}", "in the named features")
+    yield box(
+        "Test against training",
+        f"{summary.loc[largest, 'difference']:+.3f}",
+        f"standard deviations, the largest difference of a mean ({largest})",
+    )
 
 
 def _sweetviz(report: EdaReport) -> list[MetaflowCardComponent]:
@@ -76,11 +120,6 @@ def _sweetviz(report: EdaReport) -> list[MetaflowCardComponent]:
     ]
 
 
-def _features(report: EdaReport) -> MetaflowCardComponent:
-    headers = ["feature", "mean", "std", "min", "max", "missing", "class share"]
-    return table([*headers, "test mean", "difference"], _rows(report))
-
-
 def _rows(report: EdaReport) -> Iterator[tuple[str, ...]]:
     for row in report.feature_summary.itertuples():
         numbers = (f"{value:.4g}" for value in (row.mean, row.std, row.min, row.max))
@@ -92,7 +131,3 @@ def _rows(report: EdaReport) -> Iterator[tuple[str, ...]]:
             f"{row.test_mean:.4g}",
             f"{row.difference:+.3f}",
         )
-
-
-def _meanings() -> str:
-    return "\n".join(f"- **{name}**: {meaning}" for name, meaning in FEATURES.items())

@@ -1,4 +1,8 @@
-"""The card of the step `select`: the winner, its margin, and its test accuracy."""
+"""The card of the step `select`.
+
+It answers without scrolling: which candidate won, how accurate it is on the test images, and
+whether another candidate is as good.
+"""
 
 from __future__ import annotations
 
@@ -7,72 +11,94 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.components import header, pictures, table
+from cards.charts import intervals, points, quantity, tooltip
+from cards.components import box, details, folded_table, header, pictures, table
 from cards.escape import text
 from fmnist_lib.common.formatting import p_value, percent
+from fmnist_lib.common.labels import CLASS_NAMES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pandas as pd
     from metaflow.cards import MetaflowCardComponent
 
+    from fmnist_lib.common.candidate_result import CandidateResult
     from fmnist_lib.common.evaluation_result import Evaluation
     from fmnist_lib.data.version import DataVersion
     from fmnist_lib.search.execution.budget import Spent
     from fmnist_lib.workflows.select import Selection
 
+#: p-value from which a candidate counts as no worse than the winner.
+_ALPHA = 0.05
+#: A candidate that always answers one class would squeeze the others into a corner of the chart.
+_DRAWN_ABOVE = 0.5
+
 
 def leaderboard_card(selection: Selection, version: DataVersion) -> list[MetaflowCardComponent]:
     """Build the card."""
-    leaderboard, evaluation = selection.leaderboard, selection.evaluation
-    winner = leaderboard.loc[leaderboard["status"] == "winner"].iloc[0]
+    board, evaluation = selection.leaderboard, selection.evaluation
+    winner = board.loc[board["status"] == "winner"].iloc[0]
+    finished = board[~board["status"].str.startswith("failed")]
     return [
-        *header(f"Winner: {winner['candidate']}", version),
-        Markdown(f"{text(winner['description'])}. {_spent(selection.spent)}"),
-        Markdown(
-            f"## Test accuracy {percent(evaluation.accuracy.value, 2)}\n\n"
-            f"{evaluation.accuracy.confidence:.0%} interval "
-            f"{percent(evaluation.accuracy.low, 2)} to {percent(evaluation.accuracy.high, 2)}. "
-            f"Only the winner was evaluated on the {evaluation.n_images:,} test images: once, "
-            "after it was selected."
+        *header(
+            f"{winner['candidate']} wins with {percent(evaluation.accuracy.value, 2)} on the test "
+            "images",
+            version,
+            f"{text(winner['description'])}. {_spent(selection.spent)}",
+            _boxes(selection, winner),
         ),
-        table(["", "winner on the test images"], _facts(evaluation)),
-        Markdown(_LEADERBOARD.format(percent(selection.corrected_accuracy.value, 2))),
-        table(_HEADERS, (_row(row) for _, row in leaderboard.iterrows())),
-        Markdown(
-            "### Cost\n\n*Rows* are the training images of the fit that was validated: "
-            "all, or as many as the time allowed. *ms* is the prediction time per image on "
-            "one processor core, in a batch of 1,000."
-        ),
-        table(_COSTS, (_costs(row) for _, row in leaderboard.iterrows() if not _has_failed(row))),
-        table(
-            ["candidate", "best pipeline"],
-            ((row["candidate"], _description(row)) for _, row in leaderboard.iterrows()),
-        ),
-        *pictures(selection.pictures),
-        Markdown("## Metrics per class"),
-        table(
-            ["class", "images", "precision", "recall", "interval", "F1"],
-            (_class_row(row) for _, row in evaluation.per_class.iterrows()),
-        ),
+        *_candidates(finished),
+        *_progress(selection.results, winner),
+        *_classes(evaluation),
+        *pictures(one for one in selection.pictures if one.name in _SHOWN),
+        *_failures(board),
+        *_details(board, finished, evaluation),
     ]
 
 
-_LEADERBOARD = (
-    "## Leaderboard\n\nOrdered by accuracy on the validation images, which no search used. The "
-    "best of several is optimistic: corrected for the selection (bootstrap) it is {}. *Trial* is "
-    "the trial that the search selected, on held-out training images: fitted on fewer, but often "
-    "optimistic, as the best of many. *p* is McNemar's test against the winner. A star marks the "
-    "Pareto front of accuracy, speed and size."
-)
-_HEADERS = [
+_SHOWN = ("confused-pairs", "confusion")
+_HEADERS = ["candidate", "status", "trial, %", "accuracy, %", "95 % interval", "p", "log loss"]
+_COSTS = [
     "candidate",
-    "status",
-    "trial %",
-    "accuracy %",
-    "interval",
-    "p",
-    "log loss",
+    "trials",
+    "search, s",
+    "search ended",
+    "refit, s",
+    "training images",
+    "ms per image",
+    "MB",
 ]
-_COSTS = ["candidate", "tried", "search s", "search ended", "refit s", "rows", "ms", "MB"]
+
+
+def _boxes(selection: Selection, winner: pd.Series[Any]) -> Iterable[Any]:
+    evaluation = selection.evaluation
+    accuracy = evaluation.accuracy
+    yield box(
+        "Test accuracy",
+        percent(accuracy.value, 2),
+        f"{accuracy.confidence:.0%} interval {percent(accuracy.low, 2)} to "
+        f"{percent(accuracy.high, 2)}",
+        f"{evaluation.n_images:,} images, used once",
+    )
+    corrected = selection.corrected_accuracy
+    yield box(
+        "Validation accuracy",
+        percent(corrected.value, 2),
+        f"corrected for the choice among {len(selection.results)} candidates; "
+        f"{percent(winner['validation_accuracy'], 2)} as measured",
+    )
+    yield box(
+        "Log loss",
+        f"{evaluation.log_loss:.3f}",
+        f"expected calibration error {percent(evaluation.calibration_error)}",
+    )
+    yield box(
+        "Prediction",
+        f"{winner['predict_ms_per_image']:.2g} ms",
+        "per image, on one core in batches of 1,000",
+    )
+    yield box("Model", f"{winner['model_mb']:.3g} MB", "of the pickled pipeline")
 
 
 def _spent(spent: Spent) -> str:
@@ -83,26 +109,200 @@ def _spent(spent: Spent) -> str:
     )
 
 
+def _candidates(finished: pd.DataFrame) -> list[MetaflowCardComponent]:
+    """Build the comparison of the candidates; the heading says who may be as good."""
+    rows = [
+        {
+            "candidate": row["candidate"],
+            "value": row["validation_accuracy"],
+            "low": row["accuracy_low"],
+            "high": row["accuracy_high"],
+            "pipeline": row["description"],
+            "p": _p_value(row["p_value"]),
+            "ms_per_image": row["predict_ms_per_image"],
+            "MB": row["model_mb"],
+            "colour": "primary" if row["status"] == "winner" else "secondary",
+        }
+        for _, row in finished.iterrows()
+    ]
+    drawn = [row for row in rows if row["value"] > _DRAWN_ABOVE]
+    omitted = ", ".join(
+        f"{row['candidate']} ({percent(row['value'])})" for row in rows if row not in drawn
+    )
+    numbers = "; ".join(f"{row['candidate']} {percent(row['value'], 2)}" for row in rows)
+    return [
+        Markdown(f"## {text(_comparison(finished))}"),
+        Markdown(
+            "Validation images, which no search used. *p* is McNemar's test against the winner."
+            + (f" Not drawn: {text(omitted)}." if omitted else "")
+        ),
+        intervals(
+            f"Validation accuracy of the candidates: {numbers}.",
+            drawn,
+            "accuracy on the validation images, with 95 % interval",
+            name="candidate",
+            number_format=".1%",
+            details=tooltip(
+                candidate="",
+                pipeline="",
+                value=".2%",
+                low=".2%",
+                high=".2%",
+                p="",
+                ms_per_image=".3f",
+                MB=".1f",
+            ),
+        ),
+    ]
+
+
+def _comparison(finished: pd.DataFrame) -> str:
+    others = finished[finished["status"].isin(["ok", "over the limits"])]
+    close = others[others["p_value"] >= _ALPHA]
+    if not len(others):
+        return "No other candidate finished"
+    if not len(close):
+        return "Every other candidate is significantly worse"
+    names = " and ".join(close["candidate"]) if len(close) < 3 else f"{len(close)} candidates"  # noqa: PLR2004
+    return f"{names} cannot be told apart from the winner"
+
+
+def _progress(
+    results: Sequence[CandidateResult], winner: pd.Series[Any]
+) -> list[MetaflowCardComponent]:
+    """Build the chart of every trial, by time since the start of its search."""
+    trials = [
+        {
+            "candidate": result.id,
+            "seconds": row["seconds"],
+            "accuracy": row["value"],
+            "trial": row["number"],
+        }
+        for result in results
+        if result.trials is not None and not result.failed
+        for _, row in result.trials.iterrows()
+        if not math.isnan(row["value"] if row["value"] is not None else math.nan)
+    ]
+    if not trials:
+        return []
+    own = [point for point in trials if point["candidate"] == winner["candidate"]]
+    best = max(own, key=lambda point: point["accuracy"]) if own else None
+    found = (
+        f"The winner's pipeline was trial {best['trial']}, after {best['seconds']:.0f} s of search"
+        if best
+        else "What the searches found, by time"
+    )
+    return [
+        Markdown(f"## {found}"),
+        Markdown(
+            "Accuracy of every trial on held-out training images, optimistic as the best of many."
+        ),
+        points(
+            f"{found}. {len(trials)} trials of {len({one['candidate'] for one in trials})} "
+            "candidates.",
+            trials,
+            quantity("seconds", "seconds since the start of the search"),
+            quantity("accuracy", "accuracy", ".0%"),
+            colour="candidate",
+            details=tooltip(candidate="", trial="", accuracy=".2%", seconds=".0f"),
+        ),
+    ]
+
+
+def _classes(evaluation: Evaluation) -> list[MetaflowCardComponent]:
+    """Build the recall per class; the heading names the hardest class and the main confusion."""
+    rows = evaluation.per_class.sort_values("recall")
+    hardest = rows.iloc[0]
+    pair = evaluation.confused_pairs[0] if evaluation.confused_pairs else None
+    confusion = (
+        f" Most frequent confusion: {CLASS_NAMES[pair.actual]} predicted as "
+        f"{CLASS_NAMES[pair.predicted]}, {pair.count} images."
+        if pair
+        else ""
+    )
+    numbers = "; ".join(f"{row['class']} {percent(row['recall'])}" for _, row in rows.iterrows())
+    renamed = rows.rename(columns={"recall": "value", "recall_low": "low", "recall_high": "high"})
+    return [
+        Markdown(
+            f"## {hardest['class']} is the hardest class: recall {percent(hardest['recall'])}"
+        ),
+        Markdown(f"Recall: the share of a class's test images that is recognised.{confusion}"),
+        intervals(
+            f"Recall per class: {numbers}.",
+            renamed.to_dict("records"),
+            f"recall on the test images, with {evaluation.accuracy.confidence:.0%} interval",
+            name="class",
+            details=tooltip(
+                **{"class": ""}, images="", value=".1%", low=".1%", high=".1%", precision=".1%"
+            ),
+        ),
+    ]
+
+
+def _failures(board: pd.DataFrame) -> list[MetaflowCardComponent]:
+    failed = board[board["status"].str.startswith("failed")]
+    if not len(failed):
+        return []
+    noun = "candidate" if len(failed) == 1 else "candidates"
+    return [
+        Markdown(f"## {len(failed)} {noun} failed"),
+        table(
+            ["candidate", "reason"],
+            ((row["candidate"], row["status"]) for _, row in failed.iterrows()),
+        ),
+    ]
+
+
+def _details(
+    board: pd.DataFrame, finished: pd.DataFrame, evaluation: Evaluation
+) -> list[MetaflowCardComponent]:
+    """Build the folded tables with every number."""
+    return [
+        details(
+            "All candidates: accuracy (a star marks the Pareto front of accuracy, speed and size)",
+            folded_table(_HEADERS, (_row(row) for _, row in finished.iterrows())),
+        ),
+        details(
+            "All candidates: cost of search, refit and prediction",
+            folded_table(_COSTS, (_costs(row) for _, row in finished.iterrows())),
+        ),
+        details(
+            "All candidates: best pipeline",
+            folded_table(
+                ["candidate", "best pipeline"],
+                ((row["candidate"], _description(row)) for _, row in board.iterrows()),
+            ),
+        ),
+        details(
+            "Metrics of the winner on the test images",
+            folded_table(["metric", "value"], _facts(evaluation)),
+        ),
+        details(
+            "Metrics per class",
+            folded_table(
+                ["class", "images", "precision", "recall", "95 % interval", "F1"],
+                (_class_row(row) for _, row in evaluation.per_class.iterrows()),
+            ),
+        ),
+    ]
+
+
 def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     return [
         ("accuracy", str(evaluation.accuracy)),
         ("macro F1", str(evaluation.macro_f1)),
         ("log loss", f"{evaluation.log_loss:.4f}"),
         ("expected calibration error", f"{evaluation.calibration_error:.4f}"),
-        ("always the most frequent class", f"{evaluation.majority_share:.4f}"),
+        ("accuracy of always the most frequent class", f"{evaluation.majority_share:.4f}"),
     ]
 
 
 def _row(row: Any) -> list[str]:
-    if _has_failed(row):
-        blanks = [""] * (len(_HEADERS) - 2)
-        return [row["candidate"], "failed", *blanks]
+    trial = row["trial_accuracy"]
     return [
         f"{row['candidate']}{' *' if row['pareto'] else ''}",
         row["status"],
-        ""
-        if math.isnan(row["trial_accuracy"] or math.nan)
-        else f"{100 * row['trial_accuracy']:.2f}",
+        "" if trial is None or math.isnan(trial) else f"{100 * trial:.2f}",
         f"{100 * row['validation_accuracy']:.2f}",
         f"{100 * row['accuracy_low']:.1f} to {100 * row['accuracy_high']:.1f}",
         _p_value(row["p_value"]),
@@ -123,22 +323,15 @@ def _costs(row: Any) -> list[str]:
     ]
 
 
-def _has_failed(row: Any) -> bool:
-    return str(row["status"]).startswith("failed")
-
-
 def _p_value(value: float | None) -> str:
     """Format a p-value; empty for the winner itself."""
-    if value is None or math.isnan(value):
-        return ""
-    return p_value(value)
+    return "" if value is None or math.isnan(value) else p_value(value)
 
 
 def _description(row: Any) -> str:
     """Return the pipeline, or the reason of a failure."""
-    if _has_failed(row):
-        return str(row["status"])
-    return str(row["description"])
+    failed = str(row["status"]).startswith("failed")
+    return str(row["status"] if failed else row["description"])
 
 
 def _class_row(row: Any) -> list[str]:

@@ -1,12 +1,16 @@
-"""Cards of the monitor: champion, assessment and retraining."""
+"""Cards of the monitor: champion, assessment and retraining.
+
+The assessment answers without scrolling: whether to retrain, how accurate the champion is on the
+batch, and how strong the evidence is.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.components import header, pictures, table
+from cards.components import box, details, folded_table, header, pictures, table
 from cards.escape import code, text
 from cards.power import power
 from fmnist_lib.common.formatting import p_value, percent
@@ -14,9 +18,10 @@ from fmnist_lib.drift.verdict import retrain_alpha, watch_alpha
 from fmnist_lib.monitor.figures import gallery, history_chart
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
+    from markupsafe import Markup
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.common.statistics import Estimate
@@ -32,6 +37,13 @@ _TITLES = {
     "ok": "No significant drift",
     "watch": "Drift, no retraining required",
     "retrain": "Retraining required",
+}
+#: The verdict as a shape, for readers who do not tell its colours apart.
+_SHAPES = {
+    "insufficient_data": "\N{WHITE CIRCLE}",
+    "ok": "\N{HEAVY CHECK MARK}",
+    "watch": "\N{WHITE UP-POINTING TRIANGLE}",
+    "retrain": "\N{BLACK DIAMOND}",
 }
 _SHOWN_HISTORY = 8
 _SHOWN_IMAGES = 16
@@ -62,19 +74,54 @@ def monitor_card(
     not be read.
     """
     return [
-        *header(f"{_TITLES[signal.verdict]}: `{signal.verdict}`", version),
-        Markdown(f"**{text(_sentence(signal.reason))}**"),
+        *header(
+            f"{_SHAPES[signal.verdict]} {_TITLES[signal.verdict]}",
+            version,
+            f"{text(_sentence(signal.reason))} Verdict: `{signal.verdict}`.",
+            _boxes(signal, assessment),
+        ),
         Markdown(_batch(signal)),
         Markdown("## Accuracy on this batch"),
         Markdown(_accuracy(signal)),
         Markdown("## Evidence"),
         *_evidence(assessment, config),
         *_outliers(assessment, images, names),
-        Markdown("## History"),
         *pictures([history_chart(history)]),
-        _history(history),
+        details("History", _history(history)),
         *_unreadable(unreadable),
     ]
+
+
+def _boxes(signal: Signal, assessment: BatchAssessment) -> Iterator[Any]:
+    yield box(
+        "Verdict",
+        signal.verdict.replace("_", " "),
+        "retraining is requested" if signal.verdict == "retrain" else "no retraining",
+        good={"ok": True, "retrain": False}.get(signal.verdict),
+    )
+    yield box(
+        "Images assessed", f"{signal.images:,}", f"of {signal.images_in_batch:,} in the batch"
+    )
+    if signal.accuracy:
+        how = "measured with the labels" if signal.realised_accuracy else "estimated without labels"
+        reference = signal.reference_accuracy
+        change = (
+            f"{100 * (signal.accuracy.value - reference.value):+.1f} points from the reference"
+            if reference
+            else ""
+        )
+        yield box(
+            "Accuracy",
+            percent(signal.accuracy.value),
+            f"{how}; {percent(signal.accuracy.confidence, 0)} interval "
+            f"{percent(signal.accuracy.low)} to {percent(signal.accuracy.high)}",
+            change,
+        )
+    evidence = assessment.evidence
+    if evidence is not None:
+        yield box("p-value", p_value(evidence.p_value), "corrected for the number of tests")
+        effect = max(evidence.effect_size, evidence.drop)
+        yield box("Effect size", f"{effect:.3f}", "of the largest difference from the reference")
 
 
 def retraining_card(
@@ -145,8 +192,8 @@ def _interval(estimate: Estimate | None) -> str:
     )
 
 
-def _history(history: Sequence[Signal]) -> MetaflowCardComponent:
-    return table(
+def _history(history: Sequence[Signal]) -> Markup:
+    return folded_table(
         ["when (UTC)", "batch", "images", "verdict", "accuracy", "retraining"],
         [
             (
@@ -186,15 +233,14 @@ def _evidence(assessment: BatchAssessment, config: VerdictConfig) -> list[Metafl
             ["test of the verdict", "p-value"],
             [(name, p_value(value)) for name, value in evidence.p_values.items()],
         ),
-        Markdown("All tests, uncorrected for their number:"),
-        _tests(assessment),
+        details("All tests, uncorrected for their number", _tests(assessment)),
         *_likeness(assessment),
         *power(assessment.power),
     ]
 
 
-def _tests(assessment: BatchAssessment) -> MetaflowCardComponent:
-    return table(
+def _tests(assessment: BatchAssessment) -> Markup:
+    return folded_table(
         ["test", "differs", "p-value", "threshold", "effect size", "largest difference"],
         [
             (

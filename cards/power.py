@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from metaflow.cards import Markdown
 
-from cards.components import table
+from cards.components import details, folded_table
 from fmnist_lib.common.formatting import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from markupsafe import Markup
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.drift.power import PowerRow
@@ -32,19 +33,19 @@ def power(study: Sequence[PowerRow]) -> list[MetaflowCardComponent]:
     return [
         Markdown("## Power of this test"),
         Markdown(
-            f"At n = {best.n} this test detects {_shift(best)} in half of the images "
+            f"With {best.n:,} images this test detects {_shift(best)} in half of the images "
             f"{percent(best.rate.value, 0)} of the time, and {_shift(worst)} "
             f"{percent(worst.rate.value, 0)} of the time.{false}"
         ),
-        _power_table(study),
+        details("Detection rate by shift and share of shifted images", _power_table(study)),
     ]
 
 
-def _power_table(rows: Sequence[PowerRow]) -> MetaflowCardComponent:
+def _power_table(rows: Sequence[PowerRow]) -> Markup:
     fractions = sorted({row.fraction for row in rows if row.shift != "none"})
     rates = {(row.shift, row.fraction): row.rate for row in rows}
     shifts = list(dict.fromkeys(row.shift for row in rows if row.shift != "none"))
-    return table(
+    return folded_table(
         ["shift", *(f"in {percent(fraction, 0)} of the images" for fraction in fractions)],
         [
             (

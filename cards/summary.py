@@ -1,17 +1,24 @@
-"""The card of the step `publish`: test accuracy, candidates, and locations of the results."""
+"""The card of the step `publish`.
+
+It answers without scrolling: how accurate the model is, whether it became champion, and what it
+costs to use.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.components import header, table
+from cards.components import box, details, folded_table, header, table
 from cards.escape import code, text
 from cards.gates import gates_section
+from fmnist_lib.common.formatting import percent
 from fmnist_lib.release.summary import Summary
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.common.run_report import RunReport
@@ -22,31 +29,70 @@ def summary_card(report: RunReport) -> list[MetaflowCardComponent]:
     summary, tracked = Summary(report), report.publication.tracked
     winner = summary.winner
     return [
-        *header(f"Test accuracy {summary.headline}", report.data_version),
-        Markdown(
-            f"{summary.interval}, {summary.n_images}. "
-            "They were used once, after the winner was selected."
+        *header(
+            f"Test accuracy {summary.headline}: {_outcome(report)}",
+            report.data_version,
+            f"**{text(winner['candidate'])}**: {text(winner['description'])}. The test images were "
+            "used once, after the winner was selected.",
+            _boxes(report, summary),
         ),
-        Markdown(f"**{text(winner['candidate'])}**: {text(winner['description'])}."),
         *_tracking_warning(report.publication.problem),
-        Markdown("## Candidates\n\nOn validation images that no search used."),
-        table(_HEADERS, ([row[key] for key in _COLUMNS] for row in summary.rows)),
         *gates_section(tracked.decision if tracked else None),
-        Markdown("## Most frequent errors of the winner"),
-        table(
-            ["class", "predicted as", "share of the class"],
-            summary.mistakes or [("none", "none", "0 %")],
-        ),
+        Markdown("## Candidates"),
+        Markdown("On validation images that no search used."),
+        table(_HEADERS, ([row[key] for key in _COLUMNS] for row in summary.rows)),
         Markdown(f"## Drift\n\n{text(summary.drift_sentence)}"),
-        Markdown("## Locations"),
-        table(["", ""], summary.identity),
         Markdown("## Next steps"),
         Markdown("\n".join(f"- {text(why)}: {code(what)}" for what, why in summary.commands)),
+        details(
+            "Most frequent errors of the winner",
+            folded_table(
+                ["class", "predicted as", "share of the class"],
+                summary.mistakes or [("none", "none", "0 %")],
+            ),
+        ),
+        details("Identifiers and locations", folded_table(["", ""], summary.identity)),
     ]
 
 
 _COLUMNS = ("candidate", "status", "accuracy", "interval", "description")
 _HEADERS = ["candidate", "status", "validation accuracy", "interval", "pipeline"]
+
+
+def _outcome(report: RunReport) -> str:
+    """Return in a few words whether the winner is the champion now."""
+    tracked = report.publication.tracked
+    if tracked is None:
+        return "not registered"
+    if tracked.decision is None:
+        return f"registered as version {tracked.model_version}"
+    version = f"version {tracked.model_version}"
+    if tracked.decision.promoted:
+        return f"{version} is the champion now"
+    return f"{version} did not become champion"
+
+
+def _boxes(report: RunReport, summary: Summary) -> Iterator[Any]:
+    evaluation, winner = report.evaluation, summary.winner
+    yield box("Test accuracy", summary.headline, f"{summary.interval}, {summary.n_images}")
+    tracked = report.publication.tracked
+    decision = tracked.decision if tracked else None
+    if decision:
+        passed = sum(gate.passed for gate in decision.gates)
+        yield box(
+            "Gates",
+            f"{passed} of {len(decision.gates)}",
+            "requirements for the champion that are met",
+            "promoted" if decision.promoted else "not promoted",
+            good=decision.promoted,
+        )
+    yield box(
+        "Log loss",
+        f"{evaluation.log_loss:.3f}",
+        f"expected calibration error {percent(evaluation.calibration_error)}",
+    )
+    yield box("Prediction", f"{report.ms_per_image:.2g} ms", "per image, on one core")
+    yield box("Model", winner["size"], f"fitted in {winner['fit']}")
 
 
 def _tracking_warning(problem: str | None) -> list[MetaflowCardComponent]:

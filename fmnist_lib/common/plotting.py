@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Colours of the data of interest, of comparisons, and of alarms.
-PRIMARY, SECONDARY, ALERT = "#2563a8", "#9aa5b1", "#c2410c"
+#: Colours of the data of interest, of comparisons, and of alarms: told apart by every kind of
+#: colour vision, and visible on a white and on a dark page.
+PRIMARY, SECONDARY, ALERT = "#2f78c4", "#8b96a3", "#d1571a"
 #: Colour maps of magnitudes (white at 0) and of signed values (white at 0).
 SEQUENTIAL, DIVERGING = "Blues", "RdBu_r"
 

@@ -12,6 +12,7 @@ from fmnist_lib.evaluation.metrics import evaluate
 from fmnist_lib.search.engines.result import CandidateResult
 from fmnist_lib.search.execution.budget import Spent
 from fmnist_lib.workflows.select import Selection
+from tests.card_reader import Card
 
 
 def entry(identifier, right, **values):
@@ -54,13 +55,21 @@ def test_the_card_starts_with_the_winner_and_lists_every_failure(test_images, te
         pictures=pictures,
     )
     components = leaderboard_card(selection, DataVersion("official", "somewhere", "f" * 64, {}))
-    text = [str(component.render()) for component in components]
-    assert "Winner: winner" in text[0]
-    assert f"{100 * evaluation.accuracy.value:.2f} %" in "".join(text)
-    assert "failed: timed out after 5 s" in "".join(text)
-    assert "it is 89.00 %" in "".join(text)
-    assert f"Stopped after 3.1 of 8 minutes: {reason}" in "".join(text)
-    assert "cut off: killed by SIGKILL" in "".join(text)
-    assert "fitted on 41,000 of 60,000" in "".join(text)
-    assert "winner *" in "".join(text)
-    assert "pipeline of second" in "".join(text)
+    card = Card(components)
+    accuracy = f"{100 * evaluation.accuracy.value:.2f} %"
+    assert card.title == f"winner wins with {accuracy} on the test images"
+    assert card.boxes["Test accuracy"].startswith(accuracy)
+    assert card.boxes["Validation accuracy"].startswith("89.00 %")
+    assert "Every other candidate is significantly worse" in card.text
+    assert f"Stopped after 3.1 of 8 minutes: {reason}" in card.text
+    assert "fitted on 41,000 of 60,000" in card.text
+    assert ["broken", "failed: timed out after 5 s"] in card.table("candidate / reason")
+    drawn = card.charts[0]["data"]["values"]
+    assert [(row["candidate"], row["value"]) for row in drawn] == [
+        ("winner", 0.9),
+        ("second", 0.85),
+    ]
+    rows = {row[0]: row for row in card.table("candidate / status")}
+    assert rows["winner *"][3] == "90.00"
+    assert "cut off: killed by SIGKILL" in card.text
+    assert "pipeline of second" in card.text

@@ -1,25 +1,20 @@
 from __future__ import annotations
 
-from metaflow.cards import Markdown, Table
-
 from cards.summary import summary_card
 from fmnist_lib.common.run_report import Publication
+from tests.card_reader import Card
 from tests.run_reports import publication, run_report
 
 
 def _text(components):
-    """Return everything the components show, as in the card's JSON."""
-    rendered = [component.render() for component in components]
-    assert all(part["type"] != "error" for part in rendered)
-    return "\n".join(str(part) for part in rendered)
+    return Card(components).text
 
 
-def test_the_card_starts_with_the_accuracy_and_its_interval(tmp_path):
-    components = summary_card(run_report(publication=publication(tmp_path)))
-    assert all(isinstance(component, Markdown | Table) for component in components)
-    first, second = (component.render()["source"].strip() for component in components[:2])
-    assert first == "# Test accuracy 91.31 %"
-    assert second.startswith("95 % interval 90.74 to 91.85 %, 10,000 test images.")
+def test_the_card_starts_with_the_accuracy_and_the_promotion(tmp_path):
+    card = Card(summary_card(run_report(publication=publication(tmp_path))))
+    assert card.title.startswith("Test accuracy 91.31 %: registered as version 3")
+    interval = "91.31 % 95 % interval 90.74 to 91.85 %, 10,000 test images"
+    assert card.boxes["Test accuracy"] == interval
 
 
 def test_the_card_names_the_run_the_model_and_the_bundle(tmp_path):

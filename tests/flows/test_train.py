@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import sys
@@ -48,13 +47,13 @@ def test_every_step_has_its_card_without_an_error_in_it(finished, card_content, 
 
 
 SEEN = {
-    "start": "Data audit",
+    "start": "Findings of the audit",
     "eda": "Sweetviz report",
-    "search": "Pipelines tried",
-    "select": "Leaderboard",
+    "search": "pipelines tried",
+    "select": "is the hardest class",
     "explain": "SHAP attributions",
-    "drift": "Detection rates of simulated shifts",
-    "publish": "Locations",
+    "drift": "images that raise the alarm",
+    "publish": "Identifiers and locations",
 }
 
 
@@ -168,23 +167,6 @@ def test_the_bundle_reproduces_the_predictions(finished, tmp_path):
     assert f"{data.test_metrics['accuracy']:.4f}" in done.stdout
     page = Path(data.bundle_path).with_suffix(".html").read_text()
     assert page == data.summary_html
-
-
-def test_the_client_snippets_of_the_readme_run(finished, project):
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    snippets = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
-    assert len(snippets) >= 3
-    code = "from metaflow import namespace\nnamespace(None)\n" + "\n".join(snippets)
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=Path(__file__).parents[2],
-        env=project.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert finished.id in done.stdout
 
 
 def test_the_run_is_found_by_tag(finished):
