@@ -8,7 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 from fmnist_lib.common.errors import DataError
-from fmnist_lib.data.files import FILES, MIRRORS, OfficialFile, sha256_of
+from fmnist_lib.common.files import sha256_of
+from fmnist_lib.data.files import FILES, MIRRORS, OfficialFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.files import sha256_of
 from fmnist_lib.data.formats.idx import opened
 
 if TYPE_CHECKING:
@@ -106,21 +107,3 @@ def _unpacked_sha256(path: Path, size: int) -> str | None:
     except DataError:
         return None
     return None if size else digest.hexdigest()
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, hexadecimal.
-
-    Raises
-    ------
-    DataError
-        The file is missing or cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(
-            f"{path}: expected a readable file, got: {error.strerror or error}. "
-            "Check the path, its permissions and the disk."
-        ) from None

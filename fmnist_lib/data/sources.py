@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.files import sha256_of
 from fmnist_lib.common.paths import resolve_path
 from fmnist_lib.data.download import download
-from fmnist_lib.data.files import FILES, MIRRORS, has_official_content, sha256_of
+from fmnist_lib.data.files import FILES, MIRRORS, has_official_content
 from fmnist_lib.data.find_files import describe_missing, is_there, locate
 
 if TYPE_CHECKING:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.files import partial_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,6 @@ def write_splits(dataset: Dataset, path: Path) -> None:
     DataError
         The file cannot be written.
     """
-    unfinished = path.with_name(f".{path.name}.unfinished.npz")
     arrays = {
         f"{name}_{part}": getattr(split, part)
         for name, split in dataset.splits.items()
@@ -33,14 +32,11 @@ def write_splits(dataset: Dataset, path: Path) -> None:
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(unfinished, **arrays)
-        unfinished.replace(path)
+        # A file object, as NumPy would append .npz to the name of a partial file.
+        with partial_file(path) as partial, partial.open("wb") as file:
+            np.savez_compressed(file, **arrays)
     except OSError as error:
         raise DataError(
             f"{path}: expected to write the splits there, got: {error.strerror or error}. "
             "Free some space, or name another file."
         ) from None
-    finally:
-        # After a success it has replaced the target and no longer exists.
-        with suppress(OSError):
-            unfinished.unlink()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fmnist_lib.common.files import write_atomically
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fmnist_lib.common.statistics import Estimate
 
 #: Incremented when a field changes its meaning or is removed.
@@ -112,14 +113,4 @@ def write_signal(path: Path, signal: Signal) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     content = json.dumps(signal.as_dict(), indent=2, allow_nan=False) + "\n"
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp creates files readable by the owner only
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_atomically(path, content.encode())

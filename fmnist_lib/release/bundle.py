@@ -7,7 +7,6 @@ import io
 import json
 import platform
 import re
-import tempfile
 import zipfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from fmnist_lib.common.errors import FmnistError
-from fmnist_lib.common.files import sha256_of
+from fmnist_lib.common.files import partial_file, sha256_of
 from fmnist_lib.common.paths import resolve_path
 from fmnist_lib.common.run_report import BundleInfo
 from fmnist_lib.release.archive import seal
@@ -93,8 +92,7 @@ def write_bundle(
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".bundle-", dir=path.parent) as directory:
-            unfinished = Path(directory) / "bundle.zip"
+        with partial_file(path) as unfinished:
             entries = [
                 *_data(report, images, root),
                 *_results(report),
@@ -105,7 +103,6 @@ def write_bundle(
             names = _write(unfinished, report, [*entries, ("reproduce.py", REPRODUCE)])
             seal(unfinished)
             digest = sha256_of(unfinished)
-            unfinished.replace(path)
     except OSError as error:
         raise ReleaseError(
             f"{path.name}: expected to write the bundle to {path.parent}, got: {error}. "

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import re
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.files import delete_stale_partial_files, partial_file
 from fmnist_lib.data.formats.batch import iter_batches
 from fmnist_lib.model_files.predictor import predictions
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 ROWS = 4096
 #: Column with the names of the images.
 FILE = "file"
-_PART = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.part")
 
 
 class Writer(Protocol):
@@ -93,18 +91,14 @@ def _unfinished(target: Path) -> Iterator[Path]:
             f"{target.name}: expected an output ending in {' or '.join(_WRITERS)}, got "
             f"'{target.suffix}'. Rename it."
         )
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    with _writing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _delete_stale_parts(target)
-    try:
+    with ExitStack() as stack:
+        with _writing(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            delete_stale_partial_files(target.parent, target.name)
+        part = stack.enter_context(partial_file(target))
         yield part
         with _writing(target):
-            part.replace(target)
-    finally:
-        # After a success it has replaced the target and no longer exists.
-        with suppress(OSError):
-            part.unlink()
+            stack.close()
 
 
 @contextmanager
@@ -117,16 +111,6 @@ def _writing(target: Path) -> Iterator[None]:
             f"{target}: expected to write the predictions there, got: {error}. "
             "Free some space, or name another file."
         ) from error
-
-
-def _delete_stale_parts(target: Path) -> None:
-    """Delete the partial files that killed processes left of the same output."""
-    import psutil
-
-    for path in target.parent.glob(f".{target.name}.*.part"):
-        match = _PART.fullmatch(path.name)
-        if match and match["name"] == target.name and not psutil.pid_exists(int(match["process"])):
-            path.unlink(missing_ok=True)
 
 
 @contextmanager

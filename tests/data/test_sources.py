@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.files import sha256_of
 from fmnist_lib.config.training import DataConfig
 from fmnist_lib.data import download as download_module
-from fmnist_lib.data.files import FILES, TEST_IMAGES, TEST_LABELS, TRAIN_LABELS, sha256_of
+from fmnist_lib.data.files import FILES, TEST_IMAGES, TEST_LABELS, TRAIN_LABELS
 from fmnist_lib.data.formats.idx import read_labels
 from fmnist_lib.data.sources import CHECKSUMS_FILE, default_cache, find_source
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -135,7 +136,7 @@ def test_a_failure_to_read_is_not_reported_as_a_failure_to_write(
 @pytest.mark.parametrize("out", ["out.csv", "out.parquet"])
 def test_a_full_disk_is_reported_as_a_failure_to_write(out, model, test_images, tmp_path):
     np.save(tmp_path / "images.npy", test_images)
-    part = tmp_path / f".{out}.{os.getpid()}.part"
+    part = tmp_path / f".{out}.{os.getpid()}-{threading.get_ident()}.part"
     part.symlink_to("/dev/full")
     with pytest.raises(DataError, match=f"{out}: expected to write the predictions there"):
         predict_file(model, tmp_path / "images.npy", tmp_path / out)

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import gzip
 import math
-import os
-import tempfile
 import zlib
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.files import write_atomically
 from fmnist_lib.common.labels import IMAGE_SHAPE, N_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -224,7 +223,7 @@ def write_idx(path: Path, array: NDArray[Any]) -> None:
     if path.suffix == ".gz":
         # No time stamp in the header: the same array gives the same checksum.
         content = gzip.compress(content, compresslevel=6, mtime=0)
-    _write_atomically(path, content)
+    write_atomically(path, content)
 
 
 def _require_file(path: Path) -> None:
@@ -303,15 +302,3 @@ def _require_uint8(array: NDArray[Any], path: Path) -> None:
 def _require_some(array: NDArray[Any], path: Path) -> None:
     if not len(array):
         raise DataError(f"{path}: expected at least one row, got none. {_INTACT_COPY}")
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).chmod(0o644)  # mkstemp makes files that only the owner may read
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -6,7 +6,6 @@ import hashlib
 import logging
 import pickle
 import shutil
-import tempfile
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import clone
 
+from fmnist_lib.common.files import partial_file, write_atomically
 from fmnist_lib.features.block import FeatureBlock
 from fmnist_lib.features.chunks import available_threads, one_thread
 
@@ -238,13 +238,10 @@ def _read_whole(read: Callable[[Path], Any], path: Path) -> Any:
 
 def _write_array(path: Path, array: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+    with partial_file(path) as partial, partial.open("wb") as file:
         np.save(file, array)
-    Path(file.name).replace(path)
 
 
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-        file.write(content)
-    Path(file.name).replace(path)
+    write_atomically(path, content)
