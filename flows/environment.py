@@ -6,7 +6,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
-from fmnist_lib.common.process import can_write_home, user_name
+from fmnist_lib.common.process import available_cores, can_write_home, user_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ def _threads() -> dict[str, str]:
     """
     workers = {f"METAFLOW_{command}_MAX_WORKERS" for command in ("RUN", "RESUME")}
     libraries = {f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL")}
-    return dict.fromkeys(workers, str(os.cpu_count() or 1)) | dict.fromkeys(libraries, "1")
+    return dict.fromkeys(workers, str(available_cores())) | dict.fromkeys(libraries, "1")
 
 
 def _user() -> dict[str, str]:

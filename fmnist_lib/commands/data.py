@@ -27,7 +27,7 @@ def verify(directory: Path | None, config: Path, as_json: bool) -> None:
 
     Without DIRECTORY the files are looked for where a training run does, but not downloaded.
     """
-    from fmnist_lib.config.base import PROJECT_ROOT
+    from fmnist_lib.common.paths import PROJECT_ROOT
     from fmnist_lib.config.loading import override, read_settings
     from fmnist_lib.config.training import Settings
     from fmnist_lib.data.dataset import load_dataset
@@ -68,7 +68,7 @@ def download(directory: Path | None) -> None:
 @config_option
 def splits(file: Path, config: Path) -> None:
     """Write the splits of a training run to FILE.npz, to archive them."""
-    from fmnist_lib.config.base import PROJECT_ROOT
+    from fmnist_lib.common.paths import PROJECT_ROOT
     from fmnist_lib.config.loading import read_settings
     from fmnist_lib.config.training import Settings
     from fmnist_lib.data.dataset import load_dataset

@@ -28,7 +28,7 @@ Command = TypeVar("Command", bound="Callable[..., Any]")
 
 
 def _project() -> Path:
-    from fmnist_lib.config.base import PROJECT_ROOT
+    from fmnist_lib.common.paths import PROJECT_ROOT
 
     return PROJECT_ROOT
 

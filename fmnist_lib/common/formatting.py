@@ -1,8 +1,15 @@
-"""Numbers as text, the same in cards and documents."""
+"""Numbers and lists as text, the same in messages, cards and documents."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from fmnist_lib.common.statistics import SMALLEST_P_VALUE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MAX_ITEMS, _MAX_LETTERS = 5, 40
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -25,3 +32,19 @@ def p_value(value: float) -> str:
     ('0.2500', '< 0.0001')
     """
     return f"{value:.4f}" if value >= SMALLEST_P_VALUE else f"< {SMALLEST_P_VALUE:g}"
+
+
+def short_list(items: Iterable[Any]) -> str:
+    """List at most five items, each cut to 40 characters, for messages.
+
+    Examples
+    --------
+    >>> short_list(range(784))
+    '0, 1, 2, 3, 4 and 779 more'
+    """
+    names = [str(item) for item in items]
+    shown = ", ".join(
+        name if len(name) <= _MAX_LETTERS else f"{name[: _MAX_LETTERS - 3]}..."
+        for name in names[:_MAX_ITEMS]
+    )
+    return f"{shown} and {len(names) - _MAX_ITEMS} more" if len(names) > _MAX_ITEMS else shown

@@ -1,4 +1,4 @@
-"""Resolve paths of the configuration and the command line, and SQLite addresses."""
+"""The project's root, paths of the configuration and the command line, SQLite addresses."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from fmnist_lib.common.errors import ConfigError
 from fmnist_lib.common.process import NO_HOME
 
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
 #: The second form names the driver. For the first form MLflow creates the directory of the path
 #: without decoding it: a percent escape would create a directory of the wrong name.
 _SQLITE, _SQLITE_DRIVER = "sqlite:///", "sqlite+pysqlite:///"

@@ -1,4 +1,4 @@
-"""Environment of the process: user name, home directory and Matplotlib backend."""
+"""Environment of the process: cores, user name, home directory and Matplotlib backend."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ from pathlib import Path
 NO_HOME = "/nonexistent"
 #: Matplotlib's own name for one of its backends that has no module of that name.
 _ALIASES = {"notebook": "nbagg"}
+
+
+def available_cores() -> int:
+    """Return the number of cores this process may use, which may be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def user_name() -> str:

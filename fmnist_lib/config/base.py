@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
-
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 #: TOML and JSON have lists but no tuples; all other fields are strict about types.

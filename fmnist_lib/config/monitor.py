@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fmnist_lib.config.base import PROJECT_ROOT, Section, Share
+from fmnist_lib.common.paths import PROJECT_ROOT
+from fmnist_lib.config.base import Section, Share
 from fmnist_lib.config.drift import DriftConfig
 from fmnist_lib.config.release import TrackingConfig
 

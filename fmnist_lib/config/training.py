@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fmnist_lib.config.base import PROJECT_ROOT, Section, Share
+from fmnist_lib.common.paths import PROJECT_ROOT
+from fmnist_lib.config.base import Section, Share
 from fmnist_lib.config.drift import DriftConfig
 from fmnist_lib.config.release import GatesConfig, ReleaseConfig, TrackingConfig
 from fmnist_lib.config.search import SearchConfig

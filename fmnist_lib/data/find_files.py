@@ -10,9 +10,9 @@ import re
 from typing import TYPE_CHECKING
 
 from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.formatting import short_list
 from fmnist_lib.common.natural_order import natural_key
 from fmnist_lib.data.files import FILES, has_official_content
-from fmnist_lib.features.frames import few
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ def describe_missing(directory: Path, found: dict[str, Path]) -> str:
     if not found and not others:
         return ""
     near = sorted(others, key=lambda path: (not _resembles(path), natural_key(path.name)))
-    names = few([str(path.relative_to(directory)) for path in near])
+    names = short_list([str(path.relative_to(directory)) for path in near])
     there = f"; other files there: {names}" if near else ""
     return f"{directory} has {len(found)} of the 4 files, no {', '.join(missing)}{there}"
 
@@ -100,7 +100,7 @@ def _renamed(name: str, files: list[Path]) -> Path | None:
     if official is None and similar:
         raise DataError(
             f"{similar[0].parent}: expected one file for {name}, got {len(similar)}: "
-            f"{few([path.name for path in similar])}. Keep one of them."
+            f"{short_list([path.name for path in similar])}. Keep one of them."
         )
     return official
 

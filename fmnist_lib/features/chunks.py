@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from fmnist_lib.common.process import available_cores
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -96,10 +98,7 @@ def _mark_worker() -> None:
 
 def available_threads() -> int:
     """Return the number of cores this process may use, at most FMNIST_THREADS if set."""
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
+    cores = available_cores()
     limit = os.environ.get(THREADS, "")
     return min(cores, int(limit)) if limit.isdigit() and int(limit) > 0 else cores
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.formatting import short_list
 from fmnist_lib.common.labels import IMAGE_SHAPE, N_PIXELS
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ _INDEX = re.compile(r"|index|level_\d+|unnamed: .*|__index_level_\d+__", re.IGNO
 _DIGITS = re.compile(r"[0-9]{1,9}")
 #: Letters beside two numbers that mean row, column; "x1y1" would mean column, row.
 _ROW_AND_COLUMN = {"", "x", "pixel", "pixelx", "px", "pxx", "p", "rc", "rowcol", "rowcolumn"}
-_SHOWN = 5
-_SHOWN_LETTERS = 40
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,9 @@ def pixel_columns(
     data = [name for name in names if not is_index(name)]
     repeated = [name for name, count in Counter(data).items() if count > 1]
     if repeated:
-        raise DataError(f"{where}: expected columns of different names, got {few(repeated)} twice.")
+        raise DataError(
+            f"{where}: expected columns of different names, got {short_list(repeated)} twice."
+        )
     label = _label(data, label_column)
     ids = id_column([name for name in data if name != label])
     pixels = [name for name in data if name not in (label, ids)]
@@ -151,16 +152,6 @@ def is_numbered(names: Sequence[str], count: int) -> bool:
     return len(numbers) == count and (min(numbers), max(numbers)) in {(0, count - 1), (1, count)}
 
 
-def few(names: Sequence[str]) -> str:
-    """List at most five names, each cut to 40 characters, for messages."""
-    shown = [
-        name if len(name) <= _SHOWN_LETTERS else f"{name[: _SHOWN_LETTERS - 3]}..."
-        for name in names[:_SHOWN]
-    ]
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{', '.join(shown)}{more}"
-
-
 def ambiguous(where: str) -> str:
     """Return the message for 785 columns of which any may hold the labels."""
     return (
@@ -210,9 +201,9 @@ def _problem(names: Sequence[str], pixels: Sequence[str], label_column: LabelCol
     usual = kinds.most_common(1)[0][0] if kinds else ""
     unknown = [name for name in pixels if _without_numbers(name) != usual or "#" not in usual]
     if len(pixels) == N_PIXELS and not unknown:
-        found = f"other numbers: {few(pixels)}"
+        found = f"other numbers: {short_list(pixels)}"
     else:
-        found = f"{len(names)} columns" + (f", among them {few(unknown)}" if unknown else "")
+        found = f"{len(names)} columns" + (f", among them {short_list(unknown)}" if unknown else "")
     place = f"in the {label_column} column" if label_column in ("first", "last") else "in 'label'"
     return (
         f"expected {N_PIXELS} columns of pixels, numbered 0 to {N_PIXELS - 1} or 1 to {N_PIXELS} "

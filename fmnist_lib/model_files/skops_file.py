@@ -10,6 +10,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, Literal
 
 from fmnist_lib.common.errors import ModelError
+from fmnist_lib.common.formatting import short_list
 from fmnist_lib.model_files.trusted_types import LOADERS, TRUSTED_TYPES
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _check_members(archive: zipfile.ZipFile, name: str, max_mb: float) -> None:
     if foreign or SCHEMA not in names or len(set(names)) < len(names):
         raise ModelError(
             f"{name}: expected a skops file ({SCHEMA} and arrays, each once), got "
-            f"{', '.join(sorted(set(foreign or names))[:3]) or 'an empty one'}. {_ANOTHER}"
+            f"{short_list(sorted(set(foreign or names))) or 'an empty one'}. {_ANOTHER}"
         )
     size = sum(member.file_size for member in members)
     schema_size = archive.getinfo(SCHEMA).file_size

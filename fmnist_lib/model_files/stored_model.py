@@ -20,6 +20,8 @@ import numpy as np
 
 from fmnist_lib.common.errors import ModelError
 from fmnist_lib.common.files import sha256_of
+from fmnist_lib.common.formatting import short_list
+from fmnist_lib.common.paths import PROJECT_ROOT
 from fmnist_lib.model_files.reference import HeldOutReference
 from fmnist_lib.model_files.skops_file import MAX_MB, read_skops, write_skops
 
@@ -30,7 +32,6 @@ MANIFEST, REFERENCE = "model.json", "reference.npz"
 #: Path of the files within an MLflow model.
 WITHIN_MLFLOW = Path("data") / "champion"
 FILES = {"skops": "model.skops", "cloudpickle": "model.pkl"}
-_SOURCE = Path(__file__).resolve().parents[2]
 _CHECK_TIMEOUT_SECONDS = 600
 _ANOTHER = "Take the model from a run or a bundle you trust."
 
@@ -249,7 +250,7 @@ def _difference(
         np.save(inputs, images)
         command = [sys.executable, "-m", "fmnist_lib.model_files.roundtrip_check", str(directory)]
         command += [str(inputs), str(outputs), *(["--allow-cloudpickle"] if allow else [])]
-        path = os.pathsep.join([str(_SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])])
+        path = os.pathsep.join([str(PROJECT_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         done = subprocess.run(  # noqa: S603 (our own module)
             command,
             env=os.environ | {"PYTHONPATH": path},
@@ -317,7 +318,7 @@ def _manifest(directory: Path) -> dict[str, Any]:
     if not is_valid:
         raise ModelError(
             f"{MANIFEST}: expected the files {', '.join(sorted(expected))} and {REFERENCE}, got "
-            f"{', '.join(map(str, manifest['files']))}. {_ANOTHER}"
+            f"{short_list(manifest['files'])}. {_ANOTHER}"
         )
     return dict(manifest)
 

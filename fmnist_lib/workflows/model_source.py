@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.errors import ModelError, TrackingError
-from fmnist_lib.common.paths import resolve_path
-from fmnist_lib.config.base import PROJECT_ROOT
+from fmnist_lib.common.paths import PROJECT_ROOT, resolve_path
 from fmnist_lib.config.release import TrackingConfig
 from fmnist_lib.model_files.stored_model import load_model
 

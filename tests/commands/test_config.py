@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fmnist_lib.config.base import PROJECT_ROOT
+from fmnist_lib.common.paths import PROJECT_ROOT
 from fmnist_lib.config.loading import read_settings
 from fmnist_lib.config.monitor import DEFAULT_MONITOR_CONFIG, MonitorSettings
 from fmnist_lib.config.training import DEFAULT_CONFIG, Settings

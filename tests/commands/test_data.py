@@ -68,7 +68,7 @@ def test_damaged_data_are_one_message(damage, directory, fmnist):
 
 def test_verifying_downloads_and_generates_nothing(tmp_path, fmnist, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("fmnist_lib.config.base.PROJECT_ROOT", tmp_path / "place" / "project")
+    monkeypatch.setattr("fmnist_lib.common.paths.PROJECT_ROOT", tmp_path / "place" / "project")
     status, _, message = fmnist("data", "verify")
     assert status == 1
     assert "Name their directory, or run `python -m fmnist_lib data download`" in message

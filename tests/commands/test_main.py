@@ -9,7 +9,7 @@ import tomllib
 
 import pytest
 
-from fmnist_lib.config.base import PROJECT_ROOT
+from fmnist_lib.common.paths import PROJECT_ROOT
 
 COMMANDS = {
     (): ["bundle", "config", "data", "predict", "registry", "serve"],

@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from fmnist_lib.config.base import PROJECT_ROOT
+from fmnist_lib.common.paths import PROJECT_ROOT
 from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.model_files.predictor import predictions
 from fmnist_lib.model_files.stored_model import load_model, save_model

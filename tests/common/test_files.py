@@ -68,7 +68,7 @@ def test_only_partial_files_of_dead_processes_are_deleted(tmp_path):
         delete_stale_partial_files(tmp_path, "a")
         assert ours.exists()
         assert len(list(tmp_path.iterdir())) == 2
-        (tmp_path / f".a.{os.getpid()}.part").write_bytes(b"of somebody else")
+        (tmp_path / f".a.{os.getpid()}.part").write_bytes(b"another program")
         delete_stale_partial_files(tmp_path)
         assert {path.name for path in tmp_path.iterdir()} == {
             ours.name,

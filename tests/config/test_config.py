@@ -5,7 +5,7 @@ import json
 import pytest
 
 from fmnist_lib.common.errors import ConfigError
-from fmnist_lib.config.base import PROJECT_ROOT
+from fmnist_lib.common.paths import PROJECT_ROOT
 from fmnist_lib.config.loading import override, parse_settings, read_settings, source_of
 from fmnist_lib.config.monitor import DEFAULT_MONITOR_CONFIG, MonitorSettings
 from fmnist_lib.config.training import DEFAULT_CONFIG, Settings

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from fmnist_lib.common.errors import DataError
-from fmnist_lib.features.frames import few, frame_images, id_column, label_column_of, pixel_columns
+from fmnist_lib.features.frames import frame_images, id_column, label_column_of, pixel_columns
 
 NAMES = [f"pixel{number}" for number in range(1, 785)]
 STYLES = {
@@ -94,8 +94,3 @@ def test_the_rule_for_names_is_the_same_for_every_table():
     assert label_column_of(["id", "class", "Label"]) == "Label"
     assert label_column_of(["id", "weight"]) is None
     assert id_column(["ImageId", "Label"]) == "ImageId"
-
-
-def test_a_list_in_a_message_has_five_names():
-    assert few(NAMES) == "pixel1, pixel2, pixel3, pixel4, pixel5 and 779 more"
-    assert few(["a"]) == "a"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from fmnist_lib.common.errors import TrackingError
-from fmnist_lib.config.base import PROJECT_ROOT
+from fmnist_lib.common.paths import PROJECT_ROOT
 from fmnist_lib.config.release import TrackingConfig
 from fmnist_lib.registry.runs import log_training_run
 from fmnist_lib.registry.store import client, prepare_store

@@ -9,7 +9,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from fmnist_lib.config.base import PROJECT_ROOT
+from fmnist_lib.common.paths import PROJECT_ROOT
 from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.model_files.stored_model import save_model
 from fmnist_lib.release.bundle import write_bundle

@@ -8,8 +8,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+from fmnist_lib.common.paths import PROJECT_ROOT
 from fmnist_lib.common.statistics import Estimate, PairedComparison
-from fmnist_lib.config.base import PROJECT_ROOT
 from fmnist_lib.config.release import GatesConfig
 from fmnist_lib.config.training import EvaluationConfig
 from fmnist_lib.data.dataset import Dataset, Split

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.formatting import short_list
 from fmnist_lib.data.formats.batch_part import Part
 from fmnist_lib.data.formats.column_layout import DECIDING_ROWS, has_extra_columns, nameless_parts
 from fmnist_lib.data.formats.idx import MAX_BYTES, iter_idx
-from fmnist_lib.features.frames import few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +88,7 @@ def read_npz(path: Path, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
 def names_in(path: Path) -> str:
     """Return the names of the arrays in a ``.npz`` file, for messages."""
     with np.load(path, allow_pickle=False) as content:
-        return few(list(content)) or "no array"
+        return short_list(list(content)) or "no array"
 
 
 def _array_parts(

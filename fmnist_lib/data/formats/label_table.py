@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.formatting import short_list
 from fmnist_lib.common.labels import N_CLASSES
 from fmnist_lib.data.formats.tables import data_columns, first_line, is_text, unreadable
-from fmnist_lib.features.frames import few, id_column, is_index, label_column_of
+from fmnist_lib.features.frames import id_column, is_index, label_column_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,7 +109,7 @@ def _label_and_ids(names: Sequence[str], where: str) -> tuple[str, str | None]:
     if label is None or names.count(label) > 1:
         raise DataError(
             f"{where}: expected one column of labels, or one named 'label', got "
-            f"{few(names) or 'none'}. {_ADVICE}"
+            f"{short_list(names) or 'none'}. {_ADVICE}"
         )
     others = [name for name in data if name != label]
     index = [name for name in names if is_index(name)]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.formatting import short_list
 from fmnist_lib.common.natural_order import natural_key
-from fmnist_lib.features.frames import few
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,10 +84,12 @@ class LabelsByName:
         rows = [self._rows.get(self._key(name), -1) for name in names or ()]
         missing = [name for name, row in zip(names or (), rows, strict=True) if row < 0]
         if missing:
-            self._refuse(f"got none for {few(missing)}")
+            self._refuse(f"got none for {short_list(missing)}")
         twice = [row for row, count in Counter(rows).items() if count > 1 or self._used[row]]
         if twice:
-            self._refuse(f"got several images named like {few([self._ids[row] for row in twice])}")
+            self._refuse(
+                f"got several images named like {short_list([self._ids[row] for row in twice])}"
+            )
         self._used[rows] = True
         return self._labels[rows]
 
@@ -95,7 +97,7 @@ class LabelsByName:
         """Raise DataError if labels are left over."""
         extra = [name for name, used in zip(self._ids, self._used, strict=True) if not used]
         if extra:
-            self._refuse(f"got {len(extra)} for images that are missing: {few(extra)}")
+            self._refuse(f"got {len(extra)} for images that are missing: {short_list(extra)}")
 
     def _refuse(self, found: str) -> None:
         raise DataError(
@@ -131,8 +133,8 @@ def pairing(
         return LabelsByName(given, key, source, batch)
     if given.is_named and _integers(given.ids) is None:
         raise DataError(
-            f"{source}: expected names of images in {batch} ({few(names)}), got {few(given.ids)}. "
-            f"Use two files that belong together. {_BY_ORDER}"
+            f"{source}: expected names of images in {batch} ({short_list(names)}), got "
+            f"{short_list(given.ids)}. Use two files that belong together. {_BY_ORDER}"
         )
     return LabelsInOrder(given, source, batch)
 
@@ -188,7 +190,8 @@ def _order(given: BatchLabels, source: str) -> NDArray[np.intp] | slice:
         _refuse_repeated(given.ids, source)
     raise DataError(
         f"{source}: expected labels in the order of the images, or a column 'id' that counts them, "
-        f"got {'ids' if given.is_named else 'an index'} in another order ({few(given.ids)}). "
+        f"got {'ids' if given.is_named else 'an index'} in another order "
+        f"({short_list(given.ids)}). "
         + (_BY_ORDER if given.is_named else "Write the file with index=False, or name the index.")
     )
 
@@ -198,8 +201,8 @@ def _order_of_texts(ids: Sequence[str], source: str) -> slice:
         return slice(None)
     raise DataError(
         f"{source}: expected labels in natural order of their images' names, because the batch "
-        f"has no names to compare with, got {few(ids)}. Give the images with their names, or sort "
-        "the labels in the order of the images and leave the names out."
+        f"has no names to compare with, got {short_list(ids)}. Give the images with their names, "
+        "or sort the labels in the order of the images and leave the names out."
     )
 
 
@@ -214,7 +217,7 @@ def _refuse_repeated(ids: Sequence[str], source: str) -> None:
     repeated = [name for name, count in Counter(ids).items() if count > 1]
     if repeated:
         raise DataError(
-            f"{source}: expected one label per image, got several for {few(repeated)}. "
+            f"{source}: expected one label per image, got several for {short_list(repeated)}. "
             "Remove the wrong lines."
         )
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.formatting import short_list
 from fmnist_lib.common.labels import IMAGE_SHAPE
 from fmnist_lib.common.natural_order import natural_key
 from fmnist_lib.data.formats.batch_part import Part
-from fmnist_lib.features.frames import few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -122,8 +122,8 @@ def _refuse_folders(path: Path, names: Sequence[str]) -> None:
     if folders:
         raise DataError(
             f"{path}: expected PNG files directly in this folder, got sub-folders with some: "
-            f"{few(sorted(folders, key=natural_key))}. Put all files into one folder; if the "
-            "sub-folders are classes, give the labels as a CSV file with the columns file and "
+            f"{short_list(sorted(folders, key=natural_key))}. Put all files into one folder; if "
+            "the sub-folders are classes, give the labels as a CSV file with the columns file and "
             "label."
         )
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.formatting import short_list
 from fmnist_lib.common.labels import N_PIXELS
 from fmnist_lib.data.formats.batch_part import Part
 from fmnist_lib.data.formats.column_layout import DECIDING_ROWS, nameless_parts
 from fmnist_lib.data.formats.pictures import decode_png
 from fmnist_lib.features.frames import (
     Columns,
-    few,
     id_column,
     is_index,
     is_numbered,
@@ -157,7 +157,7 @@ def _require_commas(first: Sequence[str], path: Path) -> None:
     if len(first) == 1 and other:
         raise DataError(
             f"{path.name}: expected columns separated by commas, got {_SEPARATORS[other]} "
-            f"({few(first[0].split(other))}). Write the file with commas."
+            f"({short_list(first[0].split(other))}). Write the file with commas."
         )
 
 

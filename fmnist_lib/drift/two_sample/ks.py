@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.formatting import short_list
 
 Correction = Literal["bonferroni", "benjamini-hochberg"]
 
@@ -115,5 +116,5 @@ def _check(reference: np.ndarray, current: np.ndarray) -> None:
         if len(non_finite):
             raise DataError(
                 f"drift test: expected finite numbers, got NaN or infinity in {name} columns "
-                f"{', '.join(map(str, non_finite))}. Check the images and outputs."
+                f"{short_list(non_finite)}. Check the images and outputs."
             )

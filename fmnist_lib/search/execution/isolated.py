@@ -17,15 +17,14 @@ import tempfile
 import threading
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from fmnist_lib.common.paths import PROJECT_ROOT
 from fmnist_lib.features.chunks import THREADS, limit_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PROJECT_ROOT = Path(__file__).resolve().parents[3]
 _POLL_SECONDS = 0.25
 #: One thread per library, so that no digit depends on the number of cores; `in_threads` gives the
 #: same digits on any number.

@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from fmnist_lib.common.paths import PROJECT_ROOT
 from fmnist_lib.search.execution.cores import share_cores
-from fmnist_lib.search.execution.isolated import PROJECT_ROOT, run_isolated
+from fmnist_lib.search.execution.isolated import run_isolated
 
 
 def add(numbers, send):
