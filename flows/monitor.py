@@ -27,25 +27,7 @@ from metaflow import (  # noqa: E402 (the line above makes the packages beside f
 )
 
 from cards.failure import FailureCard  # noqa: E402
-
-
-def parse_config(text: str) -> dict:
-    """Check the configuration before anything runs."""
-    from metaflow.exception import MetaflowException
-
-    from fmnist_lib.common.errors import ConfigError
-    from fmnist_lib.config.loading import parse_settings, source_of
-    from fmnist_lib.config.monitor import DEFAULT_MONITOR_CONFIG, MonitorSettings
-    from fmnist_lib.workflows.preflight import check_before_start
-
-    source = source_of(text, sys.argv, DEFAULT_MONITOR_CONFIG)
-    try:
-        settings = parse_settings(text, source, MonitorSettings)
-        if "run" in sys.argv:
-            check_before_start(settings, PROJECT_ROOT, os.environ.get("MLFLOW_TRACKING_URI"))
-        return settings.model_dump(mode="json")
-    except ConfigError as error:
-        raise MetaflowException(str(error)) from None
+from configuration import parse_monitor  # noqa: E402
 
 
 @schedule(daily=True)
@@ -56,7 +38,7 @@ class FashionMnistMonitor(FlowSpec):
     config = Config(
         "config",
         default=str(PROJECT_ROOT / "config" / "monitor.toml"),
-        parser=parse_config,
+        parser=parse_monitor,
         help="TOML or JSON file; see docs/monitoring.md",
     )
     batch = Parameter(
@@ -103,6 +85,7 @@ class FashionMnistMonitor(FlowSpec):
         """Compare the batch with the champion's held-out reference, and write the signal."""
         from cards.monitor import monitor_card
         from fmnist_lib.workflows.assess import assess, signal_of, track
+        from identity import run_identity
         from runs import champion_of, earlier_signals
 
         settings, new = self.settings, self.read_batch()
@@ -118,7 +101,11 @@ class FashionMnistMonitor(FlowSpec):
             monitor_run=f"{current.flow_name}/{current.run_id}",
         )
         self.mlflow_run_id = track(
-            self.signal, self.identity(), settings.tracking, PROJECT_ROOT, self.tracking_uri
+            self.signal,
+            run_identity(PROJECT_ROOT),
+            settings.tracking,
+            PROJECT_ROOT,
+            self.tracking_uri,
         )
         self.labelled_batch = new if self.signal.retrain and new.labels is not None else None
         earlier, unreadable = earlier_signals(settings.history - 1)
@@ -213,19 +200,6 @@ class FashionMnistMonitor(FlowSpec):
         from fmnist_lib.monitor.signal import write_signal
 
         write_signal(resolve_path(self.settings.signal, PROJECT_ROOT), self.signal)
-
-    def identity(self):
-        """Return the identity of this run."""
-        from fmnist_lib.common.run_report import RunIdentity
-        from fmnist_lib.registry.run_environment import git_commit
-
-        return RunIdentity(
-            flow=current.flow_name,
-            run_id=current.run_id,
-            pathspec=current.pathspec,
-            user=current.username,
-            git_commit=git_commit(PROJECT_ROOT),
-        )
 
 
 if __name__ == "__main__":

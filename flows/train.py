@@ -32,23 +32,7 @@ from metaflow import (  # noqa: E402 (the line above makes the packages beside f
 )
 
 from cards.failure import FailureCard  # noqa: E402
-
-
-def parse_config(text: str) -> dict:
-    """Check the configuration before anything runs."""
-    from metaflow.exception import MetaflowException
-
-    from fmnist_lib.common.errors import ConfigError
-    from fmnist_lib.config.loading import parse_settings, source_of
-    from fmnist_lib.workflows.preflight import check_before_start
-
-    try:
-        settings = parse_settings(text, source_of(text, sys.argv))
-        if "run" in sys.argv:
-            check_before_start(settings, PROJECT_ROOT, os.environ.get("MLFLOW_TRACKING_URI"))
-        return settings.model_dump(mode="json")
-    except ConfigError as error:
-        raise MetaflowException(str(error)) from None
+from configuration import parse_training  # noqa: E402
 
 
 def triggered_by_monitor(flow):
@@ -69,10 +53,13 @@ class FashionMnistTrain(FlowSpec):
     config = Config(
         "config",
         default=str(PROJECT_ROOT / "config" / "train.toml"),
-        parser=parse_config,
+        parser=parse_training,
         help="TOML or JSON file; every key: python -m fmnist_lib config train",
     )
     minutes = Parameter("minutes", type=float, default=None, help="Wall time of the search")
+    early_stop = Parameter(
+        "early-stop", type=bool, default=None, help="false: the search uses all of its minutes"
+    )
     seed = Parameter("seed", type=int, default=None, help="Seed of everything random")
     rows = Parameter("rows", type=int, default=None, help="Training images to use")
     data_dir = Parameter("data-dir", type=str, default=None, help="Directory with the four files")
@@ -305,6 +292,7 @@ class FashionMnistTrain(FlowSpec):
         settings = override(
             validate_settings(self.config.to_dict(), "configuration"),
             minutes=self.minutes,
+            early_stop=self.early_stop,
             seed=self.seed,
             rows=self.rows,
             data_dir=self.data_dir,
@@ -398,29 +386,17 @@ class FashionMnistTrain(FlowSpec):
         engine = self.settings.search.candidate(branch.input).engine
         return CandidateResult(branch.input, engine, error=f"its task died: {reason}")
 
-    def identity(self):
-        """Return the identity of this run."""
-        from fmnist_lib.common.run_report import RunIdentity
-        from fmnist_lib.registry.run_environment import git_commit
-
-        return RunIdentity(
-            flow=current.flow_name,
-            run_id=current.run_id,
-            pathspec=current.pathspec,
-            user=current.username,
-            git_commit=git_commit(PROJECT_ROOT),
-        )
-
     def report(self):
         """Return the report of the run."""
         from fmnist_lib.workflows.report import build_report
+        from identity import run_identity
 
         return build_report(
             self.dataset,
             self.winner,
             audit=self.data_audit,
             contest=self.contest,
-            identity=self.identity(),
+            identity=run_identity(PROJECT_ROOT),
             settings=self.resolved_config,
             data_version=self.data_version,
             candidates=self.results,

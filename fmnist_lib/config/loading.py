@@ -84,7 +84,7 @@ def override(settings: Settings, **changes: Any) -> Settings:
     ----------
     settings : Settings
     **changes
-        ``seed``, ``minutes``, ``rows`` and ``data_dir``.
+        ``seed``, ``minutes``, ``early_stop``, ``rows`` and ``data_dir``.
 
     Raises
     ------
@@ -94,6 +94,7 @@ def override(settings: Settings, **changes: Any) -> Settings:
     places = {
         "seed": ("seed",),
         "minutes": ("search", "minutes"),
+        "early_stop": ("search", "early_stop"),
         "rows": ("data", "rows"),
         "data_dir": ("data", "directory"),
     }

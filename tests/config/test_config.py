@@ -68,8 +68,11 @@ def test_settings_round_trip_through_json():
 
 def test_parameters_override_the_file_and_are_checked():
     settings = read_settings(DEFAULT_CONFIG)
-    changed = override(settings, minutes=2.0, seed=None, rows=1000, data_dir="somewhere")
+    changed = override(
+        settings, minutes=2.0, seed=None, early_stop=False, rows=1000, data_dir="somewhere"
+    )
     assert changed.search.minutes == 2.0
+    assert not changed.search.early_stop
     assert changed.seed == settings.seed
     assert changed.data.rows == 1000
     assert changed.data.directory == "somewhere"

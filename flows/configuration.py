@@ -1,0 +1,42 @@
+"""Parsers of the flows' configuration files; Metaflow calls them before anything runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fmnist_lib.config.base import Section
+
+
+def parse_training(text: str) -> dict[str, Any]:
+    """Check the configuration of `FashionMnistTrain`; return plain values."""
+    from fmnist_lib.config.training import DEFAULT_CONFIG, Settings
+
+    return _parse(text, DEFAULT_CONFIG, Settings)
+
+
+def parse_monitor(text: str) -> dict[str, Any]:
+    """Check the configuration of `FashionMnistMonitor`; return plain values."""
+    from fmnist_lib.config.monitor import DEFAULT_MONITOR_CONFIG, MonitorSettings
+
+    return _parse(text, DEFAULT_MONITOR_CONFIG, MonitorSettings)
+
+
+def _parse(text: str, default: Path, model: type[Section]) -> dict[str, Any]:
+    from metaflow.exception import MetaflowException
+
+    from fmnist_lib.common.errors import ConfigError
+    from fmnist_lib.config.loading import parse_settings, source_of
+    from fmnist_lib.workflows.preflight import check_before_start
+
+    root = Path(__file__).resolve().parents[1]
+    try:
+        settings = parse_settings(text, source_of(text, sys.argv, default), model)
+        if "run" in sys.argv:
+            check_before_start(settings, root, os.environ.get("MLFLOW_TRACKING_URI"))
+        return settings.model_dump(mode="json")
+    except ConfigError as error:
+        raise MetaflowException(str(error)) from None
