@@ -18,6 +18,14 @@ def parse_training(text: str) -> dict[str, Any]:
     return _parse(text, DEFAULT_CONFIG, Settings)
 
 
+def resolve_training(config: dict[str, Any], **parameters: Any) -> dict[str, Any]:
+    """Return the configuration with the command line parameters that are not None put in."""
+    from fmnist_lib.config.loading import override, validate_settings
+
+    settings = override(validate_settings(config, "configuration"), **parameters)
+    return settings.model_dump(mode="json")
+
+
 def parse_monitor(text: str) -> dict[str, Any]:
     """Check the configuration of `FashionMnistMonitor`; return plain values."""
     from fmnist_lib.config.monitor import DEFAULT_MONITOR_CONFIG, MonitorSettings

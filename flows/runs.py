@@ -18,12 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import numpy as np
-
     from fmnist_lib.config.monitor import RetrainConfig
     from fmnist_lib.config.release import TrackingConfig
-    from fmnist_lib.data.dataset import Split
-    from fmnist_lib.workflows.retrain import Contest, RetrainingData
+    from fmnist_lib.workflows.retrain import Contest
 
 logger = logging.getLogger(__name__)
 
@@ -170,23 +167,6 @@ def retrain(
     if data.contest.better and not data.promoted:
         reason += f"; but refused: {data.promotion.reason}"
     return Retraining(run.pathspec, data.promoted, reason), data.contest
-
-
-def challenge_data(challenge: Challenge, seed: int) -> RetrainingData:
-    """Return the champion's images and the monitor's new ones, split again."""
-    from fmnist_lib.workflows.retrain import combine
-
-    new = Run(challenge.monitor_run)["assess"].task["labelled_batch"].data
-    old = champion_of(challenge.champion, "dataset")
-    return combine(old, new, challenge.holdout_share, seed)
-
-
-def compete(challenge: Challenge, test: Split, answers: np.ndarray, n_new: int) -> Contest:
-    """Compare a challenger's predictions on its test images with the champion's."""
-    from fmnist_lib.workflows.retrain import contest
-
-    champion = champion_of(challenge.champion, "champion")
-    return contest(test.labels, champion.predict(test.images), answers, n_new, challenge.alpha)
 
 
 def training_tags(flow: Any) -> list[str]:

@@ -32,7 +32,7 @@ from metaflow import (  # noqa: E402 (the line above makes the packages beside f
 )
 
 from cards.failure import FailureCard  # noqa: E402
-from configuration import parse_training  # noqa: E402
+from configuration import parse_training, resolve_training  # noqa: E402
 
 
 def triggered_by_monitor(flow):
@@ -85,19 +85,25 @@ class FashionMnistTrain(FlowSpec):
     def start(self):
         """Find, verify, audit and split the data."""
         from cards.data import data_card, rest_card
-        from runs import find_challenge
+        from runs import find_challenge, training_tags
 
-        self.resolved_config = self.resolve_config()
+        self.resolved_config = resolve_training(
+            self.config.to_dict(),
+            minutes=self.minutes,
+            early_stop=self.early_stop,
+            seed=self.seed,
+            rows=self.rows,
+            data_dir=self.data_dir,
+        )
         self.challenge = find_challenge(self.monitor, getattr(current, "trigger", None))
         self.decision = "rest" if self.challenge and not self.challenge.needed else "train"
         if self.decision == "train":
             self.read_data()
-            current.card["data"].extend(
-                data_card(self.data_version, self.data_audit, self.data_changes)
-            )
+            content = data_card(self.data_version, self.data_audit, self.data_changes)
         else:
-            current.card["data"].extend(rest_card(self.challenge.reason))
-        self.tag_run()
+            content = rest_card(self.challenge.reason)
+        current.card["data"].extend(content)
+        current.run.add_tags(training_tags(self))
         self.next({"train": self.eda, "rest": self.end}, condition="decision")
 
     @FailureCard(card="eda")
@@ -124,18 +130,9 @@ class FashionMnistTrain(FlowSpec):
     @step
     def prepare(self):
         """Compute the features that candidates share, and divide the budget among them."""
-        import time
+        from fmnist_lib.workflows.search import prepare_search
 
-        from fmnist_lib.search.execution.budget import plan_budget
-        from fmnist_lib.search.recipes.column_cache import prepare_columns
-        from fmnist_lib.search.recipes.pipelines import patch_sizes, shared_extractors
-
-        started, search = time.time(), self.settings.search
-        extractors = shared_extractors(patch_sizes(search))
-        prepare_columns(
-            self.search_data(), extractors, self.settings.seed, self.cache, search.cache_gib
-        )
-        self.budget = plan_budget(search, started)
+        self.budget = prepare_search(self.dataset, self.settings, self.cache)
         self.candidates = list(self.budget.shares)
         self.next(self.search, foreach="candidates")
 
@@ -146,12 +143,12 @@ class FashionMnistTrain(FlowSpec):
     def search(self):
         """Search one candidate and refit its best pipeline on all training images."""
         from cards.candidate import LiveCard, result_card
-        from fmnist_lib.search.execution.candidate import make_job, search_candidate
+        from fmnist_lib.search.execution.candidate import search_candidate
+        from fmnist_lib.workflows.search import candidate_job
+        from searches import current_budget
 
-        self.candidate = self.input
-        job = make_job(
-            self.settings, self.candidate, self.search_data(), self.search_budget(), self.cache
-        )
+        self.candidate, budget = self.input, current_budget(self.budget)
+        job = candidate_job(self.candidate, self.dataset, self.settings, budget, self.cache)
         live = LiveCard(self.candidate, job.seconds, self.data_version)
         current.card["candidate"].extend(live.components)
 
@@ -171,12 +168,13 @@ class FashionMnistTrain(FlowSpec):
         """Select the winner by validation, refit it, and evaluate it once on the test images."""
         from cards.leaderboard import leaderboard_card
         from fmnist_lib.workflows.select import select
+        from searches import current_budget, result_of
 
         self.merge_artifacts(inputs, exclude=["candidate", "result", "search_failure"])
-        results = [self.result_of(branch) for branch in inputs]
-        selection = select(results, self.dataset, self.settings, self.search_budget(), self.cache)
-        for artifact, value in vars(selection).items():
-            setattr(self, artifact, value)
+        settings, budget = self.settings, current_budget(self.budget)
+        results = [result_of(branch, settings.search) for branch in inputs]
+        selection = select(results, self.dataset, settings, budget, self.cache)
+        self.keep(selection)
         # An alias of `winner`, the artifact's name before: clients may still read it.
         self.champion = self.winner
         print(f"{self.spent}.")
@@ -261,7 +259,9 @@ class FashionMnistTrain(FlowSpec):
     @step
     def end(self):
         """Print the results and where they are."""
-        self.tag_run()
+        from runs import training_tags
+
+        current.run.add_tags(training_tags(self))
         if self.decision == "rest":
             print(f"Nothing was trained: {self.challenge.reason}.")
             return
@@ -285,71 +285,29 @@ class FashionMnistTrain(FlowSpec):
 
         return validate_settings(self.resolved_config, "configuration")
 
-    def resolve_config(self):
-        """Return the configuration with the command line parameters put in."""
-        from fmnist_lib.config.loading import override, validate_settings
-
-        settings = override(
-            validate_settings(self.config.to_dict(), "configuration"),
-            minutes=self.minutes,
-            early_stop=self.early_stop,
-            seed=self.seed,
-            rows=self.rows,
-            data_dir=self.data_dir,
-        )
-        return settings.model_dump(mode="json")
-
     def read_data(self):
         """Read the images to train on, and those to test for drift."""
-        from fmnist_lib.common.paths import resolve_path
-        from fmnist_lib.data.audit import audit
-        from fmnist_lib.data.dataset import load_dataset
-        from fmnist_lib.data.formats.batch import read_batch
-        from fmnist_lib.workflows.data_changes import changes_since_champion
+        from fmnist_lib.workflows.training_data import read_training_data
+        from retraining import add_new_images
 
+        settings = self.settings
         if self.challenge:
-            self.add_new_images()
-        self.batch_images = None
-        if self.batch:
-            path = resolve_path(self.batch)
-            self.batch_images = read_batch(path, label_column=self.label_column).images
-        self.dataset, self.data_version = load_dataset(
-            self.settings.data, PROJECT_ROOT, self.settings.seed
-        )
-        self.data_audit = audit(self.dataset, self.settings.data.audit)
-        self.data_changes = changes_since_champion(
-            self.dataset,
-            self.data_version,
-            self.settings.tracking,
-            PROJECT_ROOT,
-            os.environ.get("MLFLOW_TRACKING_URI"),
-        )
+            directory = self.cache / "retraining" / current.run_id
+            settings, self.n_new_held_out = add_new_images(self.challenge, settings, directory)
+            self.resolved_config = settings.model_dump(mode="json")
+        uri = os.environ.get("MLFLOW_TRACKING_URI")
+        self.keep(read_training_data(settings, PROJECT_ROOT, uri, self.batch, self.label_column))
 
-    def add_new_images(self):
-        """Write the champion's images and the monitor's as the directory to train on."""
-        from fmnist_lib.config.loading import override
-        from fmnist_lib.workflows.retrain import rows_to_use, write_directory
-        from runs import challenge_data
-
-        data = challenge_data(self.challenge, self.settings.seed)
-        directory = self.cache / "retraining" / current.run_id
-        write_directory(data, directory)
-        rows = rows_to_use(self.settings.data.rows, data)
-        changed = override(self.settings, data_dir=str(directory), rows=rows)
-        self.resolved_config = changed.model_dump(mode="json")
-        self.n_new_held_out = data.n_new_held_out
-
-    def tag_run(self):
-        """Tag the run for users who list runs; `resume` keeps artifacts, but no tags."""
-        from runs import training_tags
-
-        current.run.add_tags(training_tags(self))
+    def keep(self, artifacts):
+        """Store every field of a dataclass as an artifact."""
+        for name, value in vars(artifacts).items():
+            setattr(self, name, value)
 
     def compete(self):
         """Compare the new model with the champion it is to replace; None in an ordinary run."""
         if not self.challenge:
             return None
-        from runs import compete
+        from retraining import compete
 
         answers = self.test_probabilities.argmax(axis=1)
         return compete(self.challenge, self.dataset.test, answers, self.n_new_held_out)
@@ -360,31 +318,6 @@ class FashionMnistTrain(FlowSpec):
         from fmnist_lib.common.paths import resolve_path
 
         return resolve_path(self.settings.search.cache, PROJECT_ROOT)
-
-    def search_data(self):
-        """Return the images that the search may use."""
-        from fmnist_lib.search.recipes.search_data import search_data
-
-        return search_data(self.dataset, self.settings.search.holdout_share, self.settings.seed)
-
-    def search_budget(self):
-        """Return the budget; that of a resumed run begins when it was resumed."""
-        from resumed import resumed_budget
-
-        if not current.origin_run_id:
-            return self.budget
-        run, origin = (f"{current.flow_name}/{i}" for i in (current.run_id, current.origin_run_id))
-        return resumed_budget(self.budget, run, origin)
-
-    def result_of(self, branch):
-        """Return a candidate's result, or a failed result if its whole task died."""
-        from fmnist_lib.search.engines.result import CandidateResult
-
-        if getattr(branch, "result", None) is not None:
-            return branch.result
-        reason = getattr(branch, "search_failure", None) or "no reason known"
-        engine = self.settings.search.candidate(branch.input).engine
-        return CandidateResult(branch.input, engine, error=f"its task died: {reason}")
 
     def report(self):
         """Return the report of the run."""

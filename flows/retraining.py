@@ -1,0 +1,45 @@
+"""The data and the contest of a run that the monitor requested."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metaflow import Run
+
+from fmnist_lib.config.loading import override
+from fmnist_lib.workflows.retrain import combine, contest, rows_to_use, write_directory
+from runs import champion_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
+    from fmnist_lib.config.training import Settings
+    from fmnist_lib.data.dataset import Split
+    from fmnist_lib.monitor.challenge import Challenge
+    from fmnist_lib.workflows.retrain import Contest
+
+
+def add_new_images(
+    challenge: Challenge, settings: Settings, directory: Path
+) -> tuple[Settings, int]:
+    """Write the champion's images and the monitor's as a directory to train on.
+
+    Returns
+    -------
+    tuple of Settings and int
+        The settings that name the directory, and the number of new images that are held out.
+    """
+    new = Run(challenge.monitor_run)["assess"].task["labelled_batch"].data
+    old = champion_of(challenge.champion, "dataset")
+    data = combine(old, new, challenge.holdout_share, settings.seed)
+    write_directory(data, directory)
+    rows = rows_to_use(settings.data.rows, data)
+    return override(settings, data_dir=str(directory), rows=rows), data.n_new_held_out
+
+
+def compete(challenge: Challenge, test: Split, answers: np.ndarray, n_new: int) -> Contest:
+    """Compare a challenger's predictions on its test images with the champion's."""
+    champion = champion_of(challenge.champion, "champion")
+    return contest(test.labels, champion.predict(test.images), answers, n_new, challenge.alpha)
