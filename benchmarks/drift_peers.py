@@ -43,7 +43,7 @@ from peers import ENVIRONMENTS, RESULTS, SCRIPTS, set_up
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.config.drift import DriftConfig
 from fmnist_lib.drift.shifts.catalogue import SHIFTS
-from fmnist_lib.drift.two_sample.tests import two_sample_test
+from fmnist_lib.drift.two_sample.methods import two_sample_test
 from fmnist_lib.registry.run_environment import git_commit
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -39,9 +39,9 @@ from fmnist_lib.drift.batch import Batch
 from fmnist_lib.drift.calibration import calibrate
 from fmnist_lib.drift.columns import default_columns
 from fmnist_lib.drift.evidence import gather_evidence
-from fmnist_lib.drift.result import TestResult
 from fmnist_lib.drift.shifts.catalogue import SHIFTS
-from fmnist_lib.drift.two_sample.tests import two_sample_test
+from fmnist_lib.drift.two_sample.methods import two_sample_test
+from fmnist_lib.drift.two_sample.result import TwoSampleResult
 from fmnist_lib.drift.verdict import decide
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -280,12 +280,12 @@ def _with_columns(one):
 
 def _result(method, statistic, p_values, n):
     names = default_columns() if len(statistic) > 1 else (method,)
-    return TestResult(
+    return TwoSampleResult(
         method=method,
         columns=names,
         statistic=statistic,
         p_values=p_values,
-        adjusted=p_values,
+        adjusted_p_values=p_values,
         alpha=CONFIG.alpha,
         effect_size=float(statistic.max()),
         effect="",

@@ -129,7 +129,7 @@ def run_as_script(config: Path) -> None:
         evaluation=evaluation,
         test_probabilities=probabilities,
         pictures=pictures + explanation.pictures + drift.pictures,
-        drift_verdict=drift.verdict,
+        drift_verdict=drift.finding,
     )
     publish(report, dataset, champion, ROOT, os.environ["MLFLOW_TRACKING_URI"])
 

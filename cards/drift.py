@@ -31,16 +31,16 @@ _RELIABLE = 0.9
 
 
 def drift_card(report: DriftReport, version: DataVersion) -> list[MetaflowCardComponent]:
-    """Card of a drift report: verdict, evidence, and power of the test."""
+    """Card of a drift report: finding, evidence, and power of the test."""
     ks = report.ks
-    verdict, _, reason = report.verdict.partition(": ")
+    verdict, _, reason = report.finding.partition(": ")
     return [
         *header(
-            f"{verdict[:1].upper()}{verdict[1:]} in {report.n_current:,} images",
+            f"{verdict[:1].upper()}{verdict[1:]} in {ks.n_current:,} images",
             version,
             f"{text(reason[:1].upper() + reason[1:])}. Two-sample Kolmogorov-Smirnov tests "
-            f"of {len(report.columns)} columns, {ks.correction.title()} correction, against "
-            f"{report.n_reference:,} reference images; the model was fitted on none of them.",
+            f"of {len(report.ks.columns)} columns, {str(ks.correction).title()} correction, against "
+            f"{ks.n_reference:,} reference images; the model was fitted on none of them.",
             _boxes(report),
         ),
         *_detection(report),
@@ -58,15 +58,15 @@ def _boxes(report: DriftReport) -> Iterator[Any]:
     largest = ks.by_effect[0]
     yield box(
         "Columns that differ",
-        f"{int(ks.rejected.sum())} of {len(report.columns)}",
+        f"{int(ks.rejected.sum())} of {len(report.ks.columns)}",
         f"family-wise false-alarm rate {percent(ks.alpha, 0)}",
         good=not ks.drifted,
     )
     yield box(
         "Largest difference",
         f"{ks.statistic[largest]:.3f}",
-        f"KS statistic of {report.columns[largest]}",
-        f"adjusted p-value {p_value(ks.adjusted_p_value[largest])}",
+        f"KS statistic of {report.ks.columns[largest]}",
+        f"adjusted p-value {p_value(ks.adjusted_p_values[largest])}",
     )
     null = report.false_alarms
     yield box(
@@ -92,7 +92,7 @@ def _detection(report: DriftReport) -> list[MetaflowCardComponent]:
             "value": rate.rate.value,
             "low": rate.rate.low,
             "high": rate.rate.high,
-            "largest_shift": report.columns[rate.strongest],
+            "largest_shift": report.ks.columns[rate.strongest],
             "colour": "primary" if rate.is_shift else "secondary",
         }
         for rate in report.detection
@@ -135,10 +135,10 @@ def _columns(report: DriftReport) -> Markup:
         ["column", "KS statistic", "p-value", "adjusted p-value", "differs"],
         [
             (
-                report.columns[column],
+                ks.columns[column],
                 f"{ks.statistic[column]:.3f}",
-                p_value(ks.p_value[column]),
-                p_value(ks.adjusted_p_value[column]),
+                p_value(ks.p_values[column]),
+                p_value(ks.adjusted_p_values[column]),
                 "YES" if ks.rejected[column] else "no",
             )
             for column in ks.by_effect[:_SHOWN_COLUMNS]
@@ -155,7 +155,7 @@ def _rates(report: DriftReport) -> Markup:
                 f"{rate.alarms} of {rate.repeats}",
                 percent(rate.rate.value, 0),
                 f"{percent(rate.rate.low, 0)} to {percent(rate.rate.high, 0)}",
-                f"{report.columns[rate.strongest]} ({rate.statistic[rate.strongest]:.2f})",
+                f"{report.ks.columns[rate.strongest]} ({rate.statistic[rate.strongest]:.2f})",
             )
             for rate in report.detection
         ],

@@ -337,7 +337,7 @@ class FashionMnistTrain(FlowSpec):
             evaluation=self.evaluation,
             test_probabilities=self.test_probabilities,
             pictures=self.pictures + self.explanation.pictures + self.drift_report.pictures,
-            drift_verdict=self.drift_report.verdict,
+            drift_verdict=self.drift_report.finding,
         )
 
 

@@ -93,7 +93,7 @@ class DriftConfig(Section):
         default=20, description="Batches drawn per simulated shift, and without shift."
     )
     shift_rows: Annotated[int, Field(ge=50)] = Field(
-        default=4000, description="Current images that each simulated shift is applied to."
+        default=2000, description="Held-out images that each simulated shift is applied to."
     )
     tests: Annotated[tuple[TestMethod, ...], List] = Field(
         default=("ks-outputs", "ks-features", "chi2-classes", "domain-classifier"),

@@ -12,7 +12,7 @@ from fmnist_lib.common.statistics import Estimate, wilson
 if TYPE_CHECKING:
     from fmnist_lib.drift.batch import Batch
     from fmnist_lib.drift.calibration import Calibration
-    from fmnist_lib.drift.result import TestResult
+    from fmnist_lib.drift.two_sample.result import TwoSampleResult
 
 _CONFIDENCE = 0.95
 #: Effect size of the domain classifier at or above which the estimate is unreliable.
@@ -53,7 +53,7 @@ class AccuracyEstimate:
 
 
 def estimate_accuracy(
-    reference: Batch, current: Batch, calibration: Calibration, domain: TestResult
+    reference: Batch, current: Batch, calibration: Calibration, domain: TwoSampleResult
 ) -> AccuracyEstimate:
     """Estimate the accuracy on a batch without its labels.
 
@@ -69,7 +69,7 @@ def estimate_accuracy(
     current : Batch
     calibration : Calibration
         Of the reference.
-    domain : TestResult
+    domain : TwoSampleResult
         Of the domain classifier.
 
     References
@@ -124,7 +124,7 @@ def _standard_error(confidence: np.ndarray, accuracy: float, n_reference: int) -
     return float(np.sqrt(batch_variance + accuracy * (1 - accuracy) / n_reference))
 
 
-def _reason(domain: TestResult, *, separated: bool) -> str:
+def _reason(domain: TwoSampleResult, *, separated: bool) -> str:
     evidence = f"effect size of the domain classifier {domain.effect_size:.0%}"
     if separated:
         return f"the batch is out-of-distribution for the calibration: {evidence}"

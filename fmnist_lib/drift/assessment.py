@@ -16,7 +16,7 @@ from fmnist_lib.drift.evidence import Evidence, gather_evidence
 from fmnist_lib.drift.likeness import Likeness, rank_likeness
 from fmnist_lib.drift.out_of_distribution import least_like
 from fmnist_lib.drift.power import PowerRow, power_at, read_power
-from fmnist_lib.drift.two_sample.tests import two_sample_test
+from fmnist_lib.drift.two_sample.methods import two_sample_test
 from fmnist_lib.drift.verdict import Verdict, decide, too_few
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fmnist_lib.config.drift import DriftConfig, TestMethod
     from fmnist_lib.drift.batch import Batch
     from fmnist_lib.drift.calibration import Calibration
-    from fmnist_lib.drift.result import TestResult
+    from fmnist_lib.drift.two_sample.result import TwoSampleResult
 
 DEFAULT_TEST: TestMethod = "ks-default"
 DOMAIN_TEST: TestMethod = "domain-classifier"
@@ -41,7 +41,7 @@ class BatchAssessment:
         Explanation of the verdict.
     evidence : Evidence or None
         None when the data are insufficient.
-    tests : tuple of TestResult
+    tests : tuple of TwoSampleResult
         ks-default, which the verdict uses, first. Empty when the data are insufficient.
     reference_accuracy : Estimate
         Of the champion on the held-out images.
@@ -64,7 +64,7 @@ class BatchAssessment:
     verdict: Verdict
     reason: str
     evidence: Evidence | None
-    tests: tuple[TestResult, ...]
+    tests: tuple[TwoSampleResult, ...]
     reference_accuracy: Estimate
     estimate: AccuracyEstimate | None
     realised: Estimate | None

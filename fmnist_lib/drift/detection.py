@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmnist_lib.common.statistics import Estimate, wilson
-from fmnist_lib.drift.shifts.catalogue import SHIFTS, apply_shift
+from fmnist_lib.drift.batch import Batch
+from fmnist_lib.drift.shifts.catalogue import SHIFTS, simulate
 from fmnist_lib.drift.two_sample.ks import ks_per_feature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from fmnist_lib.config.drift import DriftConfig
-    from fmnist_lib.drift.batch import Batch
-    from fmnist_lib.drift.two_sample.ks import KSResult
+    from fmnist_lib.config.drift import DriftConfig, ShiftName
+    from fmnist_lib.drift.two_sample.result import TwoSampleResult
 
 NO_SHIFT = "no shift"
 _EXAMPLES = 10
@@ -61,9 +61,8 @@ class DetectionRate:
 
 
 def detection_rates(
-    reference: np.ndarray,
+    reference: Batch,
     held_back: Batch,
-    measure: Callable[[np.ndarray, np.ndarray], np.ndarray],
     observe: Callable[[np.ndarray], np.ndarray],
     config: DriftConfig,
     *,
@@ -72,40 +71,48 @@ def detection_rates(
     """Alarm rate of every configured shift, and of no shift.
 
     Each shift is applied to (at most ``config.shift_rows`` of) the held-back images and scored
-    once; the repeats are random batches of these rows, which therefore overlap. Without a shift,
-    reference and batch are redrawn, disjoint, from all held-out rows, so that the rate does not
-    depend on one reference.
+    once; the repeats are random batches of these rows, which therefore overlap. A shift that only
+    changes the class mix is not scored again. Without a shift, reference and batch are redrawn,
+    disjoint, from all held-out rows, so that the rate does not depend on one reference.
 
     Parameters
     ----------
-    reference : ndarray of shape (n, n_columns)
-        Tested columns of the reference.
+    reference : Batch
     held_back : Batch
-        Other held-out images, with the champion's outputs.
-    measure : callable
-        Images and probabilities to the tested columns.
+        Other held-out images.
     observe : callable
-        Images to probabilities.
+        Images to the champion's probabilities.
     config : DriftConfig
     seed : int
     """
     rng = np.random.default_rng(seed)
     rows = rng.permutation(len(held_back))[: config.shift_rows]
-    images, classes = held_back.images[rows], held_back.classes[rows]
-    pool = np.concatenate([reference, measure(held_back.images, held_back.probabilities)])
+    pool = np.concatenate([reference.columns, held_back.columns])
+    source = held_back.rows(rows)
     tests = _null_tests(pool, len(reference), config, rng)
-    rates = [_rate(NO_SHIFT, "no shift: held-out images as they are", tests, images[:_EXAMPLES])]
+    examples = source.images[:_EXAMPLES]
+    rates = [_rate(NO_SHIFT, "no shift: held-out images as they are", tests, examples)]
     for number, name in enumerate(config.shifts):
-        shifted = apply_shift(name, images, classes, seed + number)
-        tests = _shift_tests(reference, measure(shifted, observe(shifted)), config, rng)
+        shifted = _shifted(name, source, observe, seed + number)
+        tests = _shift_tests(reference.columns, shifted.columns, config, rng)
         description = SHIFTS[name].describe(SHIFTS[name].severity)
-        rates.append(_rate(name, description, tests, shifted[:_EXAMPLES]))
+        rates.append(_rate(name, description, tests, shifted.images[:_EXAMPLES]))
     return tuple(rates)
+
+
+def _shifted(
+    name: ShiftName, source: Batch, observe: Callable[[np.ndarray], np.ndarray], seed: int
+) -> Batch:
+    """Shift a batch; images whose pixels stay keep their probabilities."""
+    shifted = simulate(name, source.images, source.classes, seed)
+    if SHIFTS[name].changes_pixels:
+        return Batch(shifted.images, observe(shifted.images))
+    return source.rows(shifted.rows)
 
 
 def _null_tests(
     pool: np.ndarray, n_reference: int, config: DriftConfig, rng: np.random.Generator
-) -> Iterable[KSResult]:
+) -> Iterable[TwoSampleResult]:
     for _ in range(config.repeats):
         order = rng.permutation(len(pool))
         drawn, batch = order[:n_reference], order[n_reference:][: config.batch_rows]
@@ -114,14 +121,14 @@ def _null_tests(
 
 def _shift_tests(
     reference: np.ndarray, values: np.ndarray, config: DriftConfig, rng: np.random.Generator
-) -> Iterable[KSResult]:
+) -> Iterable[TwoSampleResult]:
     for _ in range(config.repeats):
         batch = values[rng.permutation(len(values))[: config.batch_rows]]
         yield ks_per_feature(reference, batch, config.alpha, config.correction)
 
 
 def _rate(
-    name: str, description: str, tests: Iterable[KSResult], examples: np.ndarray
+    name: str, description: str, tests: Iterable[TwoSampleResult], examples: np.ndarray
 ) -> DetectionRate:
     results = list(tests)
     alarms = sum(result.drifted for result in results)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fmnist_lib.drift.accuracy import AccuracyEstimate
     from fmnist_lib.drift.batch import Batch
     from fmnist_lib.drift.calibration import Calibration
-    from fmnist_lib.drift.result import TestResult
+    from fmnist_lib.drift.two_sample.result import TwoSampleResult
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def gather_evidence(  # noqa: PLR0917 (the parts of the evidence)
     reference: Batch,
     current: Batch,
     calibration: Calibration,
-    default: TestResult,
+    default: TwoSampleResult,
     estimate: AccuracyEstimate,
     realised: Estimate | None,
 ) -> Evidence:
@@ -68,7 +68,7 @@ def gather_evidence(  # noqa: PLR0917 (the parts of the evidence)
     ----------
     reference, current : Batch
     calibration : Calibration
-    default : TestResult
+    default : TwoSampleResult
         Of ``ks-default``.
     estimate : AccuracyEstimate
     realised : Estimate or None

@@ -14,30 +14,27 @@ if TYPE_CHECKING:
 
     from fmnist_lib.common.plotting import Picture
     from fmnist_lib.drift.detection import DetectionRate
-    from fmnist_lib.drift.two_sample.ks import KSResult
+    from fmnist_lib.drift.two_sample.result import TwoSampleResult
 
 _SHOWN_COLUMNS = 6
 
 
 def drift_pictures(
-    columns: Sequence[str],
     reference: np.ndarray,
     current: np.ndarray,
-    ks: KSResult,
+    ks: TwoSampleResult,
     detection: Sequence[DetectionRate],
 ) -> tuple[Picture, ...]:
     """Return all figures of a drift report."""
     return (
-        distributions(columns, reference, current, ks),
+        distributions(reference, current, ks),
         detection_chart(detection, ks.alpha),
-        signatures(columns, detection),
+        signatures(ks.columns, detection),
         shift_examples(detection),
     )
 
 
-def distributions(
-    columns: Sequence[str], reference: np.ndarray, current: np.ndarray, ks: KSResult
-) -> Picture:
+def distributions(reference: np.ndarray, current: np.ndarray, ks: TwoSampleResult) -> Picture:
     """Cumulative distributions of the columns with the largest KS statistics."""
     figure = new_figure(10.5, 5.8)
     axes = figure.subplots(2, _SHOWN_COLUMNS // 2, sharey=True)
@@ -54,7 +51,7 @@ def distributions(
         one.step(now, _cumulative_shares(now), where="post", color=PRIMARY, lw=1.6, label="current")
         _mark_gap(one, before, now)
         one.set_title(
-            f"{columns[column]}, KS {ks.statistic[column]:.3f}",
+            f"{ks.columns[column]}, KS {ks.statistic[column]:.3f}",
             fontsize=10,
             color=ALERT if ks.rejected[column] else "black",
         )

@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fmnist_lib.drift.columns import default_columns, tested_columns
+from fmnist_lib.drift.columns import default_columns
 from fmnist_lib.drift.detection import DetectionRate, detection_rates
 from fmnist_lib.drift.figures import drift_pictures
 from fmnist_lib.drift.power import PowerRow, power_at, read_power
-from fmnist_lib.drift.two_sample.ks import KSResult, ks_per_feature
+from fmnist_lib.drift.two_sample.ks import ks_per_feature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,23 +20,18 @@ if TYPE_CHECKING:
     from fmnist_lib.common.plotting import Picture
     from fmnist_lib.config.drift import DriftConfig
     from fmnist_lib.drift.batch import Batch
+    from fmnist_lib.drift.two_sample.result import TwoSampleResult
 
 
 @dataclass(frozen=True)
 class DriftReport:
-    """Verdict on a batch, its evidence, and the detection rates of the test.
+    """Test of a batch, and the measured detection rates of the test.
 
     Attributes
     ----------
-    drifted : bool
-    verdict : str
-        "no drift found: ..." or "drift: ...".
-    columns : tuple of str
-        Names of the tested columns: the champion's ten outputs, then named image features.
-    ks : KSResult
-        One test per column, corrected over all of them.
-    n_reference, n_current : int
-        Images compared.
+    ks : TwoSampleResult
+        One test per column, corrected over all of them: the champion's ten outputs, then named
+        image features.
     batch_rows : int
         Images in each batch of `detection`.
     detection : tuple of DetectionRate
@@ -48,17 +43,27 @@ class DriftReport:
         Wall time.
     """
 
-    drifted: bool
-    verdict: str
-    columns: tuple[str, ...]
-    ks: KSResult
-    n_reference: int
-    n_current: int
+    ks: TwoSampleResult
     batch_rows: int
     detection: tuple[DetectionRate, ...]
     power: tuple[PowerRow, ...]
     pictures: tuple[Picture, ...]
     seconds: float
+
+    @property
+    def finding(self) -> str:
+        """The result as a sentence: "no drift found: ..." or "drift: ..."."""
+        n_columns = len(self.ks.columns)
+        largest = f"{self.ks.strongest} (KS statistic {self.ks.statistic.max():.3f})"
+        if not self.ks.drifted:
+            return (
+                f"no drift found: none of {n_columns} columns differs from the reference; "
+                f"the largest difference is in {largest}"
+            )
+        return (
+            f"drift: {int(self.ks.rejected.sum())} of {n_columns} columns differ from the "
+            f"reference, most of all {largest}"
+        )
 
     @property
     def false_alarms(self) -> DetectionRate:
@@ -107,38 +112,21 @@ def detect_drift(
     Rabanser, Günnemann, Lipton, "Failing Loudly", NeurIPS 2019.
     """
     started = time.perf_counter()
-    columns = default_columns()
-    before = tested_columns(reference.images, reference.probabilities)
-    now = tested_columns(current.images, current.probabilities)
-    ks = ks_per_feature(before, now, config.alpha, config.correction)
-    detection = detection_rates(
-        before, held_back or current, tested_columns, observe, config, seed=seed
+    held_back = held_back or current
+    ks = ks_per_feature(
+        reference.columns,
+        current.columns,
+        config.alpha,
+        config.correction,
+        columns=default_columns(),
+        method="ks-default",
     )
-    pictures = drift_pictures(columns, before, now, ks, detection)
+    detection = detection_rates(reference, held_back, observe, config, seed=seed)
     return DriftReport(
-        drifted=ks.drifted,
-        verdict=_verdict(ks, columns),
-        columns=columns,
         ks=ks,
-        n_reference=len(reference),
-        n_current=len(current),
-        batch_rows=min(config.batch_rows, len(held_back or current)),
+        batch_rows=min(config.batch_rows, len(held_back)),
         detection=detection,
         power=power_at(len(current), read_power()),
-        pictures=pictures,
+        pictures=drift_pictures(reference.columns, current.columns, ks, detection),
         seconds=time.perf_counter() - started,
-    )
-
-
-def _verdict(ks: KSResult, columns: tuple[str, ...]) -> str:
-    strongest = ks.by_effect[0]
-    largest = f"{columns[strongest]} (KS statistic {ks.statistic[strongest]:.3f})"
-    if not ks.drifted:
-        return (
-            f"no drift found: none of {len(columns)} columns differs from the reference; "
-            f"the largest difference is in {largest}"
-        )
-    return (
-        f"drift: {int(ks.rejected.sum())} of {len(columns)} columns differ from the reference, "
-        f"most of all {largest}"
     )

@@ -4,12 +4,14 @@ import pytest
 from fmnist_lib.drift.accuracy import estimate_accuracy, realised_accuracy
 from fmnist_lib.drift.batch import Batch
 from fmnist_lib.drift.calibration import calibrate
-from fmnist_lib.drift.result import TestResult
+from fmnist_lib.drift.two_sample.result import TwoSampleResult
 
 
 def _domain(effect, p_value):
     values = np.array([p_value])
-    return TestResult("domain-classifier", ("x",), values, values, values, 0.05, effect, "", 9, 9)
+    return TwoSampleResult(
+        "domain-classifier", ("x",), values, values, values, 0.05, effect, "", 9, 9
+    )
 
 
 IN_DISTRIBUTION, SHIFTED = _domain(0.01, 0.4), _domain(0.9, 1e-9)

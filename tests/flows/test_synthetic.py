@@ -49,8 +49,8 @@ def test_without_data_every_report_says_synthetic(
         assert "SYNTHETIC" in str(card_content(card)), step
 
     report = run["drift"].task.data.drift_report
-    assert report.drifted
-    assert report.n_current == 500
+    assert report.ks.drifted
+    assert report.ks.n_current == 500
 
     from fmnist_lib.registry.store import client
 

@@ -130,7 +130,7 @@ def test_the_reference_is_held_out_and_apart_from_the_batch(finished):
     assert len(reference & held_back) <= 5  # the official test set has a few duplicates
     # There is no shift. By design one winner in twenty has a false alarm; this bound is for one in
     # a thousand.
-    assert finished["drift"].task.data.drift_report.ks.adjusted_p_value.min() > 0.001
+    assert finished["drift"].task.data.drift_report.ks.adjusted_p_values.min() > 0.001
 
 
 def test_metaflow_and_mlflow_lead_to_each_other(finished, project):

@@ -53,6 +53,11 @@ class Shift:
     select: Change | None = None
     attack: Callable[[np.ndarray, np.ndarray, float, np.random.Generator], np.ndarray] | None = None
 
+    @property
+    def changes_pixels(self) -> bool:
+        """False if the shift only changes which images occur."""
+        return self.change is not None or self.attack is not None
+
     def describe(self, severity: float) -> str:
         """Return the description at this severity."""
         return self.text.format(severity=severity)

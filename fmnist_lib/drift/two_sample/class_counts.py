@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmnist_lib.common.labels import N_CLASSES
-from fmnist_lib.drift.result import TestResult
+from fmnist_lib.drift.two_sample.result import TwoSampleResult
 
 if TYPE_CHECKING:
     from fmnist_lib.config.drift import DriftConfig
@@ -23,7 +23,7 @@ def chi2_classes(
     current: Batch,
     config: DriftConfig,
     seed: int,  # noqa: ARG001 (one signature for every test)
-) -> TestResult:
+) -> TwoSampleResult:
     """Test of homogeneity of the predicted classes; see `two_sample_test`.
 
     Classes with an expected count below 5 are pooled, and classes absent on both sides are
@@ -39,12 +39,12 @@ def chi2_classes(
     )
     statistic, p_value = homogeneity(counts)
     shares = counts / counts.sum(axis=1, keepdims=True)
-    return TestResult(
+    return TwoSampleResult(
         method=method,
         columns=("predicted class",),
         statistic=np.array([statistic]),
         p_values=np.array([p_value]),
-        adjusted=np.array([p_value]),
+        adjusted_p_values=np.array([p_value]),
         alpha=config.alpha,
         effect_size=float(np.abs(shares[0] - shares[1]).sum() / 2),
         effect="total variation distance of class shares",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmnist_lib.drift.result import TestResult
+from fmnist_lib.drift.two_sample.result import TwoSampleResult
 
 if TYPE_CHECKING:
     from fmnist_lib.config.drift import DriftConfig
@@ -17,7 +17,7 @@ _COMPONENTS = 30
 
 def domain_classifier(
     method: str, reference: Batch, current: Batch, config: DriftConfig, seed: int
-) -> TestResult:
+) -> TwoSampleResult:
     """Two-sample test by a classifier; see `two_sample_test`.
 
     Equally many images of each side are split at random into halves. Gradient boosting on the
@@ -33,12 +33,12 @@ def domain_classifier(
     correct, tested = held_out_answers(reference, current, config.domain_rows, seed)
     p_value = stats.binomtest(correct, tested, 0.5, alternative="greater").pvalue
     accuracy = correct / tested
-    return TestResult(
+    return TwoSampleResult(
         method=method,
         columns=("batch or reference",),
         statistic=np.array([accuracy]),
         p_values=np.array([p_value]),
-        adjusted=np.array([p_value]),
+        adjusted_p_values=np.array([p_value]),
         alpha=config.alpha,
         effect_size=max(0.0, 2 * accuracy - 1),
         effect="twice the accuracy of a domain classifier above chance",

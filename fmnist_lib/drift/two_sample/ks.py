@@ -2,49 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.formatting import short_list
+from fmnist_lib.drift.two_sample.result import TwoSampleResult
 
-Correction = Literal["bonferroni", "benjamini-hochberg"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-
-@dataclass(frozen=True)
-class KSResult:
-    """One KS test per column.
-
-    Attributes
-    ----------
-    statistic : ndarray of shape (n_features,)
-        Largest distance between the two cumulative distributions, 0 to 1: the effect size.
-    p_value, adjusted_p_value : ndarray of shape (n_features,)
-        Before and after the correction for the number of columns.
-    rejected : ndarray of shape (n_features,), bool
-        Columns whose adjusted p-value is at most `alpha`.
-    alpha : float
-    correction : {"bonferroni", "benjamini-hochberg"}
-    """
-
-    statistic: np.ndarray
-    p_value: np.ndarray
-    adjusted_p_value: np.ndarray
-    rejected: np.ndarray
-    alpha: float
-    correction: Correction
-
-    @property
-    def drifted(self) -> bool:
-        """True if any column differs."""
-        return bool(self.rejected.any())
-
-    @property
-    def by_effect(self) -> np.ndarray:
-        """Column indices, largest statistic first."""
-        return np.argsort(-self.statistic, kind="stable")
+    from fmnist_lib.drift.two_sample.result import Correction
 
 
 def ks_per_feature(
@@ -52,7 +21,10 @@ def ks_per_feature(
     current: np.ndarray,
     alpha: float = 0.05,
     correction: Correction = "bonferroni",
-) -> KSResult:
+    *,
+    columns: Sequence[str] | None = None,
+    method: str = "ks",
+) -> TwoSampleResult:
     """Two-sample Kolmogorov-Smirnov test of every column.
 
     Uses the asymptotic p-value. Near the decision threshold it is within 4 % of the exact one for
@@ -70,6 +42,10 @@ def ks_per_feature(
         Both control the family-wise error rate at `alpha` without a shift (the second under
         positive dependence of the columns); with a shift, the second finds more columns at a
         false discovery rate of `alpha`.
+    columns : sequence of str, optional
+        Names of the columns; default: their numbers.
+    method : str, default="ks"
+        Name of the test in the result.
 
     Raises
     ------
@@ -85,17 +61,23 @@ def ks_per_feature(
 
     _check(reference, current)
     result = stats.ks_2samp(reference, current, axis=0, method="asymp")
-    p_value = np.asarray(result.pvalue, dtype=np.float64)
+    statistic = np.asarray(result.statistic, dtype=np.float64)
+    p_values = np.asarray(result.pvalue, dtype=np.float64)
     if correction == "bonferroni":
-        adjusted = np.minimum(p_value * len(p_value), 1.0)
+        adjusted = np.minimum(p_values * len(p_values), 1.0)
     else:
-        adjusted = stats.false_discovery_control(p_value, method="bh")
-    return KSResult(
-        statistic=np.asarray(result.statistic, dtype=np.float64),
-        p_value=p_value,
-        adjusted_p_value=adjusted,
-        rejected=adjusted <= alpha,
+        adjusted = stats.false_discovery_control(p_values, method="bh")
+    return TwoSampleResult(
+        method=method,
+        columns=tuple(columns or map(str, range(len(statistic)))),
+        statistic=statistic,
+        p_values=p_values,
+        adjusted_p_values=adjusted,
         alpha=alpha,
+        effect_size=float(statistic.max()),
+        effect="largest distance of two cumulative distributions",
+        n_reference=len(reference),
+        n_current=len(current),
         correction=correction,
     )
 

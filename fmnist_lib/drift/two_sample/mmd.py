@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmnist_lib.drift.result import TestResult
+from fmnist_lib.drift.two_sample.result import TwoSampleResult
 
 if TYPE_CHECKING:
     from fmnist_lib.config.drift import DriftConfig
@@ -17,7 +17,7 @@ _COMPONENTS = 32
 
 def mmd_test(
     method: str, reference: Batch, current: Batch, config: DriftConfig, seed: int
-) -> TestResult:
+) -> TwoSampleResult:
     """Unbiased squared MMD of leading principal components; see `two_sample_test`.
 
     The kernel is Gaussian with the median distance of the pooled rows as its width. The p-value
@@ -41,12 +41,12 @@ def mmd_test(
     reached = int((values[1:] >= values[0] - 1e-12).sum())
     p_value = (1 + reached) / (1 + config.permutations)
     within = kernel[np.ix_(~signs[0], ~signs[0])].mean()
-    return TestResult(
+    return TwoSampleResult(
         method=method,
         columns=("images",),
         statistic=values[:1],
         p_values=np.array([p_value]),
-        adjusted=np.array([p_value]),
+        adjusted_p_values=np.array([p_value]),
         alpha=config.alpha,
         effect_size=float(np.clip(values[0] / within, 0, 1)),
         effect="squared MMD over the mean similarity of reference images",

@@ -8,7 +8,6 @@ import numpy as np
 
 from fmnist_lib.common.labels import N_PIXELS
 from fmnist_lib.drift.columns import OUTPUT_COLUMNS, default_columns
-from fmnist_lib.drift.result import TestResult
 from fmnist_lib.drift.two_sample.ks import ks_per_feature
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from fmnist_lib.config.drift import DriftConfig
     from fmnist_lib.drift.batch import Batch
+    from fmnist_lib.drift.two_sample.result import TwoSampleResult
 
 #: Column names, columns of the reference, columns of the current batch.
 View = tuple[tuple[str, ...], np.ndarray, np.ndarray]
@@ -23,21 +23,11 @@ View = tuple[tuple[str, ...], np.ndarray, np.ndarray]
 
 def ks_test(
     method: str, reference: Batch, current: Batch, config: DriftConfig, seed: int
-) -> TestResult:
+) -> TwoSampleResult:
     """Kolmogorov-Smirnov test of every column of a view; see `two_sample_test`."""
     columns, before, now = VIEWS[method](reference, current, config, seed)
-    ks = ks_per_feature(before, now, config.alpha, config.correction)
-    return TestResult(
-        method=method,
-        columns=columns,
-        statistic=ks.statistic,
-        p_values=ks.p_value,
-        adjusted=ks.adjusted_p_value,
-        alpha=config.alpha,
-        effect_size=float(ks.statistic.max()),
-        effect="largest distance of two cumulative distributions",
-        n_reference=len(reference),
-        n_current=len(current),
+    return ks_per_feature(
+        before, now, config.alpha, config.correction, columns=columns, method=method
     )
 
 

@@ -20,7 +20,7 @@ def test_each_column_is_scipys_test(tables):
     for column in range(10):
         one = stats.ks_2samp(tables[0][:, column], tables[1][:, column], method="asymp")
         assert result.statistic[column] == pytest.approx(one.statistic)
-        assert result.p_value[column] == pytest.approx(one.pvalue)
+        assert result.p_values[column] == pytest.approx(one.pvalue)
 
 
 def test_the_asymptotic_p_value_is_near_the_exact_one(tables):
@@ -30,26 +30,28 @@ def test_the_asymptotic_p_value_is_near_the_exact_one(tables):
         for a, b in zip(*(t.T for t in tables), strict=True)
     ]
     undecided = np.array(exact) > 1e-4
-    assert result.p_value[undecided] == pytest.approx(np.array(exact)[undecided], rel=0.05)
+    assert result.p_values[undecided] == pytest.approx(np.array(exact)[undecided], rel=0.05)
 
 
 def test_bonferroni_multiplies_by_the_number_of_columns(tables):
     result = ks_per_feature(*tables, alpha=0.05, correction="bonferroni")
-    assert result.adjusted_p_value == pytest.approx(np.minimum(10 * result.p_value, 1))
-    assert result.rejected.tolist() == (result.p_value <= 0.005).tolist()
+    assert result.adjusted_p_values == pytest.approx(np.minimum(10 * result.p_values, 1))
+    assert result.rejected.tolist() == (result.p_values <= 0.005).tolist()
     assert result.drifted
 
 
 def test_benjamini_hochberg_is_the_step_up_procedure_by_hand(tables):
     result = ks_per_feature(*tables, alpha=0.2, correction="benjamini-hochberg")
-    order = np.argsort(result.p_value)
-    below = [place for place in range(10) if result.p_value[order[place]] <= 0.2 * (place + 1) / 10]
+    order = np.argsort(result.p_values)
+    below = [
+        place for place in range(10) if result.p_values[order[place]] <= 0.2 * (place + 1) / 10
+    ]
     by_hand = np.zeros(10, dtype=bool)
     by_hand[order[: max(below) + 1]] = True
     assert result.rejected.tolist() == by_hand.tolist()
     bonferroni = ks_per_feature(*tables, alpha=0.2, correction="bonferroni")
-    assert (result.adjusted_p_value <= bonferroni.adjusted_p_value).all()
-    assert (result.adjusted_p_value < bonferroni.adjusted_p_value).any()
+    assert (result.adjusted_p_values <= bonferroni.adjusted_p_values).all()
+    assert (result.adjusted_p_values < bonferroni.adjusted_p_values).any()
 
 
 def test_the_largest_shift_comes_first(tables):

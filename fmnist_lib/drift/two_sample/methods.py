@@ -1,4 +1,4 @@
-"""Dispatch to the two-sample tests."""
+"""The two-sample tests by name."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from fmnist_lib.config.drift import DriftConfig
     from fmnist_lib.drift.batch import Batch
-    from fmnist_lib.drift.result import TestResult
+    from fmnist_lib.drift.two_sample.result import TwoSampleResult
 
 #: The multivariate tests need at least this many images to split.
 _MIN_ROWS = 4
 
-_TESTS: dict[str, Callable[[str, Batch, Batch, DriftConfig, int], TestResult]] = {
+_TESTS: dict[str, Callable[[str, Batch, Batch, DriftConfig, int], TwoSampleResult]] = {
     **dict.fromkeys(VIEWS, ks_test),
     "chi2-classes": chi2_classes,
     "domain-classifier": domain_classifier,
@@ -31,7 +31,7 @@ _TESTS: dict[str, Callable[[str, Batch, Batch, DriftConfig, int], TestResult]] =
 
 def two_sample_test(
     method: TestMethod, reference: Batch, current: Batch, config: DriftConfig, seed: int
-) -> TestResult:
+) -> TwoSampleResult:
     """Test whether two sets of images come from the same distribution.
 
     Parameters

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
+Correction = Literal["bonferroni", "benjamini-hochberg"]
+
 
 @dataclass(frozen=True, eq=False)
-class TestResult:
+class TwoSampleResult:
     """One two-sample test, of one or many columns.
 
     Attributes
@@ -18,7 +21,7 @@ class TestResult:
     columns : tuple of str
         Names of the tested columns.
     statistic : ndarray of shape (n_columns,)
-    p_values, adjusted : ndarray of shape (n_columns,)
+    p_values, adjusted_p_values : ndarray of shape (n_columns,)
         Before and after the correction for the number of columns.
     alpha : float
         Family-wise false-alarm rate over all columns.
@@ -30,20 +33,26 @@ class TestResult:
         Description of the effect size.
     n_reference, n_current : int
         Images compared.
+    correction : {"bonferroni", "benjamini-hochberg"} or None
+        Of the p-values for the number of columns; None for a test of one column.
     """
-
-    __test__ = False  # the name matches pytest's pattern for test classes
 
     method: str
     columns: tuple[str, ...]
     statistic: np.ndarray
     p_values: np.ndarray
-    adjusted: np.ndarray
+    adjusted_p_values: np.ndarray
     alpha: float
     effect_size: float
     effect: str
     n_reference: int
     n_current: int
+    correction: Correction | None = None
+
+    @property
+    def rejected(self) -> np.ndarray:
+        """Columns whose adjusted p-value is at most `alpha`, bool."""
+        return self.adjusted_p_values <= self.alpha
 
     @property
     def drifted(self) -> bool:
@@ -53,7 +62,7 @@ class TestResult:
     @property
     def p_value(self) -> float:
         """Smallest adjusted p-value: the p-value of the whole test."""
-        return float(self.adjusted.min())
+        return float(self.adjusted_p_values.min())
 
     @property
     def by_effect(self) -> np.ndarray:

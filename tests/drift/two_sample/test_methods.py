@@ -7,8 +7,8 @@ from fmnist_lib.common.errors import ConfigError, DataError
 from fmnist_lib.config.drift import DriftConfig, TestMethod
 from fmnist_lib.drift.batch import Batch
 from fmnist_lib.drift.shifts.catalogue import apply_shift
+from fmnist_lib.drift.two_sample.methods import two_sample_test
 from fmnist_lib.drift.two_sample.mmd import unbiased_mmd
-from fmnist_lib.drift.two_sample.tests import two_sample_test
 
 METHODS = get_args(TestMethod)
 CONFIG = DriftConfig(permutations=199, mmd_rows=300, domain_rows=800)
@@ -40,10 +40,12 @@ def test_one_result_with_one_value_per_column(method, held_out):
     result = two_sample_test(method, *held_out, CONFIG, seed=0)
     assert result.method == method
     shape = (len(result.columns),)
-    assert result.statistic.shape == result.p_values.shape == result.adjusted.shape == shape
+    assert (
+        result.statistic.shape == result.p_values.shape == result.adjusted_p_values.shape == shape
+    )
     assert ((result.p_values > 0) & (result.p_values <= 1)).all()
-    assert (result.adjusted >= result.p_values).all()
-    assert result.p_value == result.adjusted.min()
+    assert (result.adjusted_p_values >= result.p_values).all()
+    assert result.p_value == result.adjusted_p_values.min()
     assert result.strongest in result.columns
 
 
