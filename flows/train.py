@@ -201,6 +201,7 @@ class FashionMnistTrain(FlowSpec):
             self.dataset.train.images,
             self.settings.explain,
             self.settings.seed,
+            probabilities=self.test_probabilities,
         )
         current.card["explain"].extend(explain_card(self.explanation, self.data_version))
         self.next(self.publish)

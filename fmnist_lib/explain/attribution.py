@@ -11,6 +11,7 @@ import numpy as np
 from fmnist_lib.common.labels import IMAGE_SHAPE, N_CLASSES, N_PIXELS
 from fmnist_lib.explain.affine import AffineMap, front_and_classifier, probe_affine
 from fmnist_lib.explain.uncompiled import uncompiled_shap
+from fmnist_lib.features.chunks import available_threads, in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -249,23 +250,37 @@ def _partition(
     champion: Any, why: str, images: np.ndarray, background: np.ndarray, evaluations: int
 ) -> Attribution:
     """Owen values over a hierarchy of image regions: hidden pixels take the mean background."""
-    import shap
-
-    def probability(batch: np.ndarray) -> np.ndarray:
-        return champion.predict_proba(batch.reshape(-1, *IMAGE_SHAPE).astype(np.uint8))
-
     hidden = mean_image(background)[..., None]
-    explainer = shap.PartitionExplainer(probability, shap.maskers.Image(hidden, hidden.shape))
-    result = explainer(images[..., None], max_evals=evaluations, batch_size=_BATCH, silent=True)
+    # One explainer per thread; the masked images of one batch are then scored without threads.
+    parts = np.array_split(images, min(available_threads(), len(images)))
+    results = in_threads(lambda part: _owen_values(champion, part, hidden, evaluations), parts)
     return Attribution(
-        shap_values=_as_images(result.values),
-        base_values=np.asarray(result.base_values, dtype=np.float64).reshape(-1, N_CLASSES)[0],
+        shap_values=_as_images(np.concatenate([values for values, _ in results])),
+        base_values=results[0][1],
         outputs=champion.predict_proba(images),
         explainer="PartitionExplainer",
         reason=f"{why[:1].upper()}{why[1:]}. Therefore image regions are masked, split down to "
         f"single pixels where important, with {evaluations} model evaluations per image.",
         output="probability",
     )
+
+
+def _owen_values(
+    champion: Any, images: np.ndarray, hidden: np.ndarray, evaluations: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values of every image, and the base values."""
+    import shap
+    from threadpoolctl import threadpool_limits
+
+    def probability(batch: np.ndarray) -> np.ndarray:
+        return champion.predict_proba(batch.reshape(-1, *IMAGE_SHAPE).astype(np.uint8))
+
+    # OpenMP's limit holds for the calling thread only: set it in this one too.
+    with threadpool_limits(1):
+        explainer = shap.PartitionExplainer(probability, shap.maskers.Image(hidden, hidden.shape))
+        result = explainer(images[..., None], max_evals=evaluations, batch_size=_BATCH, silent=True)
+    base_values = np.asarray(result.base_values, dtype=np.float64).reshape(-1, N_CLASSES)[0]
+    return result.values, base_values
 
 
 def mean_image(images: np.ndarray) -> np.ndarray:

@@ -30,6 +30,8 @@ def explain(  # noqa: PLR0917 (a model, what to explain, and how)
     background_images: np.ndarray,
     config: ExplainConfig,
     seed: int,
+    *,
+    probabilities: np.ndarray | None = None,
 ) -> Explanation:
     """Explain the model's predictions by SHAP values.
 
@@ -46,6 +48,8 @@ def explain(  # noqa: PLR0917 (a model, what to explain, and how)
         are used.
     config : ExplainConfig
     seed : int
+    probabilities : ndarray of shape (n, 10), optional
+        The model's outputs for `images`, if they are known; they are then not scored again.
 
     Raises
     ------
@@ -59,7 +63,9 @@ def explain(  # noqa: PLR0917 (a model, what to explain, and how)
     # Masked images are scored in small batches: thread synchronisation dominates, and on a busy
     # machine more threads take up to twenty times as long as one.
     with threadpool_limits(1):
-        explanation = _explain(champion, images, labels, background_images, config, seed=seed)
+        explanation = _explain(
+            champion, images, labels, background_images, config, seed=seed, known=probabilities
+        )
     pictures = explanation_pictures(explanation)
     return replace(explanation, pictures=pictures, seconds=time.perf_counter() - started)
 
@@ -72,6 +78,7 @@ def _explain(
     config: ExplainConfig,
     *,
     seed: int,
+    known: np.ndarray | None,
 ) -> Explanation:
     """Compute the explanation without its pictures."""
     from fmnist_lib.features.images import as_images
@@ -81,7 +88,7 @@ def _explain(
     _check(champion, images, labels)
     pool = _random_rows(len(images), _POOL_ROWS, rng)
     images, labels = images[pool], labels[pool]
-    probabilities = champion.predict_proba(images)
+    probabilities = champion.predict_proba(images) if known is None else known[pool]
     predictions = probabilities.argmax(axis=1)
     rows = select_images(labels, predictions, config.images_per_class, seed)
     background = as_images(background_images)
