@@ -39,7 +39,7 @@ def drift_card(report: DriftReport, version: DataVersion) -> list[MetaflowCardCo
             f"{verdict[:1].upper()}{verdict[1:]} in {ks.n_current:,} images",
             version,
             f"{text(reason[:1].upper() + reason[1:])}. Two-sample Kolmogorov-Smirnov tests "
-            f"of {len(report.ks.columns)} columns, {str(ks.correction).title()} correction, against "
+            f"of {len(ks.columns)} columns, {str(ks.correction).title()} correction, against "
             f"{ks.n_reference:,} reference images; the model was fitted on none of them.",
             _boxes(report),
         ),
@@ -58,7 +58,7 @@ def _boxes(report: DriftReport) -> Iterator[Any]:
     largest = ks.by_effect[0]
     yield box(
         "Columns that differ",
-        f"{int(ks.rejected.sum())} of {len(report.ks.columns)}",
+        f"{int(ks.rejected.sum())} of {len(ks.columns)}",
         f"family-wise false-alarm rate {percent(ks.alpha, 0)}",
         good=not ks.drifted,
     )
