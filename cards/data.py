@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from metaflow.cards import MetaflowCardComponent
 
-    from fmnist_lib.data.audit import DataAudit, TwinCount
+    from fmnist_lib.data.audit_result import DataAudit, DuplicateCount
     from fmnist_lib.data.changes import DataChanges
     from fmnist_lib.data.version import DataVersion
 
@@ -43,7 +43,7 @@ def data_card(
         *pictures(audit.pictures),
         Markdown("## Splits"),
         _splits(version, audit),
-        details("Duplicates, counted", _twins(audit)),
+        details("Duplicates, counted", _duplicates(audit)),
         *_files(version),
     ]
 
@@ -60,7 +60,7 @@ def _boxes(audit: DataAudit) -> Iterator[Any]:
     leaks = audit.leaks
     yield box(
         "Exact duplicates",
-        f"{sum(twins.identical for twins in audit.twins):,}",
+        f"{sum(one.identical for one in audit.duplicates):,}",
         "images with a copy in the same or another split",
     )
     yield box(
@@ -152,7 +152,7 @@ def _findings(audit: DataAudit) -> Iterator[str]:
         yield f"Constant images: **{odd:,}**, of which {empty:,} are all zero."
     else:
         yield "No image is constant."
-    yield from (_copies(twins) for twins in audit.twins)
+    yield from (_copies(count) for count in audit.duplicates)
     yield from _near(audit)
 
 
@@ -175,16 +175,16 @@ def _range(audit: DataAudit) -> str:
     return f"Pixels only range from {low} to {high}, not over the full range from 0 to 255."
 
 
-def _copies(twins: TwinCount) -> str:
-    where = f"Exact duplicates {twins.scope}"
-    if not twins.identical:
-        return f"{where}: none among {twins.images:,} images."
+def _copies(count: DuplicateCount) -> str:
+    where = f"Exact duplicates {count.scope}"
+    if not count.identical:
+        return f"{where}: none among {count.images:,} images."
     labels = (
-        f"{twins.identical_conflicting:,} of them with conflicting labels"
-        if twins.identical_conflicting
+        f"{count.identical_conflicting:,} of them with conflicting labels"
+        if count.identical_conflicting
         else "all with the same label"
     )
-    return f"{where}: **{twins.identical:,}** of {twins.images:,} images, {labels}."
+    return f"{where}: **{count.identical:,}** of {count.images:,} images, {labels}."
 
 
 def _near(audit: DataAudit) -> Iterator[str]:
@@ -207,7 +207,7 @@ def _near(audit: DataAudit) -> Iterator[str]:
         )
 
 
-def _twins(audit: DataAudit) -> Markup:
+def _duplicates(audit: DataAudit) -> Markup:
     return folded_table(
         [
             "images with a duplicate",
@@ -219,13 +219,13 @@ def _twins(audit: DataAudit) -> Markup:
         ],
         [
             (
-                twins.scope,
-                f"{twins.images:,}",
-                f"{twins.identical:,}",
-                f"{twins.identical_conflicting:,}",
-                f"{twins.near:,} ({percent(twins.near / twins.images, 2)})",
-                f"{twins.near_conflicting:,}",
+                count.scope,
+                f"{count.images:,}",
+                f"{count.identical:,}",
+                f"{count.identical_conflicting:,}",
+                f"{count.near:,} ({percent(count.near / count.images, 2)})",
+                f"{count.near_conflicting:,}",
             )
-            for twins in audit.twins
+            for count in audit.duplicates
         ],
     )

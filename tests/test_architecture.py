@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,26 @@ def test_a_module_imports_only_from_its_folder_and_lower_floors(path):
     own = path.relative_to(ROOT / "fmnist_lib").parts[0]
     used = {folder(name) for name in imports(path) if name.startswith("fmnist_lib.")} - {own}
     assert not {name for name in used if FLOOR[name] <= FLOOR[own]}
+
+
+def test_no_modules_import_each_other():
+    """Imports for type checking count too."""
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in [*LIBRARY, *CARDS]
+    }
+    graph = {
+        module: {
+            found
+            for name in imports(path)
+            for found in (name, name.rpartition(".")[0])
+            if found in modules and found != module
+        }
+        for module, path in modules.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(reversed(error.args[1])))
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=names)

@@ -145,7 +145,7 @@ class RunReport:
     labels : mapping of str to ndarray of uint8
         Of the images of every split.
     duplicates : sequence
-        Counts of duplicates and near-duplicates; see `fmnist_lib.data.audit.TwinCount`.
+        Counts of duplicates and near-duplicates; see `fmnist_lib.data.audit_result.DuplicateCount`.
     candidates : sequence of CandidateResult
     leaderboard : DataFrame
         Best first; see `fmnist_lib.evaluation.leaderboard.leaderboard`.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fmnist_lib.common.plotting import Picture
-    from fmnist_lib.data.audit import ExamplePair, SplitAudit
+    from fmnist_lib.data.audit_result import ExamplePair, SplitAudit
 
 _PAIRS_PER_ROW = 4
 

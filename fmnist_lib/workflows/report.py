@@ -13,7 +13,7 @@ from fmnist_lib.registry.run_environment import environment, system_metrics
 from fmnist_lib.workflows.data_changes import ROWS
 
 if TYPE_CHECKING:
-    from fmnist_lib.data.audit import DataAudit
+    from fmnist_lib.data.audit_result import DataAudit
     from fmnist_lib.data.dataset import Dataset
     from fmnist_lib.workflows.retrain import Contest
 
@@ -42,7 +42,7 @@ def build_report(
     return RunReport(
         created=milliseconds(),
         labels={name: split.labels for name, split in dataset.splits.items()},
-        duplicates=audit.twins if audit else (),
+        duplicates=audit.duplicates if audit else (),
         ms_per_image=milliseconds_per_image(winner, dataset.test.images),
         extra_gates=(_beats_champion(contest),) if contest else (),
         files={ROWS: RowIndex.of(dataset.splits.values()).to_bytes()},

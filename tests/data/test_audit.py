@@ -71,7 +71,7 @@ def test_equal_images_share_a_group(train_images):
 def test_the_first_real_images_have_no_copies(dataset):
     report = audit(dataset, AuditConfig())
     assert [split.images for split in report.splits] == [1200, 300, 500]
-    assert [twins.identical for twins in report.twins] == [0, 0, 0]
+    assert [count.identical for count in report.duplicates] == [0, 0, 0]
     assert sum(report.splits[0].class_counts) == 1200
     assert (report.splits[0].minimum, report.splits[0].maximum) == (0, 255)
     assert report.splits[0].mean == pytest.approx(dataset.train.images.mean())
@@ -87,7 +87,7 @@ def test_duplicates_are_counted_per_split(dataset):
     # A leak into the test set, and a pair within it.
     test.images[0], test.labels[0] = train.images[20], train.labels[20]
     test.images[2], test.labels[2] = test.images[1], test.labels[1]
-    within, within_test, leaks = audit(dataset, AuditConfig(near_duplicate_distance=0)).twins
+    within, within_test, leaks = audit(dataset, AuditConfig(near_duplicate_distance=0)).duplicates
     assert (within.images, within.identical, within.identical_conflicting) == (1500, 3, 3)
     assert (within_test.identical, within_test.identical_conflicting) == (2, 0)
     assert (leaks.images, leaks.identical, leaks.identical_conflicting) == (500, 1, 0)
@@ -123,7 +123,7 @@ def test_constant_and_empty_images_are_counted(dataset):
 def test_identical_images_do_not_raise():
     same = Split(np.zeros((300, 28, 28), np.uint8), np.arange(300, dtype=np.uint8) % 10)
     report = audit(Dataset(same, same, same), AuditConfig())
-    assert [twins.identical for twins in report.twins] == [600, 300, 300]
+    assert [count.identical for count in report.duplicates] == [600, 300, 300]
     assert report.near_pairs == 0
     assert report.near_search_complete
 
