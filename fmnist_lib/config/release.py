@@ -95,9 +95,6 @@ class ReleaseConfig(Section):
     """The model file and the bundle that reproduces a run."""
 
     directory: Annotated[str, Field(min_length=1)] = "bundles"
-    max_model_mb: Annotated[float, Field(gt=0)] = Field(
-        default=2000.0, description="Maximum size of a model file, in 10**6 bytes."
-    )
     max_data_mb: Annotated[float, Field(ge=0)] = Field(
         default=200.0,
         description="Larger data are not included in the bundle, only their fingerprint and DVC "

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA = "schema.json"
-#: Default limit of a model's unpacked size.
+#: Largest model that is written, and by default read, in 10**6 bytes. It limits the memory needed
+#: to load an untrusted file; the limit that a search aims at is search.max_model_mb.
 MAX_MB = 2000.0
 _MEMBER = re.compile(r"schema\.json|\d+\.np[yz]")
 #: A forest of 1,000 trees has about 10,000 arrays.
@@ -163,8 +164,8 @@ def _check_members(archive: zipfile.ZipFile, name: str, max_mb: float) -> None:
     if size > max_mb * 1e6 or len(names) > _MAX_MEMBERS or schema_size > _MAX_SCHEMA_BYTES:
         raise ModelError(
             f"{name}: expected at most {max_mb:g} MB unpacked, got {size / 1e6:.0f} MB in "
-            f"{len(names)} parts. If you trust it, raise the limit (release.max_model_mb, or "
-            "--max-model-mb)."
+            f"{len(names)} parts. If you trust it, raise the limit "
+            "(--max-model-mb)."
         )
 
 

@@ -92,7 +92,6 @@ def save_model(
     reference: HeldOutReference | None = None,
     *,
     allow_cloudpickle: bool = False,
-    max_mb: float = MAX_MB,
 ) -> SavedModel:
     """Write a fitted pipeline, and check its predictions in a new process.
 
@@ -108,14 +107,12 @@ def save_model(
         Stored beside the pipeline.
     allow_cloudpickle : bool, default=False
         Fall back to cloudpickle if skops fails.
-    max_mb : float
-        Maximum size of the file in megabytes (10**6 bytes).
 
     Raises
     ------
     ModelError
-        skops fails and cloudpickle is not allowed or fails too; the file is too large; the
-        predictions of the copy differ.
+        skops fails and cloudpickle is not allowed or fails too; the file is larger than `MAX_MB`;
+        the predictions of the copy differ.
 
     References
     ----------
@@ -124,7 +121,7 @@ def save_model(
     directory.mkdir(parents=True, exist_ok=True)
     if reference is not None:
         reference.save(directory / REFERENCE)
-    reason = _write_skops(pipeline, images, directory, max_mb)
+    reason = _write_skops(pipeline, images, directory)
     if reason is None:
         return _saved(directory, "skops", None)
     if not allow_cloudpickle:
@@ -133,7 +130,7 @@ def save_model(
             "Metaflow's artifacts. To publish such models with cloudpickle, which can run any "
             "code when loaded, set release.allow_cloudpickle = true and run again."
         )
-    _write_cloudpickle(pipeline, images, directory, reason, max_mb)
+    _write_cloudpickle(pipeline, images, directory, reason)
     return _saved(directory, "cloudpickle", reason)
 
 
@@ -183,16 +180,14 @@ def load_model(
     return LoadedModel(pipeline, reference, found)
 
 
-def _write_skops(
-    pipeline: Any, images: NDArray[np.uint8], directory: Path, max_mb: float
-) -> str | None:
+def _write_skops(pipeline: Any, images: NDArray[np.uint8], directory: Path) -> str | None:
     """Write and check the skops file; return the reason if it cannot be used, else None."""
     file = directory / FILES["skops"]
     try:
         untrusted = write_skops(pipeline, file)
         if untrusted:
             return f"it holds types outside our list: {', '.join(untrusted)}"
-        _check_size(file, max_mb)
+        _check_size(file)
         _write_manifest(directory, "skops", None)
         difference = _difference(pipeline, images, directory, allow=False)
     except ModelError as error:
@@ -203,7 +198,7 @@ def _write_skops(
 
 
 def _write_cloudpickle(
-    pipeline: Any, images: NDArray[np.uint8], directory: Path, reason: str, max_mb: float
+    pipeline: Any, images: NDArray[np.uint8], directory: Path, reason: str
 ) -> None:
     import cloudpickle
 
@@ -216,19 +211,19 @@ def _write_cloudpickle(
             f"winner: expected a pipeline that cloudpickle can write, got: {error}. "
             "Define its steps at the top level of a module, then run again."
         ) from error
-    _check_size(file, max_mb)
+    _check_size(file)
     _write_manifest(directory, "cloudpickle", reason)
     difference = _difference(pipeline, images, directory, allow=True)
     if difference is not None:
         raise ModelError(f"winner: {difference}. It stays in Metaflow's artifacts.")
 
 
-def _check_size(file: Path, max_mb: float) -> None:
+def _check_size(file: Path) -> None:
     size = file.stat().st_size
-    if size > max_mb * 1e6:
+    if size > MAX_MB * 1e6:
         raise ModelError(
-            f"{file.name}: expected at most {max_mb:g} MB, got {size / 1e6:.0f}. Raise "
-            "release.max_model_mb, or bound the search by search.max_model_mb"
+            f"{file.name}: expected at most {MAX_MB:g} MB, got {size / 1e6:.0f}. Lower "
+            "search.max_model_mb, so that the search prefers smaller models"
         )
 
 
@@ -330,7 +325,7 @@ def _check_file(file: Path, expected: dict[str, Any], max_mb: float) -> None:
     if size > max_mb * 1e6:
         raise ModelError(
             f"{file.name}: expected at most {max_mb:g} MB, got {size / 1e6:.0f}. If you trust it, "
-            "raise the limit (release.max_model_mb, or --max-model-mb)."
+            "raise the limit (--max-model-mb)."
         )
     if size != expected["bytes"] or sha256_of(file) != expected["sha256"]:
         raise ModelError(

@@ -105,7 +105,6 @@ def _save_model(
         directory,
         HeldOutReference.fit(train.images, test.images, test.labels, report.test_probabilities),
         allow_cloudpickle=config.allow_cloudpickle,
-        max_mb=config.max_model_mb,
     )
     if model.fallback_reason:
         logger.warning("The model is saved with cloudpickle: %s.", model.fallback_reason)

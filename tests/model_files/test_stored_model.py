@@ -146,9 +146,12 @@ def test_a_pipeline_that_cannot_be_pickled_is_a_model_error(train_images, tmp_pa
         save_model(pipeline, train_images[:4], tmp_path / "model", allow_cloudpickle=True)
 
 
-def test_a_model_larger_than_the_limit_is_not_written(champion, train_images, tmp_path):
-    with pytest.raises(ModelError, match=r"expected at most 0\.01 MB.*max_model_mb"):
-        save_model(champion, train_images[:4], tmp_path / "model", max_mb=0.01)
+def test_a_model_larger_than_the_limit_is_not_written(
+    champion, train_images, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(stored_model, "MAX_MB", 0.01)
+    with pytest.raises(ModelError, match=r"expected at most 0\.01 MB.*Lower search\.max_model_mb"):
+        save_model(champion, train_images[:4], tmp_path / "model")
 
 
 def test_the_table_names_class_probability_and_confidence(saved, champion, test_images):
