@@ -105,7 +105,7 @@ def run_as_script(config: Path) -> None:
     explore(train.images, train.labels, test.images, test.labels, settings.eda, seed)
     budget = plan_budget(settings.search)
     extractors = shared_extractors(budget.patch_sizes)
-    prepare_columns(data, extractors, seed, cache, settings.search.cache_gib)
+    prepare_columns(data, extractors, seed, cache)
     jobs = [make_job(settings, candidate, data, budget, cache) for candidate in budget.shares]
     with ThreadPoolExecutor(budget.workers) as pool:
         results = list(pool.map(search_candidate, jobs))

@@ -85,6 +85,7 @@ class FashionMnistTrain(FlowSpec):
     def start(self):
         """Find, verify, audit and split the data."""
         from cards.data import data_card, rest_card
+        from fmnist_lib.common.cache import prune_cache
         from runs import find_challenge, training_tags
 
         self.resolved_config = resolve_training(
@@ -95,6 +96,8 @@ class FashionMnistTrain(FlowSpec):
             rows=self.rows,
             data_dir=self.data_dir,
         )
+        # The parent is Metaflow's process, which lives as long as the run.
+        prune_cache(self.cache, self.settings.search.cache_gib, os.getppid())
         self.challenge = find_challenge(self.monitor, getattr(current, "trigger", None))
         self.decision = "rest" if self.challenge and not self.challenge.needed else "train"
         if self.decision == "train":
@@ -315,7 +318,7 @@ class FashionMnistTrain(FlowSpec):
 
     @property
     def cache(self):
-        """The directory of feature columns and studies."""
+        """The directory of feature columns, studies and retraining data."""
         from fmnist_lib.common.paths import resolve_path
 
         return resolve_path(self.settings.search.cache, PROJECT_ROOT)

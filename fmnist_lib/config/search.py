@@ -160,7 +160,9 @@ class SearchConfig(Section):
         "the project. Deleting it only costs time.",
     )
     cache_gib: Annotated[float, Field(gt=0)] = Field(
-        default=4.0, description="Feature columns kept in the cache, GiB; the oldest go first."
+        default=4.0,
+        description="Maximum size of the cache when a run starts, GiB; the least recently used "
+        "entries are deleted first, and none that another live run uses.",
     )
     candidates: Annotated[tuple[AnyCandidate, ...], List, Field(min_length=1)]
 

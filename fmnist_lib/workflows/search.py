@@ -25,7 +25,7 @@ def prepare_search(dataset: Dataset, settings: Settings, cache: Path) -> Budget:
     started, search = time.time(), settings.search
     data = search_data(dataset, search.holdout_share, settings.seed)
     extractors = shared_extractors(patch_sizes(search))
-    prepare_columns(data, extractors, settings.seed, cache, search.cache_gib)
+    prepare_columns(data, extractors, settings.seed, cache)
     return plan_budget(search, started)
 
 

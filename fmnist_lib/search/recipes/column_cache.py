@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import pickle
-import shutil
+from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,9 @@ class ColumnStore:
                 _fit(extractor, self._data.images[self._data.fit_rows()], self._seed, path)
                 block = _read_block(path)
             self._blocks[key] = block
+            # Marks the columns as recently used; see `fmnist_lib.common.cache`.
+            with suppress(OSError):
+                os.utime(path.parent)
         return self._blocks[key]
 
     def prepare(self, extractors: Sequence[Any], processes: int) -> None:
@@ -152,7 +156,7 @@ class ColumnStore:
 
 
 def prepare_columns(
-    data: SearchData, extractors: Sequence[Any], seed: int, cache: Path, gibibytes: float
+    data: SearchData, extractors: Sequence[Any], seed: int, cache: Path
 ) -> ColumnStore:
     """Compute the columns that all candidates share, on all cores.
 
@@ -162,32 +166,10 @@ def prepare_columns(
     extractors : sequence of transformer
     seed : int
     cache : path
-    gibibytes : float
-        The oldest feature columns are deleted first if there are more.
     """
-    prune(cache / "features", gibibytes)
     store = ColumnStore(cache / "features", data, seed)
     store.prepare(extractors, available_threads())
     return store
-
-
-def prune(directory: Path, gibibytes: float) -> None:
-    """Delete the blocks that were written first until the rest fits.
-
-    Parameters
-    ----------
-    directory : path
-        Of a `ColumnStore`; need not exist.
-    gibibytes : float
-    """
-    blocks = [path for path in directory.glob("*") if path.is_dir()]
-    sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in blocks}
-    total = sum(sizes.values())
-    for path in sorted(blocks, key=lambda path: path.stat().st_mtime):
-        if total <= gibibytes * 2**30:
-            return
-        shutil.rmtree(path, ignore_errors=True)
-        total -= sizes[path]
 
 
 def _fingerprint(data: SearchData, seed: int) -> str:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from sklearn.preprocessing import FunctionTransformer
 
 from fmnist_lib.features.block import FeatureBlock
 from fmnist_lib.features.gradients import OrientedGradients
-from fmnist_lib.search.recipes.column_cache import ColumnStore, _read_block, prune
+from fmnist_lib.search.recipes.column_cache import ColumnStore, _read_block
 from fmnist_lib.search.recipes.recipe import Block, Recipe
 
 EXTRACTOR = OrientedGradients(cells=4)
@@ -63,16 +65,12 @@ def test_a_pipeline_gives_the_columns_its_learner_was_fitted_on(store, data):
     assert np.square(through_pipeline).sum(axis=1).mean() == pytest.approx(0.7, rel=0.2)
 
 
-def test_pruning_deletes_the_oldest_first(tmp_path):
-    import os
-
-    for age, name in enumerate(("new", "old")):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "00000.npy").write_bytes(bytes(1000))
-        os.utime(tmp_path / name, (1e9 - age, 1e9 - age))
-    prune(tmp_path, 1500 / 2**30)
-    assert [path.name for path in tmp_path.iterdir()] == ["new"]
-    prune(tmp_path / "absent", 1)
+def test_columns_that_are_read_again_count_as_recently_used(data, tmp_path):
+    ColumnStore(tmp_path, data, seed=3).columns(EXTRACTOR, slice(0, 1000))
+    (directory,) = tmp_path.iterdir()
+    os.utime(directory, (1e9, 1e9))
+    ColumnStore(tmp_path, data, seed=3).columns(EXTRACTOR, slice(0, 1000))
+    assert directory.stat().st_mtime > 1e9
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage", None])

@@ -1,0 +1,94 @@
+"""Bound the size of the cache of feature columns, studies and retraining data."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from stat import S_ISDIR
+from typing import TYPE_CHECKING
+
+from fmnist_lib.common.files import delete_stale_partial_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+logger = logging.getLogger(__name__)
+
+#: Entries that are deleted as a whole: the columns of an extractor, the journal of a study, the
+#: data set of a retraining run.
+_ENTRIES = ("features/*", "studies/*/*", "retraining/*")
+#: Directory of earlier versions, which nothing reads.
+_OBSOLETE = "races"
+#: A run's marker is written this long after its process has started, or later.
+_CLOCK_TOLERANCE_SECONDS = 1.0
+
+
+def prune_cache(cache: Path, gibibytes: float, process: int) -> None:
+    """Delete leftovers of killed processes, then the least recently used entries until it fits.
+
+    Entries that were used since the start of another run that is still alive are kept.
+
+    Parameters
+    ----------
+    cache : Path
+        Created if missing.
+    gibibytes : float
+        Maximum size.
+    process : int
+        Id of the process that lives as long as the run that is starting.
+    """
+    runs = cache / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    in_use_since = min(_starts_of_live_runs(runs), default=float("inf"))
+    (runs / str(process)).touch()
+    _delete(cache / _OBSOLETE)
+    for directory in (cache / "features").glob("*"):
+        delete_stale_partial_files(directory)
+    entries = [(*_measure(path), path) for pattern in _ENTRIES for path in cache.glob(pattern)]
+    excess = sum(size for _, size, _ in entries) - gibibytes * 2**30
+    for last_use, size, path in sorted(entries):
+        if excess <= 0 or last_use >= in_use_since:
+            break
+        logger.info("Deleting %s from the cache, %.0f MB.", path.relative_to(cache), size / 1e6)
+        _delete(path)
+        excess -= size
+
+
+def _starts_of_live_runs(runs: Path) -> Iterator[float]:
+    """Yield when each live run started, and delete the markers of the others."""
+    import psutil
+
+    for marker in runs.iterdir():
+        started = marker.stat().st_mtime
+        try:
+            # A process that started after the marker was written has reused the id.
+            created = psutil.Process(int(marker.name)).create_time()
+        except (psutil.Error, ValueError):
+            created = float("inf")
+        if created <= started + _CLOCK_TOLERANCE_SECONDS:
+            yield started
+        else:
+            marker.unlink(missing_ok=True)
+
+
+def _measure(entry: Path) -> tuple[float, int]:
+    """Return when an entry was last used, and its size in bytes."""
+    inside = (Path(root, name) for root, _, names in os.walk(entry) for name in names)
+    last_use, size = 0.0, 0
+    for path in (entry, *inside):
+        # A live run may replace or delete it meanwhile.
+        with suppress(FileNotFoundError):
+            found = path.lstat()
+            last_use = max(last_use, found.st_mtime)
+            size += 0 if S_ISDIR(found.st_mode) else found.st_size
+    return last_use, size
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
