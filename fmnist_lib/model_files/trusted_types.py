@@ -8,7 +8,6 @@ from __future__ import annotations
 
 _OWN = """
 fmnist_lib.features.block.FeatureBlock
-fmnist_lib.features.deskew.Deskew
 fmnist_lib.features.gradients.OrientedGradients
 fmnist_lib.features.named.NamedFeatures
 fmnist_lib.features.patch_scales.PatchScales

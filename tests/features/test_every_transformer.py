@@ -17,7 +17,6 @@ from fmnist_lib.common.errors import DataError
 from fmnist_lib.data.synthetic import generate
 from fmnist_lib.features.block import FeatureBlock
 from fmnist_lib.features.chunks import THREADS
-from fmnist_lib.features.deskew import Deskew
 from fmnist_lib.features.gradients import OrientedGradients
 from fmnist_lib.features.named import NamedFeatures
 from fmnist_lib.features.patch_scales import PatchScales
@@ -25,7 +24,7 @@ from fmnist_lib.features.patches import PatchDictionary
 from fmnist_lib.features.pixels import Pixels
 
 #: With learnt ones small enough to be fitted often.
-TO_COLUMNS = [
+TRANSFORMERS = [
     Pixels(),
     Pixels("contrast"),
     Pixels("length"),
@@ -37,7 +36,6 @@ TO_COLUMNS = [
     PatchScales(PatchDictionary(atoms=4, cells=3), (3, 5), random_state=0),
     FeatureBlock(OrientedGradients(cells=4), symmetric=6, antisymmetric=3, random_state=0),
 ]
-TRANSFORMERS = [*TO_COLUMNS, Deskew()]
 #: Scikit-learn's checks of an unfitted estimator.
 CHECKS_WITHOUT_DATA = [
     estimator_checks.check_estimator_cloneable,
@@ -71,7 +69,7 @@ def test_a_clone_has_the_parameters_and_nothing_learnt(transformer, images):
     assert vars(copy).keys() == copy.get_params(deep=False).keys()
 
 
-@pytest.mark.parametrize("transformer", TO_COLUMNS, ids=str)
+@every_transformer
 def test_columns_are_float32_finite_and_as_many_as_announced(transformer, images):
     fitted = clone(transformer).fit(images)
     columns = fitted.transform(images)
