@@ -25,14 +25,14 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from fmnist_lib.config.training import DataConfig  # noqa: E402 (the line above finds it)
-from fmnist_lib.data.files import (  # noqa: E402 (as above)
+from fmnist_lib.data.formats.idx import read_pair  # noqa: E402 (as above)
+from fmnist_lib.data.official_files import (  # noqa: E402 (as above)
     TEST_IMAGES,
     TEST_LABELS,
     TRAIN_IMAGES,
     TRAIN_LABELS,
 )
-from fmnist_lib.data.formats.idx import read_pair  # noqa: E402 (as above)
-from fmnist_lib.data.sources import find_source  # noqa: E402 (as above)
+from fmnist_lib.data.verified_files import find_source  # noqa: E402 (as above)
 from fmnist_lib.drift.batch import Batch  # noqa: E402 (as above)
 from fmnist_lib.drift.columns import tested_columns  # noqa: E402 (as above)
 from fmnist_lib.drift.shifts.catalogue import SHIFTS, apply_shift  # noqa: E402 (as above)

@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    from fmnist_lib.data.sources import default_cache
+    from fmnist_lib.data.verified_files import default_cache
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -99,8 +99,8 @@ def make_columns(data: Path, directory: Path) -> None:
     """Write the columns of all training images, their parity and their labels."""
     import numpy as np
 
-    from fmnist_lib.data.files import TRAIN_IMAGES, TRAIN_LABELS
     from fmnist_lib.data.formats.idx import read_images, read_labels
+    from fmnist_lib.data.official_files import TRAIN_IMAGES, TRAIN_LABELS
     from fmnist_lib.features.block import FeatureBlock
     from fmnist_lib.search.recipes.pipelines import shared_extractors
 

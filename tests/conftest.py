@@ -35,7 +35,7 @@ def metaflow_home() -> Path:
 @pytest.fixture(scope="session")
 def real_data_dir() -> Path:
     """Directory with the four official files, where a run would find them without a download."""
-    from fmnist_lib.data.sources import default_cache
+    from fmnist_lib.data.verified_files import default_cache
 
     named = os.environ.get("FMNIST_DATA_DIR")
     places = [

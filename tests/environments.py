@@ -125,7 +125,7 @@ def main(data: Path) -> int:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
-    from fmnist_lib.data.sources import default_cache
+    from fmnist_lib.data.verified_files import default_cache
 
     places = (
         default_cache(),

@@ -14,8 +14,14 @@ import yaml
 from fmnist_lib.config.training import DataConfig
 from fmnist_lib.data.dataset import load_dataset
 from fmnist_lib.data.dvc import dvc_version, md5_of
-from fmnist_lib.data.files import FILES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from fmnist_lib.data.formats.idx import write_idx
+from fmnist_lib.data.official_files import (
+    FILES,
+    TEST_IMAGES,
+    TEST_LABELS,
+    TRAIN_IMAGES,
+    TRAIN_LABELS,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 POINTER = ROOT / "data" / "fashion-mnist.dvc"

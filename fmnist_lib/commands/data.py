@@ -54,8 +54,8 @@ def download(directory: Path | None) -> None:
     Without DIRECTORY they go where every training run finds them, the user's cache.
     """
     from fmnist_lib.data.download import download as download_file
-    from fmnist_lib.data.files import FILES
-    from fmnist_lib.data.sources import default_cache
+    from fmnist_lib.data.official_files import FILES
+    from fmnist_lib.data.verified_files import default_cache
 
     target = directory or default_cache()
     for name in FILES:

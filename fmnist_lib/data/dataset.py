@@ -11,10 +11,16 @@ import numpy as np
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
 from fmnist_lib.data.dvc import dvc_version
-from fmnist_lib.data.files import MIRRORS, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from fmnist_lib.data.formats.idx import read_pair
-from fmnist_lib.data.sources import Source, find_source
+from fmnist_lib.data.official_files import (
+    MIRRORS,
+    TEST_IMAGES,
+    TEST_LABELS,
+    TRAIN_IMAGES,
+    TRAIN_LABELS,
+)
 from fmnist_lib.data.synthetic import N_TEST, N_TRAIN, generate
+from fmnist_lib.data.verified_files import Source, find_source
 from fmnist_lib.data.version import DataVersion
 
 if TYPE_CHECKING:
@@ -84,7 +90,7 @@ def load_dataset(
     seed : int
         For the split and, if no source is available, for the generated images.
     cache, mirrors
-        See `fmnist_lib.data.sources.find_source`.
+        See `fmnist_lib.data.verified_files.find_source`.
 
     Returns
     -------

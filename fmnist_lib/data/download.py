@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.files import sha256_of
-from fmnist_lib.data.files import FILES, MIRRORS, OfficialFile
+from fmnist_lib.data.official_files import FILES, MIRRORS, OfficialFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def download(
     Parameters
     ----------
     name : str
-        One of `fmnist_lib.data.files.FILES`.
+        One of `fmnist_lib.data.official_files.FILES`.
     directory : Path
         Created if missing.
     mirrors : sequence of str

@@ -7,32 +7,25 @@ loaded, must be allowed explicitly.
 from __future__ import annotations
 
 import json
-import os
-import pickle
-import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from fmnist_lib.common.errors import ModelError
 from fmnist_lib.common.files import sha256_of
 from fmnist_lib.common.formatting import short_list
-from fmnist_lib.common.paths import PROJECT_ROOT
+from fmnist_lib.model_files.copy_check import describe_difference
 from fmnist_lib.model_files.reference import HeldOutReference
 from fmnist_lib.model_files.skops_file import MAX_MB, read_skops, write_skops
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 MANIFEST, REFERENCE = "model.json", "reference.npz"
 #: Path of the files within an MLflow model.
 WITHIN_MLFLOW = Path("data") / "champion"
 FILES = {"skops": "model.skops", "cloudpickle": "model.pkl"}
-_CHECK_TIMEOUT_SECONDS = 600
 _ANOTHER = "Take the model from a run or a bundle you trust."
 
 ModelFormat = Literal["skops", "cloudpickle"]
@@ -189,7 +182,7 @@ def _write_skops(pipeline: Any, images: NDArray[np.uint8], directory: Path) -> s
             return f"it holds types outside our list: {', '.join(untrusted)}"
         _check_size(file)
         _write_manifest(directory, "skops", None)
-        difference = _difference(pipeline, images, directory, allow=False)
+        difference = describe_difference(pipeline, images, directory, allow=False)
     except ModelError as error:
         difference = str(error).rstrip(".")
     if difference is not None:
@@ -213,7 +206,7 @@ def _write_cloudpickle(
         ) from error
     _check_size(file)
     _write_manifest(directory, "cloudpickle", reason)
-    difference = _difference(pipeline, images, directory, allow=True)
+    difference = describe_difference(pipeline, images, directory, allow=True)
     if difference is not None:
         raise ModelError(f"winner: {difference}. It stays in Metaflow's artifacts.")
 
@@ -225,43 +218,6 @@ def _check_size(file: Path) -> None:
             f"{file.name}: expected at most {MAX_MB:g} MB, got {size / 1e6:.0f}. Lower "
             "search.max_model_mb, so that the search prefers smaller models"
         )
-
-
-def _difference(
-    pipeline: Any, images: NDArray[np.uint8], directory: Path, *, allow: bool
-) -> str | None:
-    """Return how predictions of a new process differ; None if bit for bit equal.
-
-    The fitted pipeline itself cannot be compared with: pickling makes views contiguous, BLAS then
-    rounds the last bit differently, and a tree may take another branch.
-    """
-    try:
-        copy = pickle.loads(pickle.dumps(pipeline))  # noqa: S301 (our own bytes)
-    except Exception as error:  # noqa: BLE001 (types of the pipeline may raise anything)
-        return f"it cannot be pickled: {error}"
-    expected = np.asarray(copy.predict_proba(images))
-    with tempfile.TemporaryDirectory() as name:
-        inputs, outputs = Path(name) / "images.npy", Path(name) / "probabilities.npy"
-        np.save(inputs, images)
-        command = [sys.executable, "-m", "fmnist_lib.model_files.roundtrip_check", str(directory)]
-        command += [str(inputs), str(outputs), *(["--allow-cloudpickle"] if allow else [])]
-        path = os.pathsep.join([str(PROJECT_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        done = subprocess.run(  # noqa: S603 (our own module)
-            command,
-            env=os.environ | {"PYTHONPATH": path},
-            capture_output=True,
-            text=True,
-            timeout=_CHECK_TIMEOUT_SECONDS,
-            check=False,
-        )
-        if done.returncode:
-            last = done.stderr.strip().rpartition("\n")[2]
-            return f"a new process cannot load its copy: {last}"
-        found = np.load(outputs, allow_pickle=False)
-    if expected.dtype == found.dtype and np.array_equal(expected, found):
-        return None
-    n_different = int(np.any(expected != found, axis=1).sum())
-    return f"predictions of its copy differ on {n_different} of {len(images)} images"
 
 
 def _write_manifest(directory: Path, model_format: ModelFormat, reason: str | None) -> None:

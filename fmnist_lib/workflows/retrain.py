@@ -13,8 +13,8 @@ import numpy as np
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.statistics import mcnemar, wilson
 from fmnist_lib.data.dataset import Split
-from fmnist_lib.data.files import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from fmnist_lib.data.formats.idx import write_idx
+from fmnist_lib.data.official_files import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,8 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from fmnist_lib.data.files import FILES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from fmnist_lib.data.formats.idx import write_idx
+from fmnist_lib.data.official_files import (
+    FILES,
+    TEST_IMAGES,
+    TEST_LABELS,
+    TRAIN_IMAGES,
+    TRAIN_LABELS,
+)
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def test_settings_with_a_tilde_lie_in_the_home_directory(home, tmp_path):
     from fmnist_lib.common.errors import DataError
     from fmnist_lib.config.release import ReleaseConfig, TrackingConfig
     from fmnist_lib.config.training import DataConfig
-    from fmnist_lib.data.sources import find_source
+    from fmnist_lib.data.verified_files import find_source
     from fmnist_lib.model_files.stored_model import ModelError
     from fmnist_lib.registry.store import resolve_uri
     from fmnist_lib.release.bundle import bundle_path

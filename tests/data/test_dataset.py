@@ -9,8 +9,8 @@ from fmnist_lib.common.errors import DataError
 from fmnist_lib.config.training import DataConfig
 from fmnist_lib.data import download as download_module
 from fmnist_lib.data.dataset import Split, load_dataset, split_indices
-from fmnist_lib.data.files import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 from fmnist_lib.data.formats.idx import write_idx
+from fmnist_lib.data.official_files import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
 
 
 @pytest.fixture

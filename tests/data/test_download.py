@@ -12,7 +12,7 @@ import pytest
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.data import download as module
 from fmnist_lib.data.download import download
-from fmnist_lib.data.files import FILES, TEST_LABELS, OfficialFile
+from fmnist_lib.data.official_files import FILES, TEST_LABELS, OfficialFile
 
 NAME = "tiny-idx3-ubyte.gz"
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmnist_lib.data.files import FILES
+from fmnist_lib.data.official_files import FILES
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = Path(sys.prefix)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from fmnist_lib.common.errors import DataError
-from fmnist_lib.data.files import FILES, TRAIN_LABELS
 from fmnist_lib.data.formats.idx import (
     MAX_BYTES,
     read_idx,
@@ -16,6 +15,7 @@ from fmnist_lib.data.formats.idx import (
     read_pair,
     write_idx,
 )
+from fmnist_lib.data.official_files import FILES, TRAIN_LABELS
 
 IMAGES_HEADER = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 28, 0, 0, 0, 28])
 

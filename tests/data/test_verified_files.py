@@ -13,9 +13,9 @@ from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.files import sha256_of
 from fmnist_lib.config.training import DataConfig
 from fmnist_lib.data import download as download_module
-from fmnist_lib.data.files import FILES, TEST_IMAGES, TEST_LABELS, TRAIN_LABELS
 from fmnist_lib.data.formats.idx import read_labels
-from fmnist_lib.data.sources import CHECKSUMS_FILE, default_cache, find_source
+from fmnist_lib.data.official_files import FILES, TEST_IMAGES, TEST_LABELS, TRAIN_LABELS
+from fmnist_lib.data.verified_files import CHECKSUMS_FILE, default_cache, find_source
 
 NOWHERE = ["http://127.0.0.1:9/"]
 

@@ -10,8 +10,8 @@ from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.files import sha256_of
 from fmnist_lib.common.paths import resolve_path
 from fmnist_lib.data.download import download
-from fmnist_lib.data.files import FILES, MIRRORS, has_official_content
-from fmnist_lib.data.find_files import describe_missing, is_there, locate
+from fmnist_lib.data.locate_files import describe_missing, is_there, locate
+from fmnist_lib.data.official_files import FILES, MIRRORS, has_official_content
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

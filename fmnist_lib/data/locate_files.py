@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.formatting import short_list
 from fmnist_lib.common.natural_order import natural_key
-from fmnist_lib.data.files import FILES, has_official_content
+from fmnist_lib.data.official_files import FILES, has_official_content
 
 if TYPE_CHECKING:
     from collections.abc import Callable
