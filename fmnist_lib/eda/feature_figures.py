@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.labels import CLASS_NAMES
 from fmnist_lib.common.plotting import DIVERGING, Picture, new_figure, picture
 from fmnist_lib.features.named import FEATURES
@@ -50,7 +51,7 @@ def distributions_picture(
         )  # fmt: skip
         axes.set(xlabel="", ylabel="")
         axes.set_title(
-            f"{feature}: class accounts for {100 * ratios[feature]:.0f} %",
+            f"{feature}: class accounts for {percent(ratios[feature], 0)}",
             fontsize=10,
             loc="left",
             pad=8,
@@ -64,7 +65,7 @@ def distributions_picture(
     best = chosen[0]
     caption = (
         f"Dashed lines: median and quartiles. {best} ({FEATURES.get(best, 'a feature')}) separates "
-        f"the classes best: the class accounts for {100 * ratios[best]:.0f} % of its variance. "
+        f"the classes best: the class accounts for {percent(ratios[best], 0)} of its variance. "
         "No single feature separates all ten."
     )
     title = "Most discriminative features, by class"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.labels import CLASS_NAMES, IMAGE_SHAPE, N_CLASSES
 from fmnist_lib.common.plotting import PRIMARY, SECONDARY, Picture, new_figure, picture
 
@@ -180,6 +181,6 @@ def _embedding_caption(embedding: Embedding) -> str:
         mixed = f" {first} and {second} overlap most: expect a model to confuse them."
     return (
         f"{embedding.method}; similar images are close to each other, distances between clusters "
-        f"mean nothing. Of an image's ten nearest neighbours, {100 * embedding.agreement:.0f} % "
+        f"mean nothing. Of an image's ten nearest neighbours, {percent(embedding.agreement, 0)} "
         f"have its class.{mixed}"
     )

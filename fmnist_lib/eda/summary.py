@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
 
 if TYPE_CHECKING:
@@ -112,14 +113,14 @@ def describe_findings(
 
 
 def _class_shares(summary: pd.DataFrame, discriminative: Sequence[str]) -> str:
-    shares = 100 * summary["class_share"]
-    if shares.max() < 1:
+    shares = summary["class_share"]
+    if 100 * shares.max() < 1:
         return "The class accounts for less than 1 % of the variance of every feature."
-    best = ", ".join(f"{name} ({shares[name]:.0f} %)" for name in discriminative[:3])
+    best = ", ".join(f"{name} ({percent(shares[name], 0)})" for name in discriminative[:3])
     least = shares.idxmin()
     return (
         f"The class accounts for most of the variance of {best} and for least of {least} "
-        f"({shares[least]:.0f} %). Of highly correlated features only one is listed."
+        f"({percent(shares[least], 0)}). Of highly correlated features only one is listed."
     )
 
 

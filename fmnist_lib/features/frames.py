@@ -96,7 +96,7 @@ def pixel_columns(
     ids = id_column([name for name in data if name != label])
     pixels = [name for name in data if name not in (label, ids)]
     if label_column is None and label is None and is_numbered(data, N_PIXELS + 1):
-        raise DataError(ambiguous(where))
+        raise DataError(_ambiguous_columns(where))
     order = _numbers(pixels)
     if order is None:
         raise DataError(f"{where}: {_problem(names, pixels, label_column)}")
@@ -152,7 +152,7 @@ def is_numbered(names: Sequence[str], count: int) -> bool:
     return len(numbers) == count and (min(numbers), max(numbers)) in {(0, count - 1), (1, count)}
 
 
-def ambiguous(where: str) -> str:
+def _ambiguous_columns(where: str) -> str:
     """Return the message for 785 columns of which any may hold the labels."""
     return (
         f"{where}: expected {N_PIXELS} columns of pixels and one named 'label', got "

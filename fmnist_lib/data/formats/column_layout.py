@@ -153,8 +153,8 @@ def _infer_layout(table: Values, candidates: list[Layout]) -> Layout | None:
     if len(possible) != 2 or possible[0].index != possible[1].index:  # noqa: PLR2004 (first, last)
         return None
     first, last = (
-        _looks_like_labels(table[:, int(possible[0].index) :]),
-        _looks_like_labels(table[:, ::-1]),
+        _are_probably_labels(table[:, int(possible[0].index) :]),
+        _are_probably_labels(table[:, ::-1]),
     )
     return None if first == last else possible[0 if first else 1]
 
@@ -190,7 +190,7 @@ def _are_labels(column: Values) -> bool:
     return bool(np.isin(column, np.arange(N_CLASSES)).all())
 
 
-def _looks_like_labels(table: Values) -> bool:
+def _are_probably_labels(table: Values) -> bool:
     """Return True if the first column varies like labels and is too bright for a corner pixel."""
     column, beside = table[:, 0], table[:, 1]
     if len(column) < _MIN_ROWS or len(np.unique(column)) < _MIN_CLASSES:
