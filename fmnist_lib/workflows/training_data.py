@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from fmnist_lib.common.labels import LabelColumn
     from fmnist_lib.config.training import Settings
-    from fmnist_lib.data.audit import DataAudit
+    from fmnist_lib.data.audit_result import DataAudit
     from fmnist_lib.data.changes import DataChanges
     from fmnist_lib.data.dataset import Dataset
     from fmnist_lib.data.version import DataVersion
