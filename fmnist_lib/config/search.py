@@ -36,7 +36,8 @@ class OptunaCandidate(Candidate):
     )
     explore: bool = Field(
         default=False,
-        description="Try other patch dictionaries and histograms than the precomputed ones.",
+        description="Try other patch dictionaries and histograms than the precomputed ones, in a "
+        "search of at least explore_minutes.",
     )
     compact: bool = Field(
         default=False,
@@ -128,6 +129,16 @@ class SearchConfig(Section):
         description="Trials in a row without a better one after which early_stop ends a search; "
         "TPOT counts whole generations.",
     )
+    explore_minutes: Annotated[float, Field(ge=0)] = Field(
+        default=15.0,
+        description="With fewer minutes, no candidate explores: other patch dictionaries and "
+        "histograms take longer than they gain.",
+    )
+    refit_share: Share = Field(
+        default=0.35,
+        description="Part of a candidate's time that the fit of its best pipeline on the training "
+        "images may take; it uses fewer images if all of them would take longer.",
+    )
     workers: Annotated[int, Field(ge=1, le=64)] | None = Field(
         default=None, description="Candidates searched in parallel; absent: one per core."
     )
@@ -151,7 +162,7 @@ class SearchConfig(Section):
     )
     warm_start: bool = Field(
         default=True,
-        description="Enqueue the best trials of earlier studies of the same data first. Not used "
+        description="Enqueue the best trial of the last study of the same data first. Not used "
         "in searches limited by trials.",
     )
     cache: Annotated[str, Field(min_length=1)] = Field(

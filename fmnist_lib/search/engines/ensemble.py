@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from fmnist_lib.search.recipes.search_data import SearchData
 
 ENGINE = "ensemble"
-_FOLDS = 5
 
 
 def with_ensembles(
@@ -76,7 +75,7 @@ def ensemble(
         return CandidateResult(candidate.id, ENGINE, error=reason)
     votes = np.stack([np.asarray(result.validation_probabilities) for result in voters])
     predicted = np.empty((len(labels), votes.shape[2]))
-    folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
+    folds = StratifiedKFold(shuffle=True, random_state=seed)
     for chosen_on, scored_on in folds.split(votes[0], labels):
         weights = choose_weights(votes[:, chosen_on], labels[chosen_on], candidate.votes)
         predicted[scored_on] = np.tensordot(weights, votes[:, scored_on], axes=1)

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from fmnist_lib.search.recipes.recipe import Recipe
     from fmnist_lib.search.recipes.search_data import SearchData
 
-#: Part of a candidate's time that its fit on the training images may take; it is fitted on fewer
-#: images if all of them would take longer.
-REFIT_SHARE = 0.35
 #: `Found.stopped` of a search that used its time.
 OUT_OF_TIME = "its time was up"
 #: Prefix of `Found.stopped` if more time was not expected to pay.
@@ -43,6 +40,8 @@ class Job:
     started, deadline : float
         When search and fit on the training images begin and end, in seconds since 1970. An
         infinite deadline: the search is bounded by trials or generations only.
+    refit_share : float
+        Part of the time that the fit on the training images may take.
     winner_refit_seconds : float
         Time kept after the search for the refit on training and validation images. A candidate
         whose refit needs more stops its search earlier.
@@ -68,6 +67,7 @@ class Job:
     cache: Path
     started: float = field(default_factory=time.time)
     deadline: float = math.inf
+    refit_share: float = 0.35
     winner_refit_seconds: float = math.inf
     cores: int = 1
     patch_sizes: tuple[str, ...] = ("5",)
@@ -95,7 +95,7 @@ class Job:
     @property
     def refit_limit(self) -> float:
         """Seconds that the fit on the training images may take."""
-        return REFIT_SHARE * self.seconds
+        return self.refit_share * self.seconds
 
     def store(self) -> ColumnStore:
         """Open the store of feature columns."""

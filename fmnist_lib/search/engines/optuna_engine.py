@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 _RUNGS = 3
 #: With fewer trials fANOVA explains noise.
 _FEWEST_FOR_IMPORTANCES = 8
-#: Measured time of the parameter importances, which are computed after the search.
-_IMPORTANCES_SECONDS = 1.0
 
 #: A point of the space that breaks numerically is a failed trial, not a failed candidate.
 BREAKDOWNS = (ValueError, ArithmeticError, np.linalg.LinAlgError)
@@ -72,7 +70,7 @@ def search(candidate: OptunaCandidate, job: Job, report: Report) -> Found:
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     # A search bounded by trials must be reproducible, so it ignores earlier ones.
     folder = StudyFolder(job.cache, candidate, job.data) if job.is_bounded_by_time else None
-    earlier = folder.best_points() if folder and job.warm_start else []
+    earlier = folder.best_point() if folder and job.warm_start else None
     study = optuna.create_study(
         storage=folder.storage() if folder else None,
         direction="maximize",
@@ -84,7 +82,7 @@ def search(candidate: OptunaCandidate, job: Job, report: Report) -> Found:
         ),
     )
     first = starting_points(candidate, job.patch_sizes)
-    for point in [*first, *earlier]:
+    for point in [*first, *([earlier] if earlier else [])]:
         study.enqueue_trial(point, skip_if_exists=True)
     objective = _Objective(candidate, job, report, n_starting=len(first))
     study.optimize(
@@ -159,7 +157,7 @@ class _Objective:
         score = _last_report(best) if best else None
         self._report(trial.number + 1, score, self.found(study) if is_better else None)
         patience = self._job.max_stagnation_trials
-        if self._job.remaining < self._refit_seconds(best) + _IMPORTANCES_SECONDS:
+        if self._job.remaining < self._refit_seconds(best):
             self._stopped = OUT_OF_TIME
         elif best and patience and trial.number - best.number >= patience:
             self._stopped = f"{STAGNATION} in its last {patience} trials"

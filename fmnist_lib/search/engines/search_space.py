@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 #: Most components of one block at the most even share of antisymmetric ones.
 MAX_COMPONENTS = MAX_SYMMETRIC + MAX_ANTISYMMETRIC
-_FEW_COMPONENTS, _MANY_COMPONENTS = 120, 350
 #: Most components of a block, and landmarks, of a compact candidate.
 _COMPACT_COMPONENTS, _COMPACT_LANDMARKS = 200, 4000
 
@@ -121,10 +120,10 @@ def _components(family: str, candidate: OptunaCandidate) -> tuple[int, int]:
         return 50, _COMPACT_COMPONENTS
     # Gradient boosting sorts every column: it gets fewer of them.
     if family == "boosting":
-        return 50, _FEW_COMPONENTS
+        return 50, 120
     # A kernel of all images gains by many columns, one of a few thousand does not: the first rungs
     # would choose too few.
-    return (_MANY_COMPONENTS if family == "kernel" else 100), MAX_COMPONENTS
+    return (350 if family == "kernel" else 100), MAX_COMPONENTS
 
 
 def _choice(trial: Trial, name: str, options: tuple[Any, ...]) -> Any:

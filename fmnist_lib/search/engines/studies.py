@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Newest studies that are looked at, and points taken of each.
-_STUDIES, _POINTS = 3, 2
-
 
 class StudyFolder:
     """The studies of one candidate on one arrangement of one data set.
@@ -53,33 +50,33 @@ class StudyFolder:
         name = f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:8]}.log"
         return JournalStorage(JournalFileBackend(str(self._directory / name)))
 
-    def best_points(self) -> list[dict[str, Any]]:
-        """Parameters of the best trials of earlier studies, the newest study first.
+    def best_point(self) -> dict[str, Any] | None:
+        """Return the parameters of the best trial of the newest study that has one.
 
-        Returns
-        -------
-        list of dict
-            As `optuna.study.Study.enqueue_trial` takes them.
+        That study began with the best point of the one before it, and so on. The parameters are
+        as `optuna.study.Study.enqueue_trial` takes them.
         """
-        points = []
-        for path in sorted(self._directory.glob("*.log"), reverse=True)[:_STUDIES]:
+        for path in sorted(self._directory.glob("*.log"), reverse=True):
             try:
-                points += _best_of(path)
+                best = _best_of(path)
             except Exception as error:  # noqa: BLE001 (whatever a damaged journal raises)
                 logger.warning("The study %s can't be read and is left out: %r", path, error)
-        return points
+            else:
+                if best:
+                    return best.params
+        return None
 
 
-def _best_of(path: Path) -> list[dict[str, Any]]:
-    """Parameters of the best trials in a journal."""
+def _best_of(path: Path) -> optuna.trial.FrozenTrial | None:
+    """Return the best trial of those that reached the last rung in a journal."""
     storage = JournalStorage(JournalFileBackend(str(path)))
-    points: list[dict[str, Any]] = []
-    for summary in optuna.get_all_study_summaries(storage):
-        study = optuna.load_study(study_name=summary.study_name, storage=storage)
-        scored = [trial for trial in study.trials if trial.intermediate_values]
-        scored.sort(key=_reached, reverse=True)
-        points += [trial.params for trial in scored[:_POINTS]]
-    return points
+    trials = [
+        trial
+        for summary in optuna.get_all_study_summaries(storage)
+        for trial in optuna.load_study(study_name=summary.study_name, storage=storage).trials
+        if trial.intermediate_values
+    ]
+    return max(trials, key=_reached, default=None)
 
 
 def _reached(trial: optuna.trial.FrozenTrial) -> tuple[int, float]:

@@ -38,8 +38,6 @@ CLASSIFIERS = (
 )
 SCALERS = ("StandardScaler", "Normalizer", "Passthrough")
 TRANSFORMERS = ("Nystroem", "PCA", "Passthrough")
-#: Longest evaluation of one pipeline, as a part of the search time: a generation still completes.
-_EVALUATION_SHARE = 0.2
 #: Rows of a sub-sample per second of the candidate's time, so that a short search still evaluates
 #: some dozens of pipelines.
 _ROWS_PER_SECOND = 50
@@ -165,8 +163,8 @@ def _estimator(  # noqa: PLR0917 (private, called once)
         # A simpler pipeline is no improvement.
         other_objectives_early_stop_tol=[None],
         max_time_mins=minutes,
-        # None is a TypeError inside TPOT 1.1.
-        max_eval_time_mins=minutes if bounded else minutes * _EVALUATION_SHARE,
+        # None is a TypeError inside TPOT 1.1. A sixth is the ratio of TPOT's own defaults.
+        max_eval_time_mins=minutes if bounded else minutes / 6,
         # Threads of this process: a pool of processes would each import TPOT again, and the
         # memory limit of Dask stalls threads.
         n_jobs=1,

@@ -22,13 +22,11 @@ if TYPE_CHECKING:
     from fmnist_lib.search.execution.budget import Budget
     from fmnist_lib.search.recipes.search_data import SearchData
 
-#: Other extractors than the shared ones cost more than a shorter search has.
-_EXPLORING_MINUTES = 15.0
 #: With less time a candidate of the engine does not start: imports, and TPOT's first generation.
 _LEAST_SECONDS = {"optuna": 8.0, "tpot": 25.0}
-#: A search is killed when it exceeds its limit by this factor and these seconds, in which the
-#: process starts and imports its engine.
-_GRACE_FACTOR, _GRACE_SECONDS = 1.1, 5.0
+#: A process is killed so many seconds after its deadline, which a search keeps by itself: twice
+#: what the start and the imports take on a busy machine.
+_GRACE_SECONDS = 10.0
 
 
 def make_job(
@@ -44,10 +42,11 @@ def make_job(
         bounds = {
             "deadline": budget.deadline_of(candidate_id),
             "winner_refit_seconds": budget.refit_seconds,
+            "refit_share": search.refit_share,
         }
         if search.early_stop:
             bounds |= {"max_stagnation_trials": search.max_stagnation_trials}
-        if isinstance(candidate, OptunaCandidate) and search.minutes < _EXPLORING_MINUTES:
+        if isinstance(candidate, OptunaCandidate) and search.minutes < search.explore_minutes:
             candidate = candidate.model_copy(update={"explore": False})
     return Job(
         candidate=candidate,
@@ -140,9 +139,8 @@ class _Watch:
     def overdue(self) -> str | None:
         """Return the reason to kill the candidate's process, else None."""
         job, seconds = self._job, time.time() - self._job.started
-        share = getattr(job.candidate, "search_share", 1.0)
-        limit = _GRACE_FACTOR * share * job.seconds + _GRACE_SECONDS
+        limit = job.seconds + _GRACE_SECONDS
         if self.phase == "refitting":
-            # What was found is not lost to an estimate that was too low.
-            limit = _GRACE_FACTOR * job.seconds + job.refit_limit + 2 * _GRACE_SECONDS
+            # In a process of its own if the search was killed.
+            limit += job.refit_limit + _GRACE_SECONDS
         return f"timed out after {seconds:.0f} s while {self.phase}" if seconds > limit else None
