@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 #: With less time a candidate of the engine does not start: imports, and TPOT's first generation.
 _LEAST_SECONDS = {"optuna": 8.0, "tpot": 25.0}
-#: A process is killed so many seconds after its deadline, which a search keeps by itself: twice
-#: what the start and the imports take on a busy machine.
+#: A process is killed so many seconds after its deadline, which a search keeps by itself. Its
+#: start and imports take up to half of them on a busy machine.
 _GRACE_SECONDS = 10.0
 
 
