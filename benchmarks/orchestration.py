@@ -90,7 +90,7 @@ def run_as_script(config: Path) -> None:
     from fmnist_lib.search.execution.candidate import make_job, search_candidate
     from fmnist_lib.search.execution.refit_winner import refit_winner
     from fmnist_lib.search.recipes.column_cache import prepare_columns
-    from fmnist_lib.search.recipes.pipelines import shared_extractors
+    from fmnist_lib.search.recipes.pipelines import patch_sizes, shared_extractors
     from fmnist_lib.search.recipes.search_data import search_data
     from fmnist_lib.workflows.publish import publish
     from fmnist_lib.workflows.report import build_report
@@ -104,7 +104,7 @@ def run_as_script(config: Path) -> None:
     cache = ROOT / settings.search.cache
     explore(train.images, train.labels, test.images, test.labels, settings.eda, seed)
     budget = plan_budget(settings.search)
-    extractors = shared_extractors(budget.patch_sizes)
+    extractors = shared_extractors(patch_sizes(settings.search))
     prepare_columns(data, extractors, seed, cache)
     jobs = [make_job(settings, candidate, data, budget, cache) for candidate in budget.shares]
     with ThreadPoolExecutor(budget.workers) as pool:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fmnist_lib.features.chunks import available_threads
-from fmnist_lib.search.recipes.pipelines import patch_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -42,8 +41,6 @@ class Budget:
     workers : int
         Candidates searched at the same time.
     cores : int
-    patch_sizes : tuple of str
-        Patch dictionaries that candidates may choose from.
     """
 
     started: float
@@ -53,7 +50,6 @@ class Budget:
     shares: dict[str, float]
     workers: int
     cores: int
-    patch_sizes: tuple[str, ...]
 
     @property
     def total_seconds(self) -> float:
@@ -167,7 +163,6 @@ def plan_budget(
         shares={name: shares[name] for name in _start_order(shares, workers)},
         workers=workers,
         cores=cores,
-        patch_sizes=patch_sizes(config),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.config.search import BaselineCandidate, OptunaCandidate, is_bounded
@@ -12,7 +11,8 @@ from fmnist_lib.search.engines.job import Found, Job
 from fmnist_lib.search.engines.result import CandidateResult, Progress
 from fmnist_lib.search.engines.run import run
 from fmnist_lib.search.execution.cores import share_cores
-from fmnist_lib.search.execution.isolated import run_isolated
+from fmnist_lib.search.execution.isolated import Outcome, run_isolated
+from fmnist_lib.search.recipes.pipelines import patch_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ def make_job(
         seed=settings.seed,
         cache=cache,
         cores=budget.cores,
-        patch_sizes=budget.patch_sizes,
+        patch_sizes=patch_sizes(search),
         memory_gib=search.memory_gib or free_gibibytes() / 2,
         max_model_mb=search.max_model_mb,
         warm_start=search.warm_start,
@@ -93,15 +93,16 @@ def search_candidate(
         )
     watch = _Watch(job, on_progress)
     with share_cores(job.cache / "running", job.cores) as threads:
-        call = partial(
-            run_isolated, on_message=watch.receive, overdue=watch.overdue, threads=threads
-        )
-        outcome = call(run, (job, None))
+
+        def call(found: Found | None) -> Outcome:
+            return run_isolated(run, (job, found), watch.receive, watch.overdue, threads)
+
+        outcome = call(None)
         # A fit that was killed would be killed again.
         if outcome.error and watch.found and watch.phase == "searching":
             searched, stopped = time.time() - job.started, f"cut off: {outcome.error}"
             watch.phase = "refitting"
-            outcome = call(run, (job, replace(watch.found, stopped=stopped)))
+            outcome = call(replace(watch.found, stopped=stopped))
             if outcome.result:
                 return replace(outcome.result, search_seconds=searched)
     return outcome.result or _failure(job, outcome.error)

@@ -23,7 +23,7 @@ from fmnist_lib.common.paths import PROJECT_ROOT
 from fmnist_lib.features.chunks import THREADS, limit_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _POLL_SECONDS = 0.25
 #: One thread per library, so that no digit depends on the number of cores; `in_threads` gives the
@@ -65,9 +65,13 @@ def run_isolated(
         with theirs:
             process = _start(theirs.fileno(), threads(), output)
         try:
-            _send(ours, (function, argument))
-            return _follow(process, ours, on_message, overdue, threads)
-        except _Died:
+            for message in _messages(process, ours, (function, argument), threads):
+                if isinstance(message, Outcome):
+                    return message
+                if message is not None:
+                    on_message(message)
+                if reason := overdue():
+                    return Outcome(error=reason)
             process.wait()
             return Outcome(error=_reason(process.returncode, output))
         finally:
@@ -91,49 +95,25 @@ def _start(descriptor: int, threads: int, output: IO[bytes]) -> subprocess.Popen
     )
 
 
-def _follow(
+def _messages(
     process: subprocess.Popen[bytes],
     connection: Connection,
-    on_message: Callable[[Any], None],
-    overdue: Callable[[], str | None],
+    call: tuple[Callable[..., Any], Any],
     threads: Callable[[], int],
-) -> Outcome:
-    """Receive messages until there is an outcome."""
+) -> Iterator[Any]:
+    """Send a call and changed thread limits; yield the answers, or None, until the process ends."""
+    content: Any = call
     limit = None
-    while True:
-        if limit != (now := threads()):
-            limit = now
-            _send(connection, limit)
-        message = _receive(connection, process)
-        if isinstance(message, Outcome):
-            return message
-        if message is not None:
-            on_message(message)
-        if reason := overdue():
-            return Outcome(error=reason)
-
-
-class _Died(Exception):  # noqa: N818 (an event, not an error)
-    """The process has ended without an outcome."""
-
-
-def _send(connection: Connection, content: Any) -> None:
-    try:
-        connection.send(content)
-    except OSError:
-        raise _Died from None
-
-
-def _receive(connection: Connection, process: subprocess.Popen[bytes]) -> Any:
-    """Return the next message; None if there is none yet."""
-    try:
-        if connection.poll(_POLL_SECONDS):
-            return connection.recv()
-    except (EOFError, OSError):
-        raise _Died from None
-    if process.poll() is not None:
-        raise _Died
-    return None
+    while process.poll() is None or connection.poll():
+        try:
+            if content is not None:
+                connection.send(content)
+            message = connection.recv() if connection.poll(_POLL_SECONDS) else None
+        except (EOFError, OSError):
+            return
+        yield message
+        content = None if (now := threads()) == limit else now
+        limit = now
 
 
 def _reason(returncode: int, output: IO[bytes]) -> str:

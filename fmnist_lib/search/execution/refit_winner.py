@@ -58,12 +58,7 @@ def refit_winner(
     store = ColumnStore(cache / "features", data, settings.seed)
     by_id = {result.id: result for result in results}
     members = [by_id[name] for name in winner.params] if winner.engine == ENSEMBLE else [winner]
-    # Every member gets the part of the time that it would need on all images.
-    needed = [_seconds_of_all(member, data) for member in members]
-    scale = seconds / max(sum(needed), 1e-9)
-    n_rows = min(
-        _affordable(member, data, scale * own) for member, own in zip(members, needed, strict=True)
-    )
+    n_rows = _affordable_rows(members, len(data.labels), seconds)
     pipelines = [_fit(member, data, store, n_rows) for member in members]
     fitted = pipelines[0]
     if winner.engine == ENSEMBLE:
@@ -71,18 +66,18 @@ def refit_winner(
     return pickle.loads(pickle.dumps(fitted)), n_rows  # noqa: S301 (our own)
 
 
-def _seconds_of_all(result: CandidateResult, data: SearchData) -> float:
-    """Estimate the seconds of a refit on all images; 0 if its time is not limited."""
-    fit_time = result.fit_time
-    return fit_time.at(len(data.labels), available_threads()) if fit_time else 0.0
-
-
-def _affordable(result: CandidateResult, data: SearchData, seconds: float) -> int:
-    """Return the number of images that there is time to fit on."""
-    most = len(data.labels)
-    if result.fit_time is None or math.isinf(seconds):
+def _affordable_rows(members: Sequence[CandidateResult], most: int, seconds: float) -> int:
+    """Return the number of images that there is time to fit all members on."""
+    threads = available_threads()
+    times = [member.fit_time for member in members if member.fit_time]
+    needed = [time.at(most, threads) for time in times]
+    if sum(needed) <= seconds:
         return most
-    return result.fit_time.rows_in(seconds, most, available_threads())
+    # Every member gets the part of the time that it would need on all images.
+    scale = seconds / sum(needed)
+    return min(
+        time.rows_in(scale * own, most, threads) for time, own in zip(times, needed, strict=True)
+    )
 
 
 def _fit(result: CandidateResult, data: SearchData, store: ColumnStore, n_rows: int) -> Any:
