@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from fmnist_lib.common.candidate_result import CandidateResult
     from fmnist_lib.common.evaluation_result import Evaluation
     from fmnist_lib.common.plotting import Picture
+    from fmnist_lib.common.spent import Spent
     from fmnist_lib.common.statistics import Estimate
     from fmnist_lib.config.training import Settings
     from fmnist_lib.data.dataset import Dataset
     from fmnist_lib.drift.batch import Batch
-    from fmnist_lib.search.execution.budget import Budget, Spent
+    from fmnist_lib.search.execution.budget import Budget
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from cards.leaderboard import leaderboard_card
+from fmnist_lib.common.spent import Spent
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.config.training import EvaluationConfig
 from fmnist_lib.data.version import DataVersion
@@ -10,7 +11,6 @@ from fmnist_lib.evaluation.figures import evaluation_pictures
 from fmnist_lib.evaluation.leaderboard import leaderboard
 from fmnist_lib.evaluation.metrics import evaluate
 from fmnist_lib.search.engines.result import CandidateResult
-from fmnist_lib.search.execution.budget import Spent
 from fmnist_lib.workflows.select import Selection
 from tests.card_reader import Card
 

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fmnist_lib.common.spent import Spent
 from fmnist_lib.features.chunks import available_threads
 
 if TYPE_CHECKING:
@@ -104,34 +105,6 @@ class Budget:
         """Return the time until now, at the end of the winner's refit."""
         seconds = time.time() - self.started
         return Spent(seconds, self.total_seconds, rows, most_rows, stopped_early)
-
-
-@dataclass(frozen=True)
-class Spent:
-    """Time and images of the search and of the winner's refit.
-
-    Attributes
-    ----------
-    seconds, total_seconds : float
-        Wall time used and allowed.
-    rows, most_rows : int
-        Training and validation images that the winner was fitted on, and how many there are.
-    stopped_early : str or None
-        Why the search did not use its time; None if it did.
-    """
-
-    seconds: float
-    total_seconds: float
-    rows: int
-    most_rows: int
-    stopped_early: str | None = None
-
-    def __str__(self) -> str:
-        """Return the time in words."""
-        if self.stopped_early:
-            minutes = f"{self.seconds / 60:.1f} of {self.total_seconds / 60:.3g} minutes"
-            return f"Stopped after {minutes}: {self.stopped_early}"
-        return f"Search and refit took {self.seconds:.0f} of {self.total_seconds:.0f} seconds"
 
 
 def plan_budget(

@@ -6,11 +6,11 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from fmnist_lib.common.cores import share_cores
 from fmnist_lib.config.search import BaselineCandidate, OptunaCandidate, is_bounded
 from fmnist_lib.search.engines.job import Found, Job
 from fmnist_lib.search.engines.result import CandidateResult, Progress
 from fmnist_lib.search.engines.run import run
-from fmnist_lib.search.execution.cores import share_cores
 from fmnist_lib.search.execution.isolated import Outcome, run_isolated
 from fmnist_lib.search.recipes.pipelines import patch_sizes
 

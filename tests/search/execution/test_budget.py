@@ -11,7 +11,6 @@ from fmnist_lib.config.search import (
     SearchConfig,
 )
 from fmnist_lib.search.execution.budget import plan_budget
-from fmnist_lib.search.recipes.pipelines import patch_sizes
 
 
 def config(shares, minutes=10.0, **values):
@@ -64,20 +63,6 @@ def test_a_resumed_search_begins_again_without_the_finished_candidates():
     assert later.deadline_of("c2") == pytest.approx(later.search_deadline, abs=1)
     # The search was planned by the resumed run itself: nothing moves.
     assert budget.resumed(an_hour_ago, ()).deadline == budget.deadline
-
-
-def test_an_early_stop_is_said_in_words():
-    budget = plan_budget(config([1.0]), started=time.time() - 186)
-    assert str(budget.spent(9, 9, "a found no better pipeline")) == (
-        "Stopped after 3.1 of 10 minutes: a found no better pipeline"
-    )
-    assert str(budget.spent(9, 9)) == "Search and refit took 186 of 600 seconds"
-
-
-def test_a_choice_of_patch_sizes_takes_more_minutes():
-    assert patch_sizes(config([1.0], minutes=1.0)) == ()
-    assert patch_sizes(config([1.0], minutes=3.0)) == ("3+5+7",)
-    assert patch_sizes(config([1.0], minutes=20.0)) == ("5", "3+5+7")
 
 
 def test_an_ensemble_takes_no_time():

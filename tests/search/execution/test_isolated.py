@@ -11,7 +11,6 @@ import psutil
 import pytest
 
 from fmnist_lib.common.paths import PROJECT_ROOT
-from fmnist_lib.search.execution.cores import share_cores
 from fmnist_lib.search.execution.isolated import run_isolated
 
 
@@ -113,26 +112,3 @@ def test_a_process_ends_with_its_parent():
         parent.kill()
     psutil.wait_procs([child], timeout=10)
     assert not child.is_running()
-
-
-def test_cores_are_divided_among_the_processes_that_run(tmp_path):
-    with share_cores(tmp_path, 4) as ours:
-        assert ours() == 4
-        with share_cores(tmp_path, 4) as theirs:
-            assert (ours(), theirs()) == (2, 2)
-        code = (
-            "import sys, pathlib\n"
-            "from fmnist_lib.search.execution.cores import share_cores\n"
-            f"with share_cores(pathlib.Path({str(tmp_path)!r}), 4):\n"
-            "    print(flush=True); sys.stdin.read()"
-        )
-        with subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=PROJECT_ROOT,
-        ) as other:
-            other.stdout.readline()
-            assert ours() == 2
-            other.kill()
-        assert ours() == 4

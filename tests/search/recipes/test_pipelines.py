@@ -7,10 +7,10 @@ import optuna
 import pytest
 from sklearn.base import clone
 
-from fmnist_lib.config.search import OptunaCandidate
+from fmnist_lib.config.search import OptunaCandidate, SearchConfig
 from fmnist_lib.search.engines.search_space import starting_points, suggest
 from fmnist_lib.search.recipes.column_cache import ColumnStore
-from fmnist_lib.search.recipes.pipelines import describe, make_recipe
+from fmnist_lib.search.recipes.pipelines import describe, make_recipe, patch_sizes
 
 FAMILIES = ("logistic", "kernel", "boosting", "trees", "neural")
 
@@ -102,3 +102,11 @@ def test_the_size_of_a_kernel_is_known_before_it_is_fitted(data, cache):
     learner = recipe.fit_learner(store, data, slice(0, data.n_train))
     size = len(pickle.dumps(recipe.pipeline(store, learner))) / 1e6
     assert recipe.megabytes(store, data.n_train) == pytest.approx(size, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "sizes"), [(1.0, ()), (3.0, ("3+5+7",)), (20.0, ("5", "3+5+7"))]
+)
+def test_a_choice_of_patch_sizes_takes_more_minutes(minutes, sizes):
+    candidate = OptunaCandidate(id="a", engine="optuna", families=("logistic",))
+    assert patch_sizes(SearchConfig(minutes=minutes, candidates=[candidate])) == sizes
