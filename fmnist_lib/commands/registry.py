@@ -72,13 +72,13 @@ def registry() -> None:
 @json_option
 def log(as_json: bool, **store_options: Any) -> None:
     """Show every attempt to change the champion."""
-    from fmnist_lib.registry.audit_log import entries
+    from fmnist_lib.registry.audit_log import read_audit_log
     from fmnist_lib.registry.store import client, mlflow_calls
 
     store, settings = _open(**store_options)
     name = settings.tracking.model_name
     with mlflow_calls(store.uri):
-        found = entries(client(store.uri), name)
+        found = read_audit_log(client(store.uri), name)
     if as_json:
         print_json([asdict(entry) for entry in found])
         return

@@ -35,9 +35,10 @@ def address_problem(uri: str) -> str:
     return _directory_problem(uri, scheme)
 
 
-def is_database(uri: str) -> bool:
-    """Return whether an address is that of a database server."""
-    return uri.partition("://")[0].partition("+")[0] in DATABASES
+def database_kind(uri: str) -> str | None:
+    """Return the kind of database server that an address names; None for any other address."""
+    kind = uri.partition("://")[0].partition("+")[0]
+    return kind if kind in DATABASES else None
 
 
 def _directory_problem(uri: str, scheme: str) -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.common.promotion_decision import PromotionDecision
-from fmnist_lib.registry.audit_log import TrailEntry, entries, turn
+from fmnist_lib.registry.audit_log import AuditEntry, open_entry, read_audit_log
 from fmnist_lib.registry.gates import MEASURES, TEST_SET, Measures, Rival, check_gates
+from fmnist_lib.registry.promotion_lock import promotion_lock
 from fmnist_lib.registry.store import client, mlflow_calls, without_credentials
 from fmnist_lib.registry.versions import CHAMPION, version_behind
 
@@ -67,9 +68,12 @@ def promote(
     extra = tuple(extra)
     with mlflow_calls(store.uri):
         registry = client(store.uri)
-        # Evaluating the champion may take a while, so it happens before the entry is open.
+        # Evaluating the champion may take a while, so it happens before the lock is taken.
         rival = _rival(registry, name, measures, compare)
-        with turn(registry, name, version, "promote", by) as ticket:
+        with (
+            promotion_lock(store.uri, name) as check_lock,
+            open_entry(registry, name, version, "promote", by) as entry,
+        ):
             before = version_behind(registry, name, CHAMPION)
             if before != (rival and rival.version):
                 rival = _rival(registry, name, measures, compare)
@@ -82,16 +86,16 @@ def promote(
                 gates=results,
                 before=before,
                 champion=version if promoted else before,
-                entry=int(ticket.number),
+                entry=entry.number,
             )
-            ticket.write(
+            entry.write(
                 outcome="promoted" if promoted else "refused",
                 before=before or "",
                 reason=decision.reason,
                 gates=json.dumps({gate.name: _gate_text(gate) for gate in results}),
             )
             if promoted:
-                ticket.require()
+                check_lock()
                 registry.set_registered_model_alias(name, CHAMPION, version)
             _tag(registry, decision)
     return decision
@@ -105,7 +109,7 @@ def is_decided(store: TrackingStore, name: str, version: str) -> bool:
 
 def rollback(
     store: TrackingStore, name: str, to: str | None = None, *, by: str = "", reason: str = ""
-) -> TrailEntry:
+) -> AuditEntry:
     """Move the alias back to the previous champion, or to any version.
 
     Parameters
@@ -127,18 +131,20 @@ def rollback(
         registry = client(store.uri)
         target = to or previous_champion(registry, name)
         _require_real(registry, name, target)
-        with turn(registry, name, target, "rollback", by) as ticket:
+        with (
+            promotion_lock(store.uri, name) as check_lock,
+            open_entry(registry, name, target, "rollback", by) as entry,
+        ):
             before = version_behind(registry, name, CHAMPION)
             if to is None and target != previous_champion(registry, name):
                 raise TrackingError(
                     f"{name}: another promotion came first. Look at "
                     "`python -m fmnist_lib registry log`, then roll back again."
                 )
-            ticket.write(outcome="rolled back", before=before or "", reason=reason)
-            ticket.require()
+            entry.write(outcome="rolled back", before=before or "", reason=reason)
+            check_lock()
             registry.set_registered_model_alias(name, CHAMPION, target)
-        (entry,) = (one for one in entries(registry, name) if str(one.number) == ticket.number)
-    return entry
+        return next(one for one in read_audit_log(registry, name) if one.number == entry.number)
 
 
 def previous_champion(registry: Any, name: str) -> str:
@@ -149,7 +155,7 @@ def previous_champion(registry: Any, name: str) -> str:
     TrackingError
         There is none, or the alias was moved by other means.
     """
-    history = champions(entries(registry, name))
+    history = champions(read_audit_log(registry, name))
     present = version_behind(registry, name, CHAMPION)
     if len(history) > 1 and history[-1] == present:
         return history[-2]
@@ -160,13 +166,13 @@ def previous_champion(registry: Any, name: str) -> str:
     )
 
 
-def champions(trail: Sequence[TrailEntry]) -> list[str]:
+def champions(log: Sequence[AuditEntry]) -> list[str]:
     """Return the champions that a rollback can go back to, and the current one last.
 
     Examples
     --------
     >>> def entry(version, outcome):
-    ...     return TrailEntry(0, "", "", version, None, outcome, "", "")
+    ...     return AuditEntry(0, "", "", version, None, outcome, "", "")
     >>> moves = [entry("1", "promoted"), entry("2", "promoted"), entry("3", "refused")]
     >>> champions(moves)
     ['1', '2']
@@ -174,7 +180,7 @@ def champions(trail: Sequence[TrailEntry]) -> list[str]:
     ['1']
     """
     history: list[str] = []
-    for entry in trail:
+    for entry in log:
         if entry.outcome == "rolled back" and entry.version in history:
             del history[history.index(entry.version) + 1 :]
         elif entry.outcome in {"promoted", "rolled back"} and history[-1:] != [entry.version]:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.common.paths import resolve_address, sqlite_address, sqlite_file
-from fmnist_lib.registry.addresses import address_problem, is_database
+from fmnist_lib.registry.addresses import address_problem, database_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,7 +169,7 @@ def _open_database(uri: str) -> None:
     """Fail fast if a database can't be read: MLflow retries silently for almost two minutes."""
     database = sqlite_file(uri)
     if database is None:
-        if is_database(uri):
+        if database_kind(uri):
             _connect(uri)
     elif database.exists():
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:

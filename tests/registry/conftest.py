@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
+import subprocess
+import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow.exceptions import MlflowException
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
@@ -16,13 +21,26 @@ from fmnist_lib.common.statistics import wilson
 from fmnist_lib.config.release import GatesConfig, TrackingConfig
 from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.model_files.stored_model import save_model
+from fmnist_lib.registry.audit_log import read_audit_log
 from fmnist_lib.registry.gates import Measures
 from fmnist_lib.registry.idempotent_runs import KEY
+from fmnist_lib.registry.promotion import promote
 from fmnist_lib.registry.store import client, prepare_store
 from fmnist_lib.serving.mlflow_model import write_mlflow_model
 from tests.run_reports import run_report
 
+NAME = "fashion-mnist"
 GATES = GatesConfig(min_accuracy=0.7, min_accuracy_low=0.65)
+KILLED = """
+import os, signal, sys
+from fmnist_lib.registry.audit_log import open_entry
+from fmnist_lib.registry.promotion_lock import promotion_lock
+from fmnist_lib.registry.store import client
+
+uri, name = sys.argv[1:]
+with promotion_lock(uri, name), open_entry(client(uri), name, "1", "promote", "ci"):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +70,72 @@ def make_measures():
         return Measures(**(usual | changes))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def promote_concurrently(make_measures):
+    """Return a function that promotes so many new versions at once and checks the outcome."""
+
+    def run(store, number):
+        registry = client(store.uri)
+        registry.create_registered_model(NAME)
+        jobs, decisions = [], []
+        for one in range(number):
+            measures = make_measures(0.7 + 0.01 * one)
+            version = registry.create_model_version(NAME, "file:///x", tags=measures.as_tags())
+            jobs.append((str(version.version), measures))
+        start = threading.Barrier(number)
+
+        def attempt(version, measures):
+            start.wait()
+            decisions.append(promote(store, NAME, version, measures, GATES, by=f"ci-{version}"))
+
+        threads = [threading.Thread(target=attempt, args=job) for job in jobs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(decisions) == number
+        log = read_audit_log(registry, NAME)
+        assert [entry.number for entry in log] == list(range(1, number + 1))
+        assert {entry.version for entry in log} == {version for version, _ in jobs}
+        assert {entry.outcome for entry in log} <= {"promoted", "refused"}
+        assert all(len(entry.gates) == 9 for entry in log)
+        # Each was compared with the champion at that time, so the champions only get better.
+        present, accuracy = None, 0.0
+        measured = {version: measures.accuracy.value for version, measures in jobs}
+        for entry in log:
+            assert entry.before == present
+            if entry.outcome == "promoted":
+                assert measured[entry.version] > accuracy
+                present, accuracy = entry.version, measured[entry.version]
+        assert present == str(number)
+        assert str(registry.get_model_version_by_alias(NAME, "champion").version) == present
+        return log
+
+    return run
+
+
+@pytest.fixture
+def killed_promotion():
+    """Return a function that promotes in a process which is killed before it moves the alias."""
+
+    def run(store, name):
+        registry = client(store.uri)
+        with contextlib.suppress(MlflowException):
+            registry.create_registered_model(name)
+        registry.create_model_version(name, "file:///x")
+        killed = subprocess.run(
+            [sys.executable, "-c", KILLED, store.uri, name],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        (entry,) = read_audit_log(registry, name)
+        assert entry.outcome == "open"
+
+    return run
 
 
 @pytest.fixture(scope="session")

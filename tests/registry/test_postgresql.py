@@ -7,13 +7,13 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from fmnist_lib.config.release import GatesConfig, TrackingConfig
-from fmnist_lib.registry.audit_log import entries
+from fmnist_lib.registry.audit_log import read_audit_log
 from fmnist_lib.registry.promotion import promote, rollback
 from fmnist_lib.registry.store import client, prepare_store
 
@@ -56,45 +56,26 @@ def postgresql():
 
 
 def test_of_twenty_concurrent_promotions_one_is_champion_and_all_are_in_the_audit_log(
-    postgresql, make_measures, tmp_path, monkeypatch
+    postgresql, promote_concurrently, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", "40")
     store = prepare_store(TrackingConfig(), tmp_path, postgresql)
-    registry = client(store.uri)
-    registry.create_registered_model(NAME)
-    jobs, decisions = [], []
-    for number in range(N_PROMOTIONS):
-        measures = make_measures(0.7 + 0.01 * number)
-        version = registry.create_model_version(NAME, "file:///x", tags=measures.as_tags())
-        jobs.append((str(version.version), measures))
-    start = threading.Barrier(N_PROMOTIONS)
-
-    def run(version, measures):
-        start.wait()
-        decisions.append(promote(store, NAME, version, measures, GATES, by=f"ci-{version}"))
-
-    threads = [threading.Thread(target=run, args=job) for job in jobs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert len(decisions) == N_PROMOTIONS
-    trail = entries(registry, NAME)
-    assert [entry.number for entry in trail] == list(range(1, N_PROMOTIONS + 1))
-    assert {entry.version for entry in trail} == {version for version, _ in jobs}
-    assert {entry.outcome for entry in trail} <= {"promoted", "refused"}
-    assert all(len(entry.gates) == 9 for entry in trail)
-    # Each was compared with the champion at that time, so the champions only get better.
-    present, accuracy = None, 0.0
-    measured = {version: measures.accuracy.value for version, measures in jobs}
-    for entry in trail:
-        assert entry.before == present
-        if entry.outcome == "promoted":
-            assert measured[entry.version] > accuracy
-            present, accuracy = entry.version, measured[entry.version]
-    holder = registry.get_model_version_by_alias(NAME, "champion")
-    assert str(holder.version) == present == str(N_PROMOTIONS)
-    before = [entry.version for entry in trail if entry.outcome == "promoted"][:-1]
+    log = promote_concurrently(store, N_PROMOTIONS)
+    before = [entry.version for entry in log if entry.outcome == "promoted"][:-1]
     if before:
         assert rollback(store, NAME).version == before[-1]
+
+
+def test_a_promotion_whose_process_was_killed_does_not_block_the_next_one(
+    postgresql, killed_promotion, make_measures, tmp_path
+):
+    store = prepare_store(TrackingConfig(), tmp_path, postgresql)
+    killed_promotion(store, "killed")
+    registry = client(store.uri)
+    measures = make_measures()
+    version = registry.create_model_version("killed", "file:///x", tags=measures.as_tags()).version
+    start = time.monotonic()
+    assert promote(store, "killed", str(version), measures, GATES).promoted
+    assert time.monotonic() - start < 30
+    outcomes = [entry.outcome for entry in read_audit_log(registry, "killed")]
+    assert outcomes == ["abandoned", "promoted"]

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
 
 from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.common.promotion_decision import GateResult
 from fmnist_lib.config.release import GatesConfig
-from fmnist_lib.registry import audit_log as trail
-from fmnist_lib.registry.audit_log import entries
+from fmnist_lib.registry.audit_log import open_entry, read_audit_log
 from fmnist_lib.registry.promotion import promote, read_measures, rollback
 from fmnist_lib.registry.store import client
 
@@ -54,7 +51,7 @@ def test_the_first_good_model_becomes_champion_and_is_in_the_audit_log(
     decision = attempt(make_measures())
     assert decision.promoted
     assert champion(registry) == decision.version == decision.champion == "1"
-    (entry,) = entries(registry, NAME)
+    (entry,) = read_audit_log(registry, NAME)
     assert (entry.outcome, entry.version, entry.before, entry.by) == ("promoted", "1", None, "ci")
     assert entry.gates["calibration"] == "passed: 0.02 (at most 0.1)"
     tags = registry.get_model_version(NAME, "1").tags
@@ -79,7 +76,7 @@ def test_a_bad_challenger_is_refused_and_the_gate_named(
     assert [result.name for result in decision.failed] == [gate]
     assert decision.reason.startswith(gate)
     assert champion(registry) == decision.champion == "1"
-    assert entries(registry, NAME)[-1].outcome == "refused"
+    assert read_audit_log(registry, NAME)[-1].outcome == "refused"
     tags = registry.get_model_version(NAME, "2").tags
     assert tags["promotion"] == f"refused: {gate}"
     assert tags[f"gate.{gate}"].startswith("FAILED")
@@ -126,7 +123,7 @@ def test_rolling_back_goes_to_the_champion_before_and_further(
         rollback(store, NAME)
     rollback(store, NAME, to="3")
     assert champion(registry) == "3"
-    assert [entry.outcome for entry in entries(registry, NAME)][-3:] == ["rolled back"] * 3
+    assert [entry.outcome for entry in read_audit_log(registry, NAME)][-3:] == ["rolled back"] * 3
 
 
 def test_rolling_back_to_a_synthetic_or_missing_version_is_refused(
@@ -141,41 +138,19 @@ def test_rolling_back_to_a_synthetic_or_missing_version_is_refused(
     assert champion(registry) == "1"
 
 
-def test_concurrent_promotions_are_each_compared_with_the_current_champion(
-    registry, store, new_version, make_measures
+def test_of_twenty_concurrent_promotions_one_is_champion_and_all_are_in_the_audit_log(
+    store, promote_concurrently
 ):
-    jobs = [make_measures(0.7 + 0.03 * number) for number in range(4)]
-    jobs = [(new_version(measures), measures) for measures in jobs]
-    threads = [
-        threading.Thread(target=promote, args=(store, NAME, version, measures, GATES))
-        for version, measures in jobs
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    history = entries(registry, NAME)
-    assert [entry.number for entry in history] == [1, 2, 3, 4]
-    assert {entry.version for entry in history} == {version for version, _ in jobs}
-    present = None
-    for entry in history:
-        assert entry.before == present
-        present = entry.version if entry.outcome == "promoted" else present
-    assert champion(registry) == present
+    promote_concurrently(store, 20)
 
 
-def test_a_promotion_that_died_times_out_and_cannot_become_champion_later(
-    registry, attempt, make_measures, monkeypatch
+def test_a_promotion_whose_process_was_killed_does_not_block_the_next_one(
+    registry, store, killed_promotion, attempt, make_measures
 ):
-    monkeypatch.setattr(trail, "ABANDONED_SECONDS", 0.5)
-    dead = trail.turn(registry, NAME, "1", "promote", "ci")
-    attempt(make_measures(0.8))
-    with dead as ticket:
-        decision = attempt(make_measures())
-        assert decision.promoted
-        with pytest.raises(TrackingError, match=r"within .* seconds, timed out"):
-            ticket.require()
-    assert champion(registry) == decision.version
+    killed_promotion(store, NAME)
+    assert attempt(make_measures()).promoted
+    log = read_audit_log(registry, NAME)
+    assert [entry.outcome for entry in log] == ["abandoned", "promoted"]
 
 
 def test_a_failed_promotion_does_not_block_the_next_one(
@@ -184,11 +159,11 @@ def test_a_failed_promotion_does_not_block_the_next_one(
     version = new_version(make_measures())
     with (
         pytest.raises(RuntimeError, match="lost the connection"),
-        trail.turn(registry, NAME, version, "promote", "ci"),
+        open_entry(registry, NAME, version, "promote", "ci"),
     ):
         raise RuntimeError("lost the connection")
     assert attempt(make_measures()).promoted
-    assert [entry.outcome for entry in entries(registry, NAME)] == ["failed", "promoted"]
+    assert [entry.outcome for entry in read_audit_log(registry, NAME)] == ["failed", "promoted"]
 
 
 def test_the_measures_of_a_version_can_be_read_back(store, registry, new_version, make_measures):

@@ -17,11 +17,14 @@ import pytest
 import requests
 
 from fmnist_lib.common.errors import TrackingError
-from fmnist_lib.config.release import TrackingConfig
-from fmnist_lib.registry import audit_log as trail
+from fmnist_lib.config.release import GatesConfig, TrackingConfig
+from fmnist_lib.registry import promotion_lock
+from fmnist_lib.registry.promotion import promote
 from fmnist_lib.registry.runs import log_training_run
 from fmnist_lib.registry.spool import keep, waiting
 from fmnist_lib.registry.store import client, prepare_store
+
+GATES = GatesConfig(min_accuracy=0.7, min_accuracy_low=0.65)
 
 
 class Server:
@@ -72,7 +75,7 @@ def test_a_server_killed_at_random_moments_gets_every_run_once_and_whole(
     server, make_record, saved_model, contents, tmp_path, monkeypatch, fmnist
 ):
     # A promotion that the kill has interrupted blocks the next ones for this long.
-    monkeypatch.setattr(trail, "ABANDONED_SECONDS", 3.0)
+    monkeypatch.setattr(promotion_lock, "STALE_SECONDS", 3.0)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
@@ -122,3 +125,31 @@ def test_a_server_killed_at_random_moments_gets_every_run_once_and_whole(
     assert sorted(by_run) == [f"{number:03}" for number in range(11)]
     assert all("promotion" in version.tags for version in versions)
     assert {version.status for version in versions} == {"READY"}
+
+
+@pytest.mark.slow
+def test_of_twenty_concurrent_promotions_one_is_champion_and_all_are_in_the_audit_log(
+    server, promote_concurrently, tmp_path
+):
+    store = prepare_store(TrackingConfig(), tmp_path, server.uri)
+    promote_concurrently(store, 20)
+    names = {model.name for model in client(store.uri).search_registered_models()}
+    assert names == {"fashion-mnist", "fashion-mnist-promotions"}
+
+
+@pytest.mark.slow
+def test_a_promotion_that_is_too_slow_or_dead_does_not_block_the_next_one_or_move_the_alias(
+    server, make_measures, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(promotion_lock, "STALE_SECONDS", 1.0)
+    store = prepare_store(TrackingConfig(), tmp_path, server.uri)
+    registry = client(store.uri)
+    registry.create_registered_model("m")
+    measures = make_measures()
+    version = registry.create_model_version("m", "file:///x", tags=measures.as_tags()).version
+    with promotion_lock.promotion_lock(store.uri, "m") as check_lock:
+        check_lock()
+        assert promote(store, "m", str(version), measures, GATES).promoted
+        with pytest.raises(TrackingError, match=r"within .* seconds, timed out"):
+            check_lock()
+    assert str(registry.get_model_version_by_alias("m", "champion").version) == str(version)

@@ -8,7 +8,7 @@ from filelock import FileLock
 
 from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.registry import runs
-from fmnist_lib.registry.audit_log import entries
+from fmnist_lib.registry.audit_log import read_audit_log
 from fmnist_lib.registry.idempotent_runs import KEY
 from fmnist_lib.registry.runs import log_training_run
 from fmnist_lib.registry.spool import deliver, keep, only_one, waiting
@@ -38,7 +38,7 @@ def test_a_spooled_run_is_delivered_once_and_removed(
         None,
     )
     assert contents(store.uri, "copy") == once
-    assert len(entries(client(store.uri), "fashion-mnist")) == 1
+    assert len(read_audit_log(client(store.uri), "fashion-mnist")) == 1
 
 
 def test_runs_are_delivered_in_the_order_of_their_numbers(tmp_path):
@@ -143,4 +143,8 @@ def test_a_foreign_tag_in_the_audit_log_hides_no_entry(store, tmp_path):
     registry.create_registered_model("m-promotions")
     for gates in ("no JSON", "[1]", '{"accuracy": "passed"}'):
         registry.create_model_version("m-promotions", tmp_path.as_uri(), tags={"gates": gates})
-    assert [entry.gates for entry in entries(registry, "m")] == [{}, {}, {"accuracy": "passed"}]
+    assert [entry.gates for entry in read_audit_log(registry, "m")] == [
+        {},
+        {},
+        {"accuracy": "passed"},
+    ]
