@@ -170,17 +170,17 @@ def sync(config: Path, root: Path) -> None:
     from fmnist_lib.common.paths import resolve_path
     from fmnist_lib.config.loading import read_settings
     from fmnist_lib.config.training import Settings
-    from fmnist_lib.registry.spool import deliver, only_one, waiting
+    from fmnist_lib.registry.spool import deliver, delivery_lock, spooled_runs
     from fmnist_lib.registry.store import prepare_store
 
     settings = read_settings(config, Settings)
     directory = resolve_path(settings.tracking.spool, root)
-    places = waiting(directory)
+    places = spooled_runs(directory)
     if not places:
         click.echo(f"No spooled runs in {directory}.")
         return
     failed = 0
-    with only_one(directory):
+    with delivery_lock(directory):
         store = prepare_store(settings.tracking, root, environment_uri())
         for place in places:
             try:

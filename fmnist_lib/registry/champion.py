@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.paths import sqlite_file
-from fmnist_lib.registry.entries import log_all, metrics
+from fmnist_lib.registry.mlflow_entities import log_all, metrics
 from fmnist_lib.registry.store import FIRST_CONTACT, client, mlflow_calls, resolve_uri
 from fmnist_lib.registry.versions import CHAMPION
 

@@ -33,7 +33,7 @@ def find_or_create(
     return tracking.create_run(experiment_id, tags=tags | {KEY: key}, **details)
 
 
-def delete_twins(tracking: Any, experiment_id: str, key: str, keep: Collection[str]) -> None:
+def delete_duplicates(tracking: Any, experiment_id: str, key: str, keep: Collection[str]) -> None:
     """Delete duplicates of a run and of its children.
 
     A retry creates one if the server crashed after it created the run and before it responded.

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.common.paths import sqlite_file
-from fmnist_lib.registry.addresses import database_kind
 from fmnist_lib.registry.store import client, without_credentials
+from fmnist_lib.registry.tracking_uri import database_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.run_report import TrackedRun
 from fmnist_lib.config.loading import validate_settings
-from fmnist_lib.registry.entries import (
+from fmnist_lib.registry.gates import Measures
+from fmnist_lib.registry.idempotent_runs import COMPLETE, delete_duplicates, find_or_create
+from fmnist_lib.registry.mlflow_entities import (
     candidate_metrics,
     datasets,
     flatten,
@@ -19,8 +21,6 @@ from fmnist_lib.registry.entries import (
     milliseconds,
     trial_curve,
 )
-from fmnist_lib.registry.gates import Measures
-from fmnist_lib.registry.idempotent_runs import COMPLETE, delete_twins, find_or_create
 from fmnist_lib.registry.promotion import is_decided, promote
 from fmnist_lib.registry.store import (
     FIRST_CONTACT,
@@ -91,7 +91,9 @@ def log_training_run(
             tags = {"model.name": version.name, "model.version": version.version}
             tags |= {"promotion": decision.reason} if decision else {}
             log_all(tracking, run_id, tags=tags | {COMPLETE: "true"})
-            delete_twins(tracking, store.experiment_id, report.identity.key, {run_id, *children})
+            delete_duplicates(
+                tracking, store.experiment_id, report.identity.key, {run_id, *children}
+            )
             tracking.set_terminated(run_id, "FINISHED")
         except BaseException:
             _mark_failed(client(store.uri), run_id)

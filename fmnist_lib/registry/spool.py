@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _RECORD, _MODEL, _PROBLEM = "record.pickle", "model", "problem.txt"
 
 
-def keep(directory: Path, report: RunReport, model: SavedModel, problem: str) -> Path:
+def spool_run(directory: Path, report: RunReport, model: SavedModel, problem: str) -> Path:
     """Spool a run for `deliver`, atomically.
 
     Parameters
@@ -47,14 +47,14 @@ def keep(directory: Path, report: RunReport, model: SavedModel, problem: str) ->
     return place
 
 
-def waiting(directory: Path) -> list[Path]:
+def spooled_runs(directory: Path) -> list[Path]:
     """Return the directories of spooled runs, the oldest first: run 9 before run 10."""
     found = [path.parent for path in directory.glob(f"[!.]*/{_RECORD}")]
     return sorted(found, key=lambda place: natural_key(place.name))
 
 
 @contextmanager
-def only_one(directory: Path) -> Iterator[None]:
+def delivery_lock(directory: Path) -> Iterator[None]:
     """Lock the spool against concurrent deliveries.
 
     Raises

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.common.paths import resolve_address, sqlite_address, sqlite_file
-from fmnist_lib.registry.addresses import address_problem, database_kind
+from fmnist_lib.registry.tracking_uri import database_kind, uri_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,7 +144,7 @@ def quiet_mlflow(**environment: str) -> Iterator[None]:
 @contextmanager
 def mlflow_calls(uri: str, **environment: str) -> Iterator[None]:
     """Run calls to a store quietly; raise its errors as TrackingError."""
-    if problem := address_problem(uri):
+    if problem := uri_problem(uri):
         raise TrackingError(f"MLflow at {without_credentials(uri)}: {problem}.")
     with quiet_mlflow(**environment):
         import requests

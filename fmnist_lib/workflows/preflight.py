@@ -9,7 +9,7 @@ from fmnist_lib.common.errors import ConfigError, FmnistError
 from fmnist_lib.common.paths import resolve_path
 from fmnist_lib.config.loading import read_settings
 from fmnist_lib.config.training import Settings
-from fmnist_lib.registry.supported import check_store
+from fmnist_lib.registry.store_check import check_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from fmnist_lib.config.loading import validate_settings
 from fmnist_lib.model_files.reference import HeldOutReference
 from fmnist_lib.model_files.stored_model import save_model
 from fmnist_lib.registry.runs import log_training_run
-from fmnist_lib.registry.spool import keep
+from fmnist_lib.registry.spool import spool_run
 from fmnist_lib.registry.store import prepare_store, quiet_mlflow
 from fmnist_lib.registry.versions import CHAMPION, load_version
 from fmnist_lib.release.bundle import bundle_path, write_bundle
@@ -142,7 +142,7 @@ def _track(
 def _spool_run(directory: Path, report: RunReport, model: SavedModel, error: Exception) -> str:
     """Spool the run; return the command that delivers it, and the error."""
     try:
-        place = keep(directory, report, model, str(error))
+        place = spool_run(directory, report, model, str(error))
     except OSError as spool_error:
         return f"{error} It could not be spooled either: {spool_error}."
     # The command comes first: the summary truncates the message to one line.

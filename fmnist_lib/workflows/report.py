@@ -8,7 +8,7 @@ from fmnist_lib.common.promotion_decision import GateResult
 from fmnist_lib.common.run_report import RunReport
 from fmnist_lib.data.changes import RowIndex
 from fmnist_lib.evaluation.latency import milliseconds_per_image
-from fmnist_lib.registry.entries import milliseconds
+from fmnist_lib.registry.mlflow_entities import milliseconds
 from fmnist_lib.registry.run_environment import environment, system_metrics
 from fmnist_lib.workflows.data_changes import ROWS
 

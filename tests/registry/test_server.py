@@ -21,7 +21,7 @@ from fmnist_lib.config.release import GatesConfig, TrackingConfig
 from fmnist_lib.registry import promotion_lock
 from fmnist_lib.registry.promotion import promote
 from fmnist_lib.registry.runs import log_training_run
-from fmnist_lib.registry.spool import keep, waiting
+from fmnist_lib.registry.spool import spool_run, spooled_runs
 from fmnist_lib.registry.store import client, prepare_store
 
 GATES = GatesConfig(min_accuracy=0.7, min_accuracy_low=0.65)
@@ -88,7 +88,7 @@ def test_a_server_killed_at_random_moments_gets_every_run_once_and_whole(
         try:
             log_training_run(prepare_store(config, tmp_path, server.uri), record, saved_model)
         except TrackingError as error:
-            keep(tmp_path / "mlruns" / "spool", record, saved_model, str(error))
+            spool_run(tmp_path / "mlruns" / "spool", record, saved_model, str(error))
             return False
         return True
 
@@ -102,7 +102,7 @@ def test_a_server_killed_at_random_moments_gets_every_run_once_and_whole(
         attempt(number)
         killer.join()
         server.start()
-    late = len(waiting(tmp_path / "mlruns" / "spool"))
+    late = len(spooled_runs(tmp_path / "mlruns" / "spool"))
     assert late >= 5
     toml = tmp_path / "proxied.toml"
     toml.write_text(

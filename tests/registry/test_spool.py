@@ -11,7 +11,7 @@ from fmnist_lib.registry import runs
 from fmnist_lib.registry.audit_log import read_audit_log
 from fmnist_lib.registry.idempotent_runs import KEY
 from fmnist_lib.registry.runs import log_training_run
-from fmnist_lib.registry.spool import deliver, keep, only_one, waiting
+from fmnist_lib.registry.spool import deliver, delivery_lock, spool_run, spooled_runs
 from fmnist_lib.registry.store import client
 
 
@@ -19,19 +19,19 @@ def test_a_spooled_run_is_delivered_once_and_removed(
     store, make_record, saved_model, contents, tmp_path
 ):
     record = make_record()
-    place = keep(tmp_path / "spool", record, saved_model, "connection refused")
-    assert waiting(tmp_path / "spool") == [place]
+    place = spool_run(tmp_path / "spool", record, saved_model, "connection refused")
+    assert spooled_runs(tmp_path / "spool") == [place]
     assert (place / "problem.txt").read_text() == "connection refused"
     tracked = deliver(store, place)
     assert tracked.decision.promoted
-    assert waiting(tmp_path / "spool") == []
+    assert spooled_runs(tmp_path / "spool") == []
     once = contents(store.uri, "copy")
     assert set(once) == {
         record.identity.key,
         *(f"{record.identity.key}/{n}" for n in ("fast", "plain", "broken")),
     }
     # A process that died after the delivery and before the spool was emptied.
-    again = deliver(store, keep(tmp_path / "spool", record, saved_model, ""))
+    again = deliver(store, spool_run(tmp_path / "spool", record, saved_model, ""))
     assert (again.run_id, again.model_uri, again.decision) == (
         tracked.run_id,
         tracked.model_uri,
@@ -48,7 +48,7 @@ def test_runs_are_delivered_in_the_order_of_their_numbers(tmp_path):
         place.mkdir()
         (place / "record.pickle").touch()
     expected = [f"FashionMnistTrain-{number}" for number in numbers]
-    assert [place.name for place in waiting(tmp_path)] == expected
+    assert [place.name for place in spooled_runs(tmp_path)] == expected
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_concurrent_deliveries_are_refused(tmp_path):
     with (
         FileLock(tmp_path / "spool" / ".lock"),
         pytest.raises(TrackingError, match="another process is delivering"),
-        only_one(tmp_path / "spool"),
+        delivery_lock(tmp_path / "spool"),
     ):
         pass
 
@@ -115,8 +115,8 @@ def test_an_unreadable_run_is_one_message_and_the_others_are_delivered(
     store, make_record, saved_model, tmp_path, fmnist, monkeypatch
 ):
     spool = tmp_path / "mlruns" / "spool"
-    keep(spool, make_record(run_id="2"), saved_model, "")
-    damaged = keep(spool, make_record(run_id="1"), saved_model, "")
+    spool_run(spool, make_record(run_id="2"), saved_model, "")
+    damaged = spool_run(spool, make_record(run_id="1"), saved_model, "")
     (damaged / "record.pickle").write_bytes(pickle.dumps(1)[:-1])
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
     status, out, err = fmnist("registry", "sync", "--root", tmp_path)
@@ -124,7 +124,7 @@ def test_an_unreadable_run_is_one_message_and_the_others_are_delivered(
     assert "FashionMnistTrain-2 is models:/fashion-mnist/1, champion: passed all" in out
     assert err.startswith("FashionMnistTrain-1 stays in the spool: ")
     assert "Traceback" not in err
-    assert waiting(spool) == [damaged]
+    assert spooled_runs(spool) == [damaged]
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"cno_such_module\nX\n.", pickle.dumps(1)])

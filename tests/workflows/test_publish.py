@@ -15,7 +15,7 @@ from fmnist_lib.config.training import EvaluationConfig
 from fmnist_lib.data.dataset import Dataset, Split
 from fmnist_lib.evaluation.metrics import evaluate
 from fmnist_lib.features.pixels import Pixels
-from fmnist_lib.registry.spool import waiting
+from fmnist_lib.registry.spool import spooled_runs
 from fmnist_lib.release.summary import render_summary
 from fmnist_lib.workflows.publish import publish
 from fmnist_lib.workflows.report import build_report
@@ -76,7 +76,7 @@ def test_a_run_is_published_even_when_mlflow_is_unavailable(make_report, dataset
     bundle = report.publication.bundle
     assert report.publication.tracked is None
     assert report.publication.promoted
-    (waits,) = waiting(Path(report.settings["tracking"]["spool"]))
+    (waits,) = spooled_runs(Path(report.settings["tracking"]["spool"]))
     assert waits.name == "FashionMnistTrain-1747"
     page = bundle.path.with_suffix(".html").read_text()
     assert page == render_summary(report)

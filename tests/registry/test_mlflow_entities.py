@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from fmnist_lib.registry.entries import log_all, metrics
+from fmnist_lib.registry.mlflow_entities import log_all, metrics
 
 
 class Recorder:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from fmnist_lib.common.errors import ConfigError
 from fmnist_lib.common.paths import sqlite_file
-from fmnist_lib.registry.addresses import address_problem
 from fmnist_lib.registry.store import resolve_uri, without_credentials
+from fmnist_lib.registry.tracking_uri import uri_problem
 
 if TYPE_CHECKING:
     from fmnist_lib.config.release import TrackingConfig
@@ -41,7 +41,7 @@ def check_store(config: TrackingConfig, root: Path, environment_uri: str | None)
     """
     key = "tracking.uri" if config.uri or not environment_uri else "MLFLOW_TRACKING_URI"
     uri = resolve_uri(config, root, environment_uri)
-    problem = address_problem(uri)
+    problem = uri_problem(uri)
     if problem:
         raise ConfigError(
             f"{key}: expected the address of an MLflow server or database, got "

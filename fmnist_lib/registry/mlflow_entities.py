@@ -118,17 +118,17 @@ def log_all(
     """Log metrics, parameters and tags in as few requests as MLflow's limits allow."""
     from mlflow.entities import Param, RunTag
 
-    entries = [Param(_key(k), str(v)[:MAX_VALUE]) for k, v in (params or {}).items()]
+    parameters = [Param(_key(k), str(v)[:MAX_VALUE]) for k, v in (params or {}).items()]
     notes = [RunTag(key, value[:MAX_VALUE]) for key, value in (tags or {}).items()]
-    while values or entries or notes:
+    while values or parameters or notes:
         tracking.log_batch(
             run_id,
             metrics=values[: MAX_METRICS - 2 * MAX_PARAMS],
-            params=entries[:MAX_PARAMS],
+            params=parameters[:MAX_PARAMS],
             tags=notes[:MAX_PARAMS],
         )
         values = values[MAX_METRICS - 2 * MAX_PARAMS :]
-        entries, notes = entries[MAX_PARAMS:], notes[MAX_PARAMS:]
+        parameters, notes = parameters[MAX_PARAMS:], notes[MAX_PARAMS:]
 
 
 def milliseconds(*seconds: float | None) -> int:

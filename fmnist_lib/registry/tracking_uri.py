@@ -16,7 +16,7 @@ _HOW_TO_FIX = (
 )
 
 
-def address_problem(uri: str) -> str:
+def uri_problem(uri: str) -> str:
     """Return what is wrong with the address of a tracking store; empty when it is valid."""
     if uri != uri.strip():
         return "it starts or ends with a blank. Remove it"
