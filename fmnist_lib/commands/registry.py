@@ -126,16 +126,16 @@ def promote(version: str | None, by: str, as_json: bool, **store_options: Any) -
 def _challenger(store: TrackingStore, name: str) -> str:
     from fmnist_lib.common.errors import TrackingError
     from fmnist_lib.registry.store import client, mlflow_calls
-    from fmnist_lib.registry.versions import CHALLENGER, version_behind
+    from fmnist_lib.registry.versions import CHALLENGER, find_version
 
     with mlflow_calls(store.uri):
-        version = version_behind(client(store.uri), name, CHALLENGER)
+        version = find_version(client(store.uri), name, alias=CHALLENGER)
     if version is None:
         raise TrackingError(
             f"{name}: expected a version with the alias '{CHALLENGER}', got none. Train one: "
             "`python flows/train.py run`."
         )
-    return version
+    return str(version.version)
 
 
 @registry.command()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fmnist_lib.common.paths import sqlite_file
 from fmnist_lib.registry.mlflow_entities import log_all, metrics
 from fmnist_lib.registry.store import FIRST_CONTACT, client, mlflow_calls, resolve_uri
-from fmnist_lib.registry.versions import CHAMPION
+from fmnist_lib.registry.versions import CHAMPION, find_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,14 +66,9 @@ def version_behind_alias(
     if database is not None and not database.exists():
         return None
     with mlflow_calls(uri):
-        from mlflow.exceptions import MlflowException
-
-        try:
-            version = client(uri).get_model_version_by_alias(config.model_name, alias)
-        except MlflowException as error:
-            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                return None
-            raise
+        version = find_version(client(uri), config.model_name, alias=alias)
+    if version is None:
+        return None
     return ModelVersion(
         uri=f"models:/{config.model_name}/{version.version}",
         flow=version.tags.get("metaflow.flow"),

@@ -11,7 +11,7 @@ from fmnist_lib.registry.audit_log import AuditEntry, open_entry, read_audit_log
 from fmnist_lib.registry.gates import MEASURES, TEST_SET, Measures, Rival, check_gates
 from fmnist_lib.registry.promotion_lock import promotion_lock
 from fmnist_lib.registry.store import client, mlflow_calls, without_credentials
-from fmnist_lib.registry.versions import CHAMPION, version_behind
+from fmnist_lib.registry.versions import CHAMPION, find_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -74,7 +74,7 @@ def promote(
             promotion_lock(store.uri, name) as check_lock,
             open_entry(registry, name, version, "promote", by) as entry,
         ):
-            before = version_behind(registry, name, CHAMPION)
+            before = _champion(registry, name)
             if before != (rival and rival.version):
                 rival = _rival(registry, name, measures, compare)
             results = check_gates(measures, gates, rival, extra)
@@ -135,7 +135,7 @@ def rollback(
             promotion_lock(store.uri, name) as check_lock,
             open_entry(registry, name, target, "rollback", by) as entry,
         ):
-            before = version_behind(registry, name, CHAMPION)
+            before = _champion(registry, name)
             if to is None and target != previous_champion(registry, name):
                 raise TrackingError(
                     f"{name}: another promotion came first. Look at "
@@ -156,7 +156,7 @@ def previous_champion(registry: Any, name: str) -> str:
         There is none, or the alias was moved by other means.
     """
     history = champions(read_audit_log(registry, name))
-    present = version_behind(registry, name, CHAMPION)
+    present = _champion(registry, name)
     if len(history) > 1 and history[-1] == present:
         return history[-2]
     raise TrackingError(
@@ -188,12 +188,17 @@ def champions(log: Sequence[AuditEntry]) -> list[str]:
     return history
 
 
+def _champion(registry: Any, name: str) -> str | None:
+    found = find_version(registry, name, alias=CHAMPION)
+    return str(found.version) if found else None
+
+
 def _rival(registry: Any, name: str, measures: Measures, compare: Compare | None) -> Rival | None:
     """Evaluate the current champion on the challenger's held-out images."""
-    version = version_behind(registry, name, CHAMPION)
-    if version is None:
+    found = find_version(registry, name, alias=CHAMPION)
+    if found is None:
         return None
-    tags = registry.get_model_version(name, version).tags
+    version, tags = str(found.version), found.tags
     if tags.get(TEST_SET) == measures.test_set and MEASURES in tags:
         return Rival(version, Measures.from_tags(tags, f"{name} {version}").correct)
     if compare is None:
@@ -207,16 +212,13 @@ def _rival(registry: Any, name: str, measures: Measures, compare: Compare | None
 
 
 def _require_real(registry: Any, name: str, version: str) -> None:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        tags = registry.get_model_version(name, version).tags
-    except MlflowException:
+    found = find_version(registry, name, number=version)
+    if found is None:
         raise TrackingError(
             f"{name}: expected a version to go back to, got {version}, which does not exist. "
             "`python -m fmnist_lib registry log` lists those that have been champion."
-        ) from None
-    if tags.get("data.origin") == "synthetic":
+        )
+    if found.tags.get("data.origin") == "synthetic":
         raise TrackingError(
             f"{name} {version}: expected a model trained on real images, got one trained on "
             "SYNTHETIC ones, which never becomes champion. Name another version."

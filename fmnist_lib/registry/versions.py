@@ -136,32 +136,44 @@ def load_champion(uri: str, name: str, alias: str = CHAMPION) -> Any:
         The store does not answer, or there is no such model or alias.
     """
     with mlflow_calls(uri):
-        version = version_behind(client(uri), name, alias)
+        version = find_version(client(uri), name, alias=alias)
         if version is None:
             raise TrackingError(
                 f"{without_credentials(uri)}: expected a model '{name}' with the alias '{alias}', "
                 "got none. A run on Fashion-MNIST sets it: `python flows/train.py run`."
             )
-        return load_version(uri, name, version)
+        return load_version(uri, name, str(version.version))
 
 
 def load_version(uri: str, name: str, version: str) -> Any:
     """Load the pipeline of a version; see `load_champion`."""
     with mlflow_calls(uri):
-        import mlflow.artifacts
-
-        # Not by `models:/` address: MLflow would look that up in its global store.
-        source = client(uri).get_model_version_download_uri(name, version)
-        directory = mlflow.artifacts.download_artifacts(artifact_uri=source, tracking_uri=uri)
-        return load_model(Path(directory)).pipeline
+        return load_model(download_version(uri, name, version)).pipeline
 
 
-def version_behind(registry: Any, name: str, alias: str) -> str | None:
-    """Return the version that an alias points to; None when there is no such model or alias."""
+def download_version(uri: str, name: str, version: str, directory: str | None = None) -> Path:
+    """Download the model files of a version; return their directory, a temporary one by default."""
+    import mlflow.artifacts
+
+    # Not by `models:/` address: MLflow would look that up in its global store.
+    source = client(uri).get_model_version_download_uri(name, version)
+    return Path(
+        mlflow.artifacts.download_artifacts(
+            artifact_uri=source, tracking_uri=uri, dst_path=directory
+        )
+    )
+
+
+def find_version(
+    registry: Any, name: str, *, alias: str | None = None, number: str | None = None
+) -> Any | None:
+    """Return MLflow's record of a version, by its alias or its number; None if there is none."""
     from mlflow.exceptions import MlflowException
 
     try:
-        return str(registry.get_model_version_by_alias(name, alias).version)
+        if alias:
+            return registry.get_model_version_by_alias(name, alias)
+        return registry.get_model_version(name, number)
     except MlflowException as error:
         if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
             return None

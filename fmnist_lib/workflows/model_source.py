@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fmnist_lib.model_files.stored_model import LoadedModel
 
 _KINDS = "bundle (.zip), model directory, or models:/NAME@ALIAS, models:/NAME/VERSION in MLflow"
-_REGISTERED = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<version>\d+))")
+_REGISTERED = re.compile(r"models:/(?P<name>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<number>\d+))")
 
 
 def load(address: str, *, environment_uri: str | None = None, **checks: Any) -> LoadedModel:
@@ -53,39 +53,20 @@ def load(address: str, *, environment_uri: str | None = None, **checks: Any) -> 
 
 
 def _registered(address: str, environment_uri: str | None, checks: dict[str, Any]) -> LoadedModel:
-    from fmnist_lib.registry.store import client, mlflow_calls, resolve_uri
-    from fmnist_lib.registry.versions import MODEL_SHA256
+    from fmnist_lib.registry.store import client, mlflow_calls, resolve_uri, without_credentials
+    from fmnist_lib.registry.versions import MODEL_SHA256, download_version, find_version
 
     match = _REGISTERED.fullmatch(address)
     if match is None:
         raise ModelError(f"{address}: expected models:/NAME@ALIAS or models:/NAME/VERSION.")
     uri = resolve_uri(TrackingConfig(), PROJECT_ROOT, environment_uri)
-    name, alias, number = (match[key] for key in ("name", "alias", "version"))
+    name = match["name"]
     with mlflow_calls(uri), tempfile.TemporaryDirectory() as directory:
-        import mlflow.artifacts
-        from mlflow.exceptions import MlflowException
-
-        registry = client(uri)
-        try:
-            found = (
-                registry.get_model_version_by_alias(name, alias)
-                if alias
-                else registry.get_model_version(name, number)
-            )
-        except MlflowException as error:
+        found = find_version(client(uri), name, alias=match["alias"], number=match["number"])
+        if found is None:
             raise TrackingError(
-                f"{address}: expected it in MLflow at {_public(uri)}, got: {error.message} "
-                "Check MLFLOW_TRACKING_URI, or train one: `python flows/train.py run`."
-            ) from None
-        # Not by `models:/` address: MLflow would look that up in its global store.
-        source = registry.get_model_version_download_uri(name, found.version)
-        local = mlflow.artifacts.download_artifacts(
-            artifact_uri=source, tracking_uri=uri, dst_path=directory
-        )
-        return load_model(Path(local), **checks, sha256=found.tags.get(MODEL_SHA256))
-
-
-def _public(uri: str) -> str:
-    from fmnist_lib.registry.store import without_credentials
-
-    return without_credentials(uri)
+                f"{address}: expected it in MLflow at {without_credentials(uri)}, found no such "
+                "version. Check MLFLOW_TRACKING_URI, or train one: `python flows/train.py run`."
+            )
+        local = download_version(uri, name, found.version, directory)
+        return load_model(local, **checks, sha256=found.tags.get(MODEL_SHA256))
