@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from metaflow import Flow, Run, namespace
 from metaflow.exception import MetaflowException
@@ -15,7 +15,7 @@ from fmnist_lib.monitor.challenge import Challenge, Champion
 from fmnist_lib.monitor.signal import Retraining, Signal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from fmnist_lib.config.monitor import RetrainConfig
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fmnist_lib.workflows.retrain import Contest
 
 logger = logging.getLogger(__name__)
+Found = TypeVar("Found")
 
 TRAINING, MONITOR = "FashionMnistTrain", "FashionMnistMonitor"
 
@@ -84,18 +85,13 @@ def earlier_signals(limit: int) -> tuple[list[Signal], int]:
     namespace(None)
     signals: list[Signal] = []
     unreadable = 0
-    runs = _runs(MONITOR)
-    while len(signals) < limit:
-        try:
-            run = next(runs, None)
-            if run is None:
-                break
-            signal = _last_signal(run)
-        except Exception as error:  # noqa: BLE001 (whatever damaged or foreign data raise)
-            logger.warning("An earlier run of the monitor can't be read: %r", error)
+    for found in _read_runs(MONITOR, _last_signal) if limit else ():
+        if isinstance(found, Exception):
             unreadable += 1
-            continue
-        signals += [signal] if signal else []
+        elif found is not None:
+            signals.append(found)
+        if len(signals) == limit:
+            break
     return signals[::-1], unreadable
 
 
@@ -265,9 +261,8 @@ def _behind_alias(
 def _latest() -> Champion | None:
     """Return the latest run that was promoted; if none was, the latest that succeeded."""
     latest = None
-    for run in _readable(_runs(TRAINING)):
-        facts = _facts(run.id)
-        if facts is None or facts.origin == "synthetic":
+    for facts in _read_runs(TRAINING, lambda run: _facts(run.id)):
+        if not isinstance(facts, _Facts) or facts.origin == "synthetic":
             continue
         if facts.promoted:
             return Champion(facts.run, None, "latest training run that was promoted")
@@ -306,17 +301,23 @@ def _facts(run_id: str) -> _Facts | None:
     return facts if {"champion", "reference"} <= artifacts else None
 
 
-def _runs(flow: str) -> Iterator[Run]:
-    """Yield the runs of a flow, the newest first; none when it never ran here."""
+def _read_runs(flow: str, read: Callable[[Run], Found]) -> Iterator[Found | Exception]:
+    """Yield what `read` returns for every run of a flow, the newest first.
+
+    An error is logged as a warning and yielded in place of a run that can't be read. Metaflow
+    lists no run after one whose metadata are damaged.
+    """
     try:
-        yield from Flow(flow)
-    except MetaflowException:
+        runs = iter(Flow(flow))
+    except MetaflowException:  # it never ran here
         return
-
-
-def _readable(runs: Iterator[Run]) -> Iterator[Run]:
-    """Runs up to the first whose metadata are damaged: Metaflow lists none after it."""
-    try:
-        yield from runs
-    except Exception as error:  # noqa: BLE001 (whatever damaged metadata raise)
-        logger.warning("Not every run can be listed: %r", error)
+    while True:
+        try:
+            run = next(runs, None)
+            if run is None:
+                return
+            found: Found | Exception = read(run)
+        except Exception as error:  # noqa: BLE001 (whatever damaged or foreign data raise)
+            logger.warning("A run of %s can't be read: %r", flow, error)
+            found = error
+        yield found

@@ -114,7 +114,7 @@ def test_what_cannot_be_read_is_left_out_and_counted(history):
         damage(artifact(number))
     signals, unreadable, log = read()
     assert (signals, unreadable) == (["first", "last"], len(damaged))
-    assert log.count("An earlier run of the monitor can't be read") == len(damaged)
+    assert log.count("A run of FashionMnistMonitor can't be read") == len(damaged)
     assert read(limit=1)[:2] == (["last"], 0)
     assert read(limit=0)[:2] == ([], 0)
 
