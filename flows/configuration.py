@@ -1,4 +1,4 @@
-"""Parsers of the flows' configuration files; Metaflow calls them before anything runs."""
+"""Configuration of the flows: files, command line parameters and environment."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fmnist_lib.config.base import Section
+    from fmnist_lib.config.release import TrackingConfig
+    from fmnist_lib.registry.store import StoreAddress
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 
 def parse_training(text: str) -> dict[str, Any]:
@@ -40,11 +44,17 @@ def _parse(text: str, default: Path, model: type[Section]) -> dict[str, Any]:
     from fmnist_lib.config.loading import parse_settings, source_of
     from fmnist_lib.workflows.preflight import check_before_start
 
-    root = Path(__file__).resolve().parents[1]
     try:
         settings = parse_settings(text, source_of(text, sys.argv, default), model)
         if "run" in sys.argv:
-            check_before_start(settings, root, os.environ.get("MLFLOW_TRACKING_URI"))
+            check_before_start(settings, PROJECT_ROOT, os.environ.get("MLFLOW_TRACKING_URI"))
         return settings.model_dump(mode="json")
     except ConfigError as error:
         raise MetaflowException(str(error)) from None
+
+
+def store_address(config: TrackingConfig) -> StoreAddress:
+    """Return the address of the tracking store; the environment's counts if none is configured."""
+    from fmnist_lib.registry.store import StoreAddress
+
+    return StoreAddress(config, PROJECT_ROOT, os.environ.get("MLFLOW_TRACKING_URI"))

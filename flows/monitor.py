@@ -4,7 +4,6 @@ python flows/monitor.py run --batch FILE
 python flows/monitor.py run --batch FILE --labels FILE --retrain
 """
 
-import os
 import sys
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from metaflow import (  # noqa: E402 (the line above makes the packages beside f
 )
 
 from cards.failure import FailureCard  # noqa: E402
-from configuration import parse_monitor  # noqa: E402
+from configuration import parse_monitor, store_address  # noqa: E402
 
 
 @schedule(daily=True)
@@ -68,9 +67,7 @@ class FashionMnistMonitor(FlowSpec):
         from runs import champion_of, find_champion
 
         self.resolved_config = self.resolve_config()
-        self.champion_run = find_champion(
-            self.training_run, self.settings.tracking, PROJECT_ROOT, self.tracking_uri
-        )
+        self.champion_run = find_champion(self.training_run, store_address(self.settings.tracking))
         # Here, not where they are read: a path that is wrong ends the run in its first seconds.
         check_exists("--batch", self.settings.batch)
         check_exists("--labels", self.settings.labels)
@@ -101,11 +98,7 @@ class FashionMnistMonitor(FlowSpec):
             monitor_run=f"{current.flow_name}/{current.run_id}",
         )
         self.mlflow_run_id = track(
-            self.signal,
-            run_identity(PROJECT_ROOT),
-            settings.tracking,
-            PROJECT_ROOT,
-            self.tracking_uri,
+            self.signal, run_identity(PROJECT_ROOT), store_address(self.settings.tracking)
         )
         self.labelled_batch = new if self.signal.retrain and new.labels is not None else None
         earlier, unreadable = earlier_signals(settings.history - 1)
@@ -157,11 +150,6 @@ class FashionMnistMonitor(FlowSpec):
         from fmnist_lib.config.monitor import MonitorSettings
 
         return validate_settings(self.resolved_config, "configuration", MonitorSettings)
-
-    @property
-    def tracking_uri(self):
-        """The tracking server that the environment names, if any."""
-        return os.environ.get("MLFLOW_TRACKING_URI")
 
     def resolve_config(self):
         """Return the configuration with the command line parameters put in."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fmnist_lib.config.monitor import RetrainConfig
-    from fmnist_lib.config.release import TrackingConfig
+    from fmnist_lib.registry.store import StoreAddress
     from fmnist_lib.workflows.retrain import Contest
 
 logger = logging.getLogger(__name__)
@@ -28,9 +28,7 @@ Found = TypeVar("Found")
 TRAINING, MONITOR = "FashionMnistTrain", "FashionMnistMonitor"
 
 
-def find_champion(
-    wanted: str | None, tracking: TrackingConfig, root: Path, environment_uri: str | None
-) -> Champion:
+def find_champion(wanted: str | None, address: StoreAddress) -> Champion:
     """Find the training run whose champion is in use.
 
     In order: the run asked for, the one behind the alias ``champion`` in MLflow, the latest that
@@ -51,7 +49,7 @@ def find_champion(
                 "leave it out for the champion."
             )
         return Champion(f"{TRAINING}/{run_id}", None, "named by --run")
-    champion = _behind_alias(tracking, root, environment_uri) or _latest()
+    champion = _behind_alias(address) or _latest()
     if champion is None:
         raise DataError(
             "no champion yet: expected a training run on Fashion-MNIST that succeeded, found "
@@ -233,13 +231,11 @@ def _obstacle(data: Any, champion: Champion) -> str:
     return ""
 
 
-def _behind_alias(
-    tracking: TrackingConfig, root: Path, environment_uri: str | None
-) -> Champion | None:
-    from fmnist_lib.registry.champion import version_behind_alias
+def _behind_alias(address: StoreAddress) -> Champion | None:
+    from fmnist_lib.registry.champion import find_champion_version
 
     try:
-        version = version_behind_alias(tracking, root, environment_uri)
+        version = find_champion_version(address)
     except TrackingError as error:
         logger.warning("The champion is searched among the runs. %s", error)
         return None

@@ -32,7 +32,7 @@ from metaflow import (  # noqa: E402 (the line above makes the packages beside f
 )
 
 from cards.failure import FailureCard  # noqa: E402
-from configuration import parse_training, resolve_training  # noqa: E402
+from configuration import parse_training, resolve_training, store_address  # noqa: E402
 
 
 def triggered_by_monitor(flow):
@@ -299,8 +299,8 @@ class FashionMnistTrain(FlowSpec):
             directory = self.cache / "retraining" / current.run_id
             settings, self.n_new_held_out = add_new_images(self.challenge, settings, directory)
             self.resolved_config = settings.model_dump(mode="json")
-        uri = os.environ.get("MLFLOW_TRACKING_URI")
-        self.keep(read_training_data(settings, PROJECT_ROOT, uri, self.batch, self.label_column))
+        address = store_address(settings.tracking)
+        self.keep(read_training_data(settings, address, self.batch, self.label_column))
 
     def keep(self, artifacts):
         """Store every field of a dataclass as an artifact."""

@@ -53,10 +53,10 @@ by_option = click.option(
 def _open(config: Path, root: Path) -> tuple[TrackingStore, Settings]:
     from fmnist_lib.config.loading import read_settings
     from fmnist_lib.config.training import Settings
-    from fmnist_lib.registry.store import prepare_store
+    from fmnist_lib.registry.store import StoreAddress, prepare_store
 
     settings = read_settings(config, Settings)
-    return prepare_store(settings.tracking, root, environment_uri()), settings
+    return prepare_store(StoreAddress(settings.tracking, root, environment_uri())), settings
 
 
 @click.group()
@@ -171,7 +171,7 @@ def sync(config: Path, root: Path) -> None:
     from fmnist_lib.config.loading import read_settings
     from fmnist_lib.config.training import Settings
     from fmnist_lib.registry.spool import deliver, delivery_lock, spooled_runs
-    from fmnist_lib.registry.store import prepare_store
+    from fmnist_lib.registry.store import StoreAddress, prepare_store
 
     settings = read_settings(config, Settings)
     directory = resolve_path(settings.tracking.spool, root)
@@ -181,7 +181,7 @@ def sync(config: Path, root: Path) -> None:
         return
     failed = 0
     with delivery_lock(directory):
-        store = prepare_store(settings.tracking, root, environment_uri())
+        store = prepare_store(StoreAddress(settings.tracking, root, environment_uri()))
         for place in places:
             try:
                 tracked = deliver(store, place)

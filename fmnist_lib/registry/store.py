@@ -38,6 +38,40 @@ FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TI
 
 
 @dataclass(frozen=True)
+class StoreAddress:
+    """Address of the tracking store that a configuration names; the store may not exist yet.
+
+    Attributes
+    ----------
+    config : TrackingConfig
+    root : Path
+        Directory that holds ``mlruns/`` when nothing else is named, and where a relative SQLite
+        file of the configuration starts; one of the environment starts at the working directory.
+    environment_uri : str or None
+        Value of ``MLFLOW_TRACKING_URI``, read by the caller.
+    """
+
+    config: TrackingConfig
+    root: Path
+    environment_uri: str | None = None
+
+    @property
+    def uri(self) -> str:
+        """Tracking URI: the configured one, else the environment's, else a SQLite file."""
+        if self.config.uri:
+            return resolve_address(self.config.uri, self.root.resolve())
+        if self.environment_uri:
+            return resolve_address(self.environment_uri)
+        return sqlite_address(self.root.resolve() / "mlruns" / "mlflow.db")
+
+    @property
+    def setting(self) -> str:
+        """Configuration key or environment variable that names the store, for messages."""
+        from_environment = self.environment_uri and not self.config.uri
+        return "MLFLOW_TRACKING_URI" if from_environment else "tracking.uri"
+
+
+@dataclass(frozen=True)
 class TrackingStore:
     """A tracking store that answers and holds the experiment.
 
@@ -64,40 +98,11 @@ class TrackingStore:
         return sqlite_file(self.uri)
 
 
-def resolve_uri(config: TrackingConfig, root: Path, environment_uri: str | None = None) -> str:
-    """Return the tracking URI: the configured one, else the environment's, else a SQLite file.
-
-    Parameters
-    ----------
-    config : TrackingConfig
-    root : Path
-        Directory that holds ``mlruns/`` when nothing else is named, and where a relative SQLite
-        file of the configuration starts; one of the environment starts at the working directory.
-    environment_uri : str or None
-        Value of ``MLFLOW_TRACKING_URI``, read by the caller.
-    """
-    if config.uri:
-        return resolve_address(config.uri, root.resolve())
-    if environment_uri:
-        return resolve_address(environment_uri)
-    return sqlite_address(root.resolve() / "mlruns" / "mlflow.db")
-
-
-def prepare_store(
-    config: TrackingConfig, root: Path, environment_uri: str | None = None
-) -> TrackingStore:
+def prepare_store(address: StoreAddress) -> TrackingStore:
     """Migrate the database and create the experiment, where needed.
 
     Safe to call from several processes at once and cheap when there is nothing to do, so a flow
     can call it early, beside the search, and again before it publishes.
-
-    Parameters
-    ----------
-    config : TrackingConfig
-    root : Path
-        Directory that holds ``mlruns/`` when no store is configured.
-    environment_uri : str or None
-        Value of ``MLFLOW_TRACKING_URI``, read by the caller.
 
     Raises
     ------
@@ -105,17 +110,17 @@ def prepare_store(
         The server does not answer within a few seconds, the database is of an older or newer
         MLflow, or the file cannot be written.
     """
-    uri = resolve_uri(config, root, environment_uri)
+    uri, experiment = address.uri, address.config.experiment
     database = sqlite_file(uri)
     with mlflow_calls(uri, **FIRST_CONTACT):
         if database is None:
-            experiment_id = _experiment_id(uri, config.experiment, None)
+            experiment_id = _experiment_id(uri, experiment, None)
         else:
             with database_lock(database):
                 _migrate_once(database)
                 artifacts = (database.parent / "artifacts").as_uri()
-                experiment_id = _experiment_id(uri, config.experiment, artifacts)
-    return TrackingStore(uri=uri, experiment=config.experiment, experiment_id=experiment_id)
+                experiment_id = _experiment_id(uri, experiment, artifacts)
+    return TrackingStore(uri=uri, experiment=experiment, experiment_id=experiment_id)
 
 
 @contextmanager

@@ -12,35 +12,26 @@ from typing import TYPE_CHECKING
 
 from fmnist_lib.common.errors import ConfigError
 from fmnist_lib.common.paths import sqlite_file
-from fmnist_lib.registry.store import resolve_uri, without_credentials
+from fmnist_lib.registry.store import without_credentials
 from fmnist_lib.registry.tracking_uri import uri_problem
 
 if TYPE_CHECKING:
-    from fmnist_lib.config.release import TrackingConfig
+    from fmnist_lib.registry.store import StoreAddress
 
 _REVISION = re.compile(r"^(down_)?revision\s*=\s*[\"'](\w+)[\"']", re.MULTILINE)
 
 
-def check_store(config: TrackingConfig, root: Path, environment_uri: str | None) -> None:
+def check_store(address: StoreAddress) -> None:
     """Raise if a run could not be logged to the store at its end.
 
     A server that does not answer passes: its runs are spooled.
-
-    Parameters
-    ----------
-    config : TrackingConfig
-    root : Path
-        Directory that holds ``mlruns/`` when no store is configured.
-    environment_uri : str or None
-        Value of ``MLFLOW_TRACKING_URI``, read by the caller.
 
     Raises
     ------
     ConfigError
         The message names the key or the variable, and the fix.
     """
-    key = "tracking.uri" if config.uri or not environment_uri else "MLFLOW_TRACKING_URI"
-    uri = resolve_uri(config, root, environment_uri)
+    key, uri = address.setting, address.uri
     problem = uri_problem(uri)
     if problem:
         raise ConfigError(

@@ -1,7 +1,4 @@
-"""Assess a batch of new images with the champion, and build and log the signal.
-
-Combines data, drift, tracking and the monitor's signal, which do not import each other.
-"""
+"""Assess a batch of new images with the champion, and build and log the signal."""
 
 from __future__ import annotations
 
@@ -16,19 +13,17 @@ from fmnist_lib.common.errors import DataError, TrackingError
 from fmnist_lib.drift.assessment import assess_batch
 from fmnist_lib.drift.batch import Batch
 from fmnist_lib.monitor.signal import Signal
-from fmnist_lib.registry.champion import log_monitor_run
-from fmnist_lib.registry.store import prepare_store
+from fmnist_lib.registry.mlflow_entities import log_all, metrics
+from fmnist_lib.registry.store import client, mlflow_calls, prepare_store
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fmnist_lib.common.run_report import RunIdentity
     from fmnist_lib.common.statistics import Estimate
     from fmnist_lib.config.monitor import MonitorSettings
-    from fmnist_lib.config.release import TrackingConfig
     from fmnist_lib.data.formats.batch import LabelledImages
     from fmnist_lib.drift.assessment import BatchAssessment
     from fmnist_lib.monitor.challenge import Champion
+    from fmnist_lib.registry.store import StoreAddress
 
 logger = logging.getLogger(__name__)
 
@@ -113,10 +108,8 @@ def signal_of(
     )
 
 
-def track(
-    signal: Signal, identity: RunIdentity, config: TrackingConfig, root: Path, uri: str | None
-) -> str | None:
-    """Log a signal in MLflow.
+def track(signal: Signal, identity: RunIdentity, address: StoreAddress) -> str | None:
+    """Log a signal as an MLflow run of its own.
 
     An MLflow error is logged as a warning, so that the run keeps its verdict.
 
@@ -125,29 +118,39 @@ def track(
     signal : Signal
     identity : RunIdentity
         Of the monitor's run.
-    config : TrackingConfig
-    root : Path
-        Directory of ``mlruns/`` when no store is configured.
-    uri : str or None
-        Value of ``MLFLOW_TRACKING_URI``, read by the caller.
+    address : StoreAddress
 
     Returns
     -------
     str or None
         The run's id in MLflow; None if logging failed.
     """
-    tags = {
+    try:
+        store = prepare_store(address)
+        with mlflow_calls(store.uri):
+            tracking = client(store.uri)
+            run = tracking.create_run(
+                store.experiment_id,
+                tags=identity.tags | _tags(signal),
+                run_name=f"{identity.flow}/{identity.run_id}",
+            )
+            run_id = str(run.info.run_id)
+            log_all(tracking, run_id, metrics(_metrics(signal)))
+            tracking.set_terminated(run_id, "FINISHED")
+    except TrackingError as error:
+        logger.warning("The verdict is not in MLflow. %s", error)
+        return None
+    return run_id
+
+
+def _tags(signal: Signal) -> dict[str, str]:
+    return {
         "verdict": signal.verdict,
         "reason": signal.reason,
         "champion.run": signal.champion,
         "batch": signal.batch,
         "batch.sha256": signal.batch_sha256,
     }
-    try:
-        return log_monitor_run(prepare_store(config, root, uri), identity, tags, _metrics(signal))
-    except TrackingError as error:
-        logger.warning("The verdict is not in MLflow. %s", error)
-        return None
 
 
 def _metrics(signal: Signal) -> dict[str, float | None]:

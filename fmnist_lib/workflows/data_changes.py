@@ -1,7 +1,4 @@
-"""Compare a new run's data with the champion's.
-
-This module combines `data` and `tracking`, which do not import each other.
-"""
+"""Compare a new run's data with the champion's."""
 
 from __future__ import annotations
 
@@ -10,14 +7,12 @@ from typing import TYPE_CHECKING
 
 from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.data.changes import DataChanges, RowIndex, compare_data
-from fmnist_lib.registry.champion import file_of_champion
+from fmnist_lib.registry.champion import find_champion_version, read_run_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from fmnist_lib.config.release import TrackingConfig
     from fmnist_lib.data.dataset import Dataset
     from fmnist_lib.data.version import DataVersion
+    from fmnist_lib.registry.store import StoreAddress
 
 logger = logging.getLogger(__name__)
 
@@ -26,11 +21,7 @@ ROWS = "data/rows.npz"
 
 
 def changes_since_champion(
-    dataset: Dataset,
-    version: DataVersion,
-    config: TrackingConfig,
-    root: Path,
-    environment_uri: str | None = None,
+    dataset: Dataset, version: DataVersion, address: StoreAddress
 ) -> DataChanges | None:
     """Compare a run's data with those of the current champion.
 
@@ -41,11 +32,7 @@ def changes_since_champion(
     dataset : Dataset
     version : DataVersion
         Of the dataset.
-    config : TrackingConfig
-    root : Path
-        Directory that holds ``mlruns/`` when no store is configured.
-    environment_uri : str or None
-        Value of ``MLFLOW_TRACKING_URI``, read by the caller.
+    address : StoreAddress
 
     Returns
     -------
@@ -53,16 +40,18 @@ def changes_since_champion(
         None when there is no champion, its data are the same, or its run has no record of them.
     """
     try:
-        found = file_of_champion(config, root, environment_uri, ROWS, version.fingerprint)
+        champion = find_champion_version(address)
+        if champion is None or champion.fingerprint == version.fingerprint:
+            return None
+        content = read_run_file(address, champion.mlflow_run_id, ROWS)
     except TrackingError as error:
         logger.warning("The data are not compared with the champion's. %s", error)
         return None
-    if found is None:
+    if content is None:
         return None
-    champion, content = found
     try:
         before = RowIndex.from_bytes(content)
     except Exception as error:  # noqa: BLE001 (whatever a damaged file raises)
         logger.warning("The data are not compared with the champion's: %s: %r", ROWS, error)
         return None
-    return compare_data(before, RowIndex.of(dataset.splits.values()), champion)
+    return compare_data(before, RowIndex.of(dataset.splits.values()), champion.uri)

@@ -53,13 +53,13 @@ def load(address: str, *, environment_uri: str | None = None, **checks: Any) -> 
 
 
 def _registered(address: str, environment_uri: str | None, checks: dict[str, Any]) -> LoadedModel:
-    from fmnist_lib.registry.store import client, mlflow_calls, resolve_uri, without_credentials
+    from fmnist_lib.registry.store import StoreAddress, client, mlflow_calls, without_credentials
     from fmnist_lib.registry.versions import MODEL_SHA256, download_version, find_version
 
     match = _REGISTERED.fullmatch(address)
     if match is None:
         raise ModelError(f"{address}: expected models:/NAME@ALIAS or models:/NAME/VERSION.")
-    uri = resolve_uri(TrackingConfig(), PROJECT_ROOT, environment_uri)
+    uri = StoreAddress(TrackingConfig(), PROJECT_ROOT, environment_uri).uri
     name = match["name"]
     with mlflow_calls(uri), tempfile.TemporaryDirectory() as directory:
         found = find_version(client(uri), name, alias=match["alias"], number=match["number"])

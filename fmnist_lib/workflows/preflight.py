@@ -9,6 +9,7 @@ from fmnist_lib.common.errors import ConfigError, FmnistError
 from fmnist_lib.common.paths import resolve_path
 from fmnist_lib.config.loading import read_settings
 from fmnist_lib.config.training import Settings
+from fmnist_lib.registry.store import StoreAddress
 from fmnist_lib.registry.store_check import check_store
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def check_before_start(
     ConfigError
         A check failed; the message names the key or the variable.
     """
-    check_store(settings.tracking, root, environment_uri)
+    check_store(StoreAddress(settings.tracking, root, environment_uri))
     for key, directory in _directories(settings):
         check_directory(key, resolve_path(directory, root))
     if not isinstance(settings, Settings):

@@ -18,7 +18,7 @@ from fmnist_lib.model_files.reference import HeldOutReference
 from fmnist_lib.model_files.stored_model import save_model
 from fmnist_lib.registry.runs import log_training_run
 from fmnist_lib.registry.spool import spool_run
-from fmnist_lib.registry.store import prepare_store, quiet_mlflow
+from fmnist_lib.registry.store import StoreAddress, prepare_store, quiet_mlflow
 from fmnist_lib.registry.versions import CHAMPION, load_version
 from fmnist_lib.release.bundle import bundle_path, write_bundle
 from fmnist_lib.release.summary import render_summary
@@ -130,7 +130,7 @@ def _track(
         logger.warning("The run is not in MLflow. %s", error)
         return None, str(error)
     try:
-        store = prepare_store(config, root, uri)
+        store = prepare_store(StoreAddress(config, root, uri))
         evaluate_champion = _champion_evaluator(test, store, config.model_name)
         return log_training_run(store, report, packed, evaluate_champion), None
     except Exception as error:  # noqa: BLE001 - no error of MLflow may lose the run

@@ -12,8 +12,6 @@ from fmnist_lib.data.formats.batch import read_batch
 from fmnist_lib.workflows.data_changes import changes_since_champion
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from fmnist_lib.data.changes import DataChanges
     from fmnist_lib.data.dataset import Dataset
     from fmnist_lib.data.version import DataVersion
+    from fmnist_lib.registry.store import StoreAddress
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,7 @@ class TrainingData:
 
 def read_training_data(
     settings: Settings,
-    root: Path,
-    tracking_uri: str | None,
+    address: StoreAddress,
     batch: str | None = None,
     label_column: LabelColumn | None = None,
 ) -> TrainingData:
@@ -59,10 +57,8 @@ def read_training_data(
     Parameters
     ----------
     settings : Settings
-    root : Path
-        Checkout that relative paths of the configuration start from.
-    tracking_uri : str or None
-        MLflow's, from the environment.
+    address : StoreAddress
+        Of the registry with the champion. Relative paths of the configuration start from its root.
     batch : str, optional
         File of the images to test for drift.
     label_column : LabelColumn, optional
@@ -71,13 +67,11 @@ def read_training_data(
     images = None
     if batch:
         images = read_batch(resolve_path(batch), label_column=label_column).images
-    dataset, version = load_dataset(settings.data, root, settings.seed)
+    dataset, version = load_dataset(settings.data, address.root, settings.seed)
     return TrainingData(
         dataset=dataset,
         data_version=version,
         data_audit=audit(dataset, settings.data.audit),
-        data_changes=changes_since_champion(
-            dataset, version, settings.tracking, root, tracking_uri
-        ),
+        data_changes=changes_since_champion(dataset, version, address),
         batch_images=images,
     )

@@ -94,14 +94,17 @@ def test_settings_with_a_tilde_lie_in_the_home_directory(home, tmp_path):
     from fmnist_lib.config.training import DataConfig
     from fmnist_lib.data.verified_files import find_source
     from fmnist_lib.model_files.stored_model import ModelError
-    from fmnist_lib.registry.store import resolve_uri
+    from fmnist_lib.registry.store import StoreAddress
     from fmnist_lib.release.bundle import bundle_path
     from fmnist_lib.workflows.model_source import load
 
     assert bundle_path(ReleaseConfig(directory="~/b"), tmp_path, "x") == home / "b" / "x.zip"
     address = TrackingConfig(uri="sqlite:///~/m.db")
-    assert sqlite_file(resolve_uri(address, tmp_path)) == home / "m.db"
-    assert sqlite_file(resolve_uri(TrackingConfig(), tmp_path, "sqlite:///~/e.db")) == home / "e.db"
+    assert sqlite_file(StoreAddress(address, tmp_path).uri) == home / "m.db"
+    assert (
+        sqlite_file(StoreAddress(TrackingConfig(), tmp_path, "sqlite:///~/e.db").uri)
+        == home / "e.db"
+    )
     with pytest.raises(DataError, match=f"^{home}/missing: expected a directory"):
         find_source(DataConfig(directory="~/missing"), tmp_path)
     (home / "model").mkdir()

@@ -52,7 +52,7 @@ def test_without_data_every_report_says_synthetic(
     assert report.ks.drifted
     assert report.ks.n_current == 500
 
-    from fmnist_lib.registry.store import client
+    from fmnist_lib.registry.store import StoreAddress, client
 
     mlflow = client(sqlite_address(tmp_path / "mlflow.db"))
     model = mlflow.get_registered_model("fashion-mnist")
@@ -65,10 +65,11 @@ def test_without_data_every_report_says_synthetic(
     run.remove_tag("data:synthetic")
     version = run["publish"].task.data.model_uri.rpartition("/")[2]
     mlflow.set_registered_model_alias("fashion-mnist", "champion", version)
-    places = (TrackingConfig(), tmp_path, lonely.environment["MLFLOW_TRACKING_URI"])
-    assert find_champion(run.id, *places).run == run.pathspec
+    uri = lonely.environment["MLFLOW_TRACKING_URI"]
+    address = StoreAddress(TrackingConfig(), tmp_path, uri)
+    assert find_champion(run.id, address).run == run.pathspec
     try:
-        found = find_champion(None, *places).run
+        found = find_champion(None, address).run
     except DataError:
         found = None
     assert found != run.pathspec

@@ -25,7 +25,7 @@ from fmnist_lib.registry.audit_log import read_audit_log
 from fmnist_lib.registry.gates import Measures
 from fmnist_lib.registry.idempotent_runs import KEY
 from fmnist_lib.registry.promotion import promote
-from fmnist_lib.registry.store import client, prepare_store
+from fmnist_lib.registry.store import StoreAddress, client, prepare_store
 from fmnist_lib.serving.mlflow_model import write_mlflow_model
 from tests.run_reports import run_report
 
@@ -35,7 +35,7 @@ KILLED = """
 import os, signal, sys
 from fmnist_lib.registry.audit_log import open_entry
 from fmnist_lib.registry.promotion_lock import promotion_lock
-from fmnist_lib.registry.store import client
+from fmnist_lib.registry.store import StoreAddress, client
 
 uri, name = sys.argv[1:]
 with promotion_lock(uri, name), open_entry(client(uri), name, "1", "promote", "ci"):
@@ -159,7 +159,7 @@ def saved_model(champion, test_images, tmp_path):
 def store(fresh_database, tmp_path):
     root = Path(shutil.copytree(fresh_database, tmp_path / "root"))
     # The copied database still names the original's artifact directory.
-    return prepare_store(TrackingConfig(experiment="copy"), root)
+    return prepare_store(StoreAddress(TrackingConfig(experiment="copy"), root))
 
 
 @pytest.fixture(scope="session")
@@ -173,7 +173,7 @@ def fresh_database(tmp_path_factory, elsewhere):
     """A migrated store with no runs: copied by tests, so that the migration runs once."""
     root = tmp_path_factory.mktemp("store with a space")
     with contextlib.chdir(elsewhere):
-        prepare_store(TrackingConfig(), root)
+        prepare_store(StoreAddress(TrackingConfig(), root))
     return root
 
 

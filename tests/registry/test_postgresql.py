@@ -15,7 +15,7 @@ import pytest
 from fmnist_lib.config.release import GatesConfig, TrackingConfig
 from fmnist_lib.registry.audit_log import read_audit_log
 from fmnist_lib.registry.promotion import promote, rollback
-from fmnist_lib.registry.store import client, prepare_store
+from fmnist_lib.registry.store import StoreAddress, client, prepare_store
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 NAME = "fashion-mnist"
@@ -59,7 +59,7 @@ def test_of_twenty_concurrent_promotions_one_is_champion_and_all_are_in_the_audi
     postgresql, promote_concurrently, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", "40")
-    store = prepare_store(TrackingConfig(), tmp_path, postgresql)
+    store = prepare_store(StoreAddress(TrackingConfig(), tmp_path, postgresql))
     log = promote_concurrently(store, N_PROMOTIONS)
     before = [entry.version for entry in log if entry.outcome == "promoted"][:-1]
     if before:
@@ -69,7 +69,7 @@ def test_of_twenty_concurrent_promotions_one_is_champion_and_all_are_in_the_audi
 def test_a_promotion_whose_process_was_killed_does_not_block_the_next_one(
     postgresql, killed_promotion, make_measures, tmp_path
 ):
-    store = prepare_store(TrackingConfig(), tmp_path, postgresql)
+    store = prepare_store(StoreAddress(TrackingConfig(), tmp_path, postgresql))
     killed_promotion(store, "killed")
     registry = client(store.uri)
     measures = make_measures()

@@ -16,7 +16,7 @@ from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.common.paths import PROJECT_ROOT
 from fmnist_lib.config.release import TrackingConfig
 from fmnist_lib.registry.runs import log_training_run
-from fmnist_lib.registry.store import client, prepare_store
+from fmnist_lib.registry.store import StoreAddress, client, prepare_store
 from fmnist_lib.registry.versions import load_champion
 
 READ_BACK = """
@@ -48,10 +48,10 @@ import pickle, sys
 from pathlib import Path
 from fmnist_lib.config.release import TrackingConfig
 from fmnist_lib.registry.runs import log_training_run
-from fmnist_lib.registry.store import prepare_store
+from fmnist_lib.registry.store import StoreAddress, prepare_store
 
 record, model = pickle.loads(Path(sys.argv[1]).read_bytes())
-store = prepare_store(TrackingConfig(), Path(sys.argv[2]))
+store = prepare_store(StoreAddress(TrackingConfig(), Path(sys.argv[2])))
 print(log_training_run(store, record, model).model_version)
 """
 
@@ -207,7 +207,7 @@ def test_two_runs_on_a_fresh_store_at_the_same_time_both_succeed(
         job.write_bytes(pickle.dumps((make_record(run_id=number), model)))
         processes.append(_start(LOG_ONE, job, tmp_path / "fresh"))
     assert sorted(_finish(process) for process in processes) == ["1", "2"]
-    store = prepare_store(TrackingConfig(), tmp_path / "fresh")
+    store = prepare_store(StoreAddress(TrackingConfig(), tmp_path / "fresh"))
     tracking = client(store.uri)
     parents = [
         run

@@ -22,7 +22,7 @@ from fmnist_lib.registry import promotion_lock
 from fmnist_lib.registry.promotion import promote
 from fmnist_lib.registry.runs import log_training_run
 from fmnist_lib.registry.spool import spool_run, spooled_runs
-from fmnist_lib.registry.store import client, prepare_store
+from fmnist_lib.registry.store import StoreAddress, client, prepare_store
 
 GATES = GatesConfig(min_accuracy=0.7, min_accuracy_low=0.65)
 
@@ -86,7 +86,9 @@ def test_a_server_killed_at_random_moments_gets_every_run_once_and_whole(
         tracking = record.settings["tracking"] | {"experiment": "proxied"}
         record = replace(record, settings=record.settings | {"tracking": tracking})
         try:
-            log_training_run(prepare_store(config, tmp_path, server.uri), record, saved_model)
+            log_training_run(
+                prepare_store(StoreAddress(config, tmp_path, server.uri)), record, saved_model
+            )
         except TrackingError as error:
             spool_run(tmp_path / "mlruns" / "spool", record, saved_model, str(error))
             return False
@@ -131,7 +133,7 @@ def test_a_server_killed_at_random_moments_gets_every_run_once_and_whole(
 def test_of_twenty_concurrent_promotions_one_is_champion_and_all_are_in_the_audit_log(
     server, promote_concurrently, tmp_path
 ):
-    store = prepare_store(TrackingConfig(), tmp_path, server.uri)
+    store = prepare_store(StoreAddress(TrackingConfig(), tmp_path, server.uri))
     promote_concurrently(store, 20)
     names = {model.name for model in client(store.uri).search_registered_models()}
     assert names == {"fashion-mnist", "fashion-mnist-promotions"}
@@ -142,7 +144,7 @@ def test_a_promotion_that_is_too_slow_or_dead_does_not_block_the_next_one_or_mov
     server, make_measures, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(promotion_lock, "STALE_SECONDS", 1.0)
-    store = prepare_store(TrackingConfig(), tmp_path, server.uri)
+    store = prepare_store(StoreAddress(TrackingConfig(), tmp_path, server.uri))
     registry = client(store.uri)
     registry.create_registered_model("m")
     measures = make_measures()

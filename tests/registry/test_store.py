@@ -11,7 +11,7 @@ import pytest
 from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.config.release import TrackingConfig
 from fmnist_lib.registry.runs import log_training_run
-from fmnist_lib.registry.store import client, prepare_store, resolve_uri, without_credentials
+from fmnist_lib.registry.store import StoreAddress, client, prepare_store, without_credentials
 from fmnist_lib.registry.versions import load_champion
 
 
@@ -22,9 +22,11 @@ def root(fresh_database, tmp_path):
 
 def test_the_configured_uri_comes_before_the_environment_and_that_before_the_file(tmp_path):
     configured = TrackingConfig(uri="http://configured:5000")
-    assert resolve_uri(configured, tmp_path, "http://environment") == "http://configured:5000"
-    assert resolve_uri(TrackingConfig(), tmp_path, "http://environment") == "http://environment"
-    assert resolve_uri(TrackingConfig(), tmp_path) == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+    assert StoreAddress(configured, tmp_path, "http://environment").uri == "http://configured:5000"
+    assert (
+        StoreAddress(TrackingConfig(), tmp_path, "http://environment").uri == "http://environment"
+    )
+    assert StoreAddress(TrackingConfig(), tmp_path).uri == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
 
 
 def test_a_password_may_not_stand_in_the_configuration_file():
@@ -34,7 +36,7 @@ def test_a_password_may_not_stand_in_the_configuration_file():
 
 def test_a_new_store_is_one_whole_file_with_its_artifacts_beside_it(fresh_database, elsewhere):
     mlruns = fresh_database / "mlruns"
-    store = prepare_store(TrackingConfig(), fresh_database)
+    store = prepare_store(StoreAddress(TrackingConfig(), fresh_database))
     experiment = client(store.uri).get_experiment(store.experiment_id)
     assert experiment.name == "fashion-mnist"
     assert experiment.artifact_location == (mlruns / "artifacts").as_uri()
@@ -43,24 +45,24 @@ def test_a_new_store_is_one_whole_file_with_its_artifacts_beside_it(fresh_databa
 
 
 def test_preparing_again_finds_the_same_experiment_and_makes_a_new_one_for_a_new_name(root):
-    first = prepare_store(TrackingConfig(experiment="one"), root)
-    assert prepare_store(TrackingConfig(experiment="one"), root) == first
-    second = prepare_store(TrackingConfig(experiment="two"), root)
+    first = prepare_store(StoreAddress(TrackingConfig(experiment="one"), root))
+    assert prepare_store(StoreAddress(TrackingConfig(experiment="one"), root)) == first
+    second = prepare_store(StoreAddress(TrackingConfig(experiment="two"), root))
     assert second.experiment_id != first.experiment_id
 
 
 def test_a_deleted_experiment_is_named(root):
-    store = prepare_store(TrackingConfig(), root)
+    store = prepare_store(StoreAddress(TrackingConfig(), root))
     client(store.uri).delete_experiment(store.experiment_id)
     with pytest.raises(TrackingError, match=r"'fashion-mnist'.*it is deleted. Restore it"):
-        prepare_store(TrackingConfig(), root)
+        prepare_store(StoreAddress(TrackingConfig(), root))
 
 
 def test_a_database_of_another_mlflow_is_refused_with_the_command_that_upgrades_it(root):
     with sqlite3.connect(root / "mlruns" / "mlflow.db") as database:
         database.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
     with pytest.raises(TrackingError, match="mlflow db upgrade sqlite:///"):
-        prepare_store(TrackingConfig(), root)
+        prepare_store(StoreAddress(TrackingConfig(), root))
 
 
 def test_a_server_that_is_not_there_is_reported_within_seconds(tmp_path):
@@ -70,7 +72,7 @@ def test_a_server_that_is_not_there_is_reported_within_seconds(tmp_path):
     start = time.monotonic()
     address = f"http://me:secret@127.0.0.1:{port}"
     with pytest.raises(TrackingError, match=r"to answer.*Check that the server") as caught:
-        prepare_store(TrackingConfig(), tmp_path, address)
+        prepare_store(StoreAddress(TrackingConfig(), tmp_path, address))
     assert time.monotonic() - start < 10
     assert "secret" not in str(caught.value)
     assert f"http://127.0.0.1:{port}" in str(caught.value)
@@ -81,7 +83,9 @@ def test_a_server_that_never_answers_times_out_within_seconds(tmp_path):
         start = time.monotonic()
         with pytest.raises(TrackingError, match="expected it to answer"):
             prepare_store(
-                TrackingConfig(uri=f"http://127.0.0.1:{silent.getsockname()[1]}"), tmp_path
+                StoreAddress(
+                    TrackingConfig(uri=f"http://127.0.0.1:{silent.getsockname()[1]}"), tmp_path
+                )
             )
         assert time.monotonic() - start < 12
 
@@ -89,7 +93,7 @@ def test_a_server_that_never_answers_times_out_within_seconds(tmp_path):
 def test_a_directory_that_cannot_be_written_is_a_tracking_error(tmp_path):
     (tmp_path / "mlruns").write_text("a file where the directory should be")
     with pytest.raises(TrackingError, match="Check that its directory can be written"):
-        prepare_store(TrackingConfig(), tmp_path)
+        prepare_store(StoreAddress(TrackingConfig(), tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +114,7 @@ def test_a_checkout_of_any_name_keeps_its_runs(
 ):
     root = tmp_path / name
     shutil.copytree(fresh_database, root)
-    store = prepare_store(TrackingConfig(experiment="copy"), root)
+    store = prepare_store(StoreAddress(TrackingConfig(experiment="copy"), root))
     assert store.database == root / "mlruns" / "mlflow.db"
     tracked = log_training_run(store, make_record(), saved_model)
     assert load_champion(store.uri, "fashion-mnist").predict(test_images[:5]).shape == (5,)
@@ -121,7 +125,7 @@ def test_a_checkout_of_any_name_keeps_its_runs(
 
 def test_a_new_database_is_made_in_a_checkout_of_any_name(tmp_path):
     root = tmp_path / "feature%2Fx"
-    store = prepare_store(TrackingConfig(), root)
+    store = prepare_store(StoreAddress(TrackingConfig(), root))
     assert store.database.is_file()
     assert [path.name for path in tmp_path.iterdir()] == ["feature%2Fx"]
 
@@ -131,7 +135,7 @@ def test_a_file_that_is_no_database_is_refused_at_once(tmp_path):
     (tmp_path / "mlruns" / "mlflow.db").write_text("no database" * 100)
     started = time.monotonic()
     with pytest.raises(TrackingError, match="file is not a database"):
-        prepare_store(TrackingConfig(), tmp_path)
+        prepare_store(StoreAddress(TrackingConfig(), tmp_path))
     assert time.monotonic() - started < 5
 
 
@@ -139,5 +143,5 @@ def test_a_file_that_is_no_database_is_refused_at_once(tmp_path):
 def test_a_database_server_that_does_not_answer_is_refused_at_once(uri, tmp_path):
     started = time.monotonic()
     with pytest.raises(TrackingError):
-        prepare_store(TrackingConfig(uri=uri), tmp_path)
+        prepare_store(StoreAddress(TrackingConfig(uri=uri), tmp_path))
     assert time.monotonic() - started < 10

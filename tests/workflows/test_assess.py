@@ -13,8 +13,8 @@ from fmnist_lib.data.formats.batch import LabelledImages
 from fmnist_lib.drift.batch import Batch
 from fmnist_lib.monitor.challenge import Champion
 from fmnist_lib.monitor.signal import write_signal
-from fmnist_lib.registry.champion import version_behind_alias
-from fmnist_lib.registry.store import client
+from fmnist_lib.registry.champion import find_champion_version
+from fmnist_lib.registry.store import StoreAddress, client
 from fmnist_lib.workflows.assess import assess, observe, signal_of, track
 
 IDENTITY = RunIdentity("FashionMnistMonitor", "7", "FashionMnistMonitor/7/assess/1", "tester")
@@ -103,22 +103,22 @@ def test_few_images_are_insufficient_and_one_is_refused(champion, reference, tes
 
 
 def test_a_signal_is_a_run_of_its_own_in_mlflow(dark_signal, tmp_path):
-    run_id = track(dark_signal, IDENTITY, TrackingConfig(), tmp_path, None)
+    run_id = track(dark_signal, IDENTITY, StoreAddress(TrackingConfig(), tmp_path, None))
     run = client(f"sqlite:///{tmp_path}/mlruns/mlflow.db").get_run(run_id)
     assert run.info.status == "FINISHED"
     assert run.data.tags["verdict"] == "retrain"
     assert run.data.tags["metaflow.run_id"] == "7"
     assert run.data.metrics["retrain"] == 1
     assert run.data.metrics["realised_accuracy"] == dark_signal.realised_accuracy.value
-    assert version_behind_alias(TrackingConfig(), tmp_path, None) is None
+    assert find_champion_version(StoreAddress(TrackingConfig(), tmp_path, None)) is None
 
 
 def test_an_mlflow_error_is_a_warning(dark_signal, tmp_path, caplog):
     uri = "http://127.0.0.1:9"
-    assert track(dark_signal, IDENTITY, TrackingConfig(), tmp_path, uri) is None
+    assert track(dark_signal, IDENTITY, StoreAddress(TrackingConfig(), tmp_path, uri)) is None
     assert "The verdict is not in MLflow" in caplog.text
 
 
 def test_looking_for_a_champion_creates_no_store(tmp_path):
-    assert version_behind_alias(TrackingConfig(), tmp_path, None) is None
+    assert find_champion_version(StoreAddress(TrackingConfig(), tmp_path, None)) is None
     assert not list(tmp_path.iterdir())

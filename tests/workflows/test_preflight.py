@@ -14,7 +14,7 @@ from fmnist_lib.common.errors import ConfigError, TrackingError
 from fmnist_lib.config.loading import parse_settings
 from fmnist_lib.config.monitor import MonitorSettings
 from fmnist_lib.config.training import DEFAULT_CONFIG
-from fmnist_lib.registry.store import mlflow_calls, without_credentials
+from fmnist_lib.registry.store import StoreAddress, mlflow_calls, without_credentials
 from fmnist_lib.workflows.preflight import check_before_start, check_exists
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,7 +114,7 @@ def test_the_database_that_mlflow_made_is_taken(tmp_path):
     from fmnist_lib.config.release import TrackingConfig
     from fmnist_lib.registry.store import prepare_store
 
-    prepare_store(TrackingConfig(), tmp_path)
+    prepare_store(StoreAddress(TrackingConfig(), tmp_path))
     check(tmp_path)
     (tmp_path / "mlruns" / "mlflow.db").write_bytes(b"")
     check(tmp_path)
