@@ -64,14 +64,14 @@ class FashionMnistMonitor(FlowSpec):
         """Find the champion."""
         from cards.monitor import champion_card
         from fmnist_lib.workflows.preflight import check_exists
-        from runs import champion_of, find_champion
+        from runs import champion_artifact, find_champion
 
         self.resolved_config = self.resolve_config()
         self.champion_run = find_champion(self.training_run, store_address(self.settings.tracking))
         # Here, not where they are read: a path that is wrong ends the run in its first seconds.
         check_exists("--batch", self.settings.batch)
         check_exists("--labels", self.settings.labels)
-        self.data_version = champion_of(self.champion_run, "data_version")
+        self.data_version = champion_artifact(self.champion_run, "data_version")
         current.card["champion"].extend(champion_card(self.champion_run, self.data_version))
         self.next(self.assess)
 
@@ -81,16 +81,16 @@ class FashionMnistMonitor(FlowSpec):
     def assess(self):
         """Compare the batch with the champion's held-out reference, and write the signal."""
         from cards.monitor import monitor_card
-        from fmnist_lib.workflows.assess import assess, signal_of, track
+        from fmnist_lib.workflows.assess import assess, build_signal, track
         from identity import run_identity
-        from runs import champion_of, earlier_signals
+        from runs import champion_artifact, earlier_signals
 
         settings, new = self.settings, self.read_batch()
         champion, reference = (
-            champion_of(self.champion_run, name) for name in ("champion", "reference")
+            champion_artifact(self.champion_run, name) for name in ("champion", "reference")
         )
         self.assessment = assess(champion, reference, new, settings)
-        self.signal = signal_of(
+        self.signal = build_signal(
             self.assessment,
             new,
             self.champion_run,

@@ -8,7 +8,7 @@ from metaflow import Run
 
 from fmnist_lib.config.loading import override
 from fmnist_lib.workflows.retrain import combine, contest, rows_to_use, write_directory
-from runs import champion_of
+from runs import champion_artifact
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,14 +32,18 @@ def add_new_images(
         The settings that name the directory, and the number of new images that are held out.
     """
     new = Run(challenge.monitor_run)["assess"].task["labelled_batch"].data
-    old = champion_of(challenge.champion, "dataset")
+    old = champion_artifact(challenge.champion, "dataset")
     data = combine(old, new, challenge.holdout_share, settings.seed)
     write_directory(data, directory)
     rows = rows_to_use(settings.data.rows, data)
     return override(settings, data_dir=str(directory), rows=rows), data.n_new_held_out
 
 
-def compete(challenge: Challenge, test: Split, answers: np.ndarray, n_new: int) -> Contest:
-    """Compare a challenger's predictions on its test images with the champion's."""
-    champion = champion_of(challenge.champion, "champion")
-    return contest(test.labels, champion.predict(test.images), answers, n_new, challenge.alpha)
+def compare_with_champion(
+    challenge: Challenge | None, test: Split, probabilities: np.ndarray, n_new: int
+) -> Contest | None:
+    """Compare the new model's test predictions with the champion's; None in an ordinary run."""
+    if challenge is None:
+        return None
+    old = champion_artifact(challenge.champion, "champion").predict(test.images)
+    return contest(test.labels, old, probabilities.argmax(axis=1), n_new, challenge.alpha)

@@ -58,7 +58,7 @@ def find_champion(wanted: str | None, address: StoreAddress) -> Champion:
     return champion
 
 
-def champion_of(champion: Champion, artifact: str) -> Any:
+def champion_artifact(champion: Champion, artifact: str) -> Any:
     """Return an artifact that belongs to a champion: ``champion``, ``reference``, ``dataset``."""
     namespace(None)
     return Run(champion.run)["select"].task[artifact].data
@@ -226,7 +226,7 @@ def _obstacle(data: Any, champion: Champion) -> str:
         return f"the monitor says {data.signal.verdict}"
     if data.labelled_batch is None:
         return "the monitor says retrain, but its batch has no labels to learn from"
-    if champion_of(champion, "data_version").origin == "synthetic":
+    if champion_artifact(champion, "data_version").origin == "synthetic":
         return "the champion was trained on synthetic images"
     return ""
 

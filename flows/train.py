@@ -246,7 +246,7 @@ class FashionMnistTrain(FlowSpec):
         # The same model may pickle differently in two processes, which is a conflict in a merge.
         self.champion, self.results = inputs.drift.champion, inputs.drift.results
         self.merge_artifacts(inputs)
-        self.contest = self.compete()
+        self.contest = self.compare_with_champion()
         pages = card_pages(f"{current.flow_name}/{current.run_id}", current.step_name)
         uri = os.environ.get("MLFLOW_TRACKING_URI")
         report = publish(self.report(), self.dataset, self.winner, PROJECT_ROOT, uri, cards=pages)
@@ -307,14 +307,16 @@ class FashionMnistTrain(FlowSpec):
         for name, value in vars(artifacts).items():
             setattr(self, name, value)
 
-    def compete(self):
+    def compare_with_champion(self):
         """Compare the new model with the champion it is to replace; None in an ordinary run."""
         if not self.challenge:
             return None
-        from retraining import compete
+        from retraining import compare_with_champion
 
         answers = self.test_probabilities.argmax(axis=1)
-        return compete(self.challenge, self.dataset.test, answers, self.n_new_held_out)
+        return compare_with_champion(
+            self.challenge, self.dataset.test, answers, self.n_new_held_out
+        )
 
     @property
     def cache(self):

@@ -79,12 +79,10 @@ class TrackingStore:
     ----------
     uri : str
         What `MlflowClient` takes; may hold credentials, so show `public_uri` instead.
-    experiment : str
     experiment_id : str
     """
 
     uri: str
-    experiment: str
     experiment_id: str
 
     @property
@@ -120,7 +118,7 @@ def prepare_store(address: StoreAddress) -> TrackingStore:
                 _migrate_once(database)
                 artifacts = (database.parent / "artifacts").as_uri()
                 experiment_id = _experiment_id(uri, experiment, artifacts)
-    return TrackingStore(uri=uri, experiment=experiment, experiment_id=experiment_id)
+    return TrackingStore(uri=uri, experiment_id=experiment_id)
 
 
 @contextmanager

@@ -185,7 +185,7 @@ def _ensure_registered(registry: Any, name: str) -> None:
 
     try:
         registry.create_registered_model(
-            name, description="Fashion-MNIST champion: uint8 images (n, 28, 28) to labels 0-9."
+            name, description="Fashion-MNIST classifier: uint8 images (n, 28, 28) to labels 0-9."
         )
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":

@@ -68,7 +68,7 @@ def observe(champion: Any, new: LabelledImages) -> Batch:
     return Batch(new.images, np.concatenate(parts), new.labels)
 
 
-def signal_of(
+def build_signal(
     assessment: BatchAssessment,
     new: LabelledImages,
     champion: Champion,

@@ -15,7 +15,7 @@ from fmnist_lib.monitor.challenge import Champion
 from fmnist_lib.monitor.signal import write_signal
 from fmnist_lib.registry.champion import find_champion_version
 from fmnist_lib.registry.store import StoreAddress, client
-from fmnist_lib.workflows.assess import assess, observe, signal_of, track
+from fmnist_lib.workflows.assess import assess, build_signal, observe, track
 
 IDENTITY = RunIdentity("FashionMnistMonitor", "7", "FashionMnistMonitor/7/assess/1", "tester")
 
@@ -61,7 +61,7 @@ def dark_signal(champion, reference, dark):
 
 
 def to_signal(assessment, new):
-    return signal_of(
+    return build_signal(
         assessment,
         new,
         Champion("FashionMnistTrain/1", None, "named"),
