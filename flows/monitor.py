@@ -80,12 +80,11 @@ class FashionMnistMonitor(FlowSpec):
     @step
     def assess(self):
         """Compare the batch with the champion's held-out reference, and write the signal."""
-        from cards.monitor import monitor_card
         from fmnist_lib.workflows.assess import assess, build_signal, track
         from identity import run_identity
-        from runs import champion_artifact, earlier_signals
+        from runs import champion_artifact
 
-        settings, new = self.settings, self.read_batch()
+        settings, new, identity = self.settings, self.read_batch(), run_identity(PROJECT_ROOT)
         champion, reference = (
             champion_artifact(self.champion_run, name) for name in ("champion", "reference")
         )
@@ -95,25 +94,11 @@ class FashionMnistMonitor(FlowSpec):
             new,
             self.champion_run,
             batch=settings.batch,
-            monitor_run=f"{current.flow_name}/{current.run_id}",
+            monitor_run=identity.key,
         )
-        self.mlflow_run_id = track(
-            self.signal, run_identity(PROJECT_ROOT), store_address(self.settings.tracking)
-        )
+        self.mlflow_run_id = track(self.signal, identity, store_address(settings.tracking))
         self.labelled_batch = new if self.signal.retrain and new.labels is not None else None
-        earlier, unreadable = earlier_signals(settings.history - 1)
-        current.card["monitor"].extend(
-            monitor_card(
-                self.signal,
-                self.assessment,
-                [*earlier, self.signal],
-                new.images,
-                config=settings.drift.verdict,
-                version=self.data_version,
-                names=new.names,
-                unreadable=unreadable,
-            )
-        )
+        current.card["monitor"].extend(self.assessment_card(new))
         self.tag_run()
         self.announce()
         self.next_step = "retrain" if self.may_retrain else "end"
@@ -174,6 +159,23 @@ class FashionMnistMonitor(FlowSpec):
             label_column=settings.label_column,
             at_most=settings.rows,
             seed=settings.seed,
+        )
+
+    def assessment_card(self, new):
+        """Return the card of the assessment, with the signals of earlier runs."""
+        from cards.monitor import monitor_card
+        from runs import earlier_signals
+
+        earlier, unreadable = earlier_signals(self.settings.history - 1)
+        return monitor_card(
+            self.signal,
+            self.assessment,
+            [*earlier, self.signal],
+            new.images,
+            config=self.settings.drift.verdict,
+            version=self.data_version,
+            names=new.names,
+            unreadable=unreadable,
         )
 
     def tag_run(self):

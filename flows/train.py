@@ -242,11 +242,14 @@ class FashionMnistTrain(FlowSpec):
         from cards.summary import summary_card
         from fmnist_lib.release.summary import render_summary
         from fmnist_lib.workflows.publish import publish
+        from retraining import compare_with_champion
 
         # The same model may pickle differently in two processes, which is a conflict in a merge.
         self.champion, self.results = inputs.drift.champion, inputs.drift.results
         self.merge_artifacts(inputs)
-        self.contest = self.compare_with_champion()
+        self.contest = compare_with_champion(
+            self.challenge, self.dataset.test, self.test_probabilities, self.n_new_held_out
+        )
         pages = card_pages(f"{current.flow_name}/{current.run_id}", current.step_name)
         uri = os.environ.get("MLFLOW_TRACKING_URI")
         report = publish(self.report(), self.dataset, self.winner, PROJECT_ROOT, uri, cards=pages)
@@ -294,7 +297,7 @@ class FashionMnistTrain(FlowSpec):
         from fmnist_lib.workflows.training_data import read_training_data
         from retraining import add_new_images
 
-        settings = self.settings
+        settings, self.n_new_held_out = self.settings, 0
         if self.challenge:
             directory = self.cache / "retraining" / current.run_id
             settings, self.n_new_held_out = add_new_images(self.challenge, settings, directory)
@@ -306,17 +309,6 @@ class FashionMnistTrain(FlowSpec):
         """Store every field of a dataclass as an artifact."""
         for name, value in vars(artifacts).items():
             setattr(self, name, value)
-
-    def compare_with_champion(self):
-        """Compare the new model with the champion it is to replace; None in an ordinary run."""
-        if not self.challenge:
-            return None
-        from retraining import compare_with_champion
-
-        answers = self.test_probabilities.argmax(axis=1)
-        return compare_with_champion(
-            self.challenge, self.dataset.test, answers, self.n_new_held_out
-        )
 
     @property
     def cache(self):
