@@ -144,6 +144,15 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         self.temperature_ = self.temperature
         if self.temperature is None:
             self.temperature_ = self._find_temperature(X, y, order)
+        rows = self._quantise(X, order)
+        points = Points.from_rows(rows, self._antisymmetric, self.steps_)
+        # With several BLAS threads the last bit would depend on their number.
+        with threadpool_limits(1, user_api="blas"):
+            self._solve(rows, points, labels[order])
+        return self
+
+    def _quantise(self, X: np.ndarray, order: np.ndarray) -> np.ndarray:
+        """Set centre, scale and step of every column; return the rows in steps, as int8."""
         # Centring keeps distances and reduces rounding errors. Columns that change sign when
         # mirrored have mean 0.
         self.center_ = np.where(self._antisymmetric, 0, X.mean(axis=0, dtype=np.float64))
@@ -164,23 +173,23 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
             rows[part] = np.rint(self._scaled(X[order[part]]) / self.steps_)
 
         in_threads(round_part, parts)
-        labels = labels[order]
-        points = Points.from_rows(rows, self._antisymmetric, self.steps_)
-        # With several BLAS threads the last bit would depend on their number.
-        with threadpool_limits(1, user_api="blas"):
-            if self.hardest_share < 1:
-                hardest = self._hardest(points, labels)
-                rows, points, labels = rows[hardest], points[hardest], labels[hardest]
-            targets, self.offset_ = self._targets(labels)
-            settings = targets, self.ridge, self.iterations, self.tolerance
-            kept, self.description_ = self._number_kept(len(rows), len(X))
-            if kept == len(rows):
-                self.coefficients_ = solve_all(points, *settings)
-            else:
-                self.coefficients_ = solve_landmarks(points, points[:kept], *settings)
+        return rows
+
+    def _solve(self, rows: np.ndarray, points: Points, labels: np.ndarray) -> None:
+        """Set the coefficients of the rows that are kept."""
+        n_rows = len(rows)
+        if self.hardest_share < 1:
+            hardest = self._hardest(points, labels)
+            rows, points, labels = rows[hardest], points[hardest], labels[hardest]
+        targets, self.offset_ = self._targets(labels)
+        settings = targets, self.ridge, self.iterations, self.tolerance
+        kept, self.description_ = self._number_kept(len(rows), n_rows)
+        if kept == len(rows):
+            self.coefficients_ = solve_all(points, *settings)
+        else:
+            self.coefficients_ = solve_landmarks(points, points[:kept], *settings)
         self.rows_ = rows[:kept]
         self._kept = points[:kept]
-        return self
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return float32 scores of shape (n, n_classes), or (n,) for two classes."""
