@@ -79,8 +79,7 @@ def test_a_run_that_is_ended_then_fails_is_resumed_from_its_last_attempt(
     assert resumed.successful
     assert {"data:official", f"mlflow:{resumed['end'].task.data.mlflow_run_id}"} <= resumed.tags
 
-    for task in resumed["search"]:
-        assert task.metadata_dict["origin-run-id"] == failed.id  # not computed again
+    assert all(is_cloned(task) for task in resumed["search"])  # not computed again
     table = resumed["select"].task.data.leaderboard.set_index("candidate")
     assert table.loc["baseline-logistic", "status"].startswith("failed: ")
     assert (table.drop(["baseline-logistic", "ensemble"])["status"].isin(["winner", "ok"])).all()
@@ -90,11 +89,67 @@ def test_a_run_that_is_ended_then_fails_is_resumed_from_its_last_attempt(
     assert resumed["select"].task.data.spent.seconds < duration + 20
 
     # The winner is that of an uninterrupted run with two workers.
-    images = finished["select"].task.data.dataset.test.images[:1000]
-    expected, got = (
-        run["select"].task.data.champion.predict_proba(images) for run in (finished, resumed)
+    assert_same_winner(resumed, finished)
+
+
+def test_a_run_killed_in_mid_search_is_resumed_to_the_same_winner(
+    project, finished, real_data_dir, latest_run
+):
+    """SIGKILL of the scheduler, the tasks and the searches' own processes, then `resume`."""
+    options = ("--data-dir", str(real_data_dir))
+    process = project.start("run", *options, config=project.config("sigkill"))
+    task, _ = wait_for_task(process, "search", "--split-index", "2")  # the last: one has finished
+    search = wait_for_search(task)
+    everything = [
+        psutil.Process(process.pid),
+        *psutil.Process(process.pid).children(recursive=True),
+    ]
+    assert search in everything
+    for one in everything:
+        one.kill()
+    process.wait(timeout=15)
+    psutil.wait_procs(everything, timeout=15)
+    assert not alive(everything)
+    killed = latest_run()
+
+    assert project.start("resume", config=None).wait(timeout=180) == 0
+    resumed = latest_run()
+    assert resumed.successful
+    # Only the candidates that had finished were not searched again.
+    cloned = {task.data.candidate for task in resumed["search"] if is_cloned(task)}
+    assert cloned == {task.data.candidate for task in killed["search"] if "result" in task}
+    assert "baseline-logistic" in cloned
+    assert "optuna-kernel" not in cloned
+    assert_same_winner(resumed, finished)
+
+
+def wait_for_search(task):
+    """Wait until the process of a candidate's search has imported its engine and is busy."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for child in task.children():
+            if "fmnist_lib.search.execution.isolated" in child.cmdline():
+                while child.cpu_times().user < 2.5:
+                    time.sleep(0.02)
+                return child
+        time.sleep(0.02)
+    raise AssertionError("no search was seen")
+
+
+def is_cloned(task):
+    """True if a resumed run took a task's results from the run before."""
+    return "origin-task-id" in task.metadata_dict
+
+
+def assert_same_winner(run, expected):
+    """Compare the winners of two runs: candidate, and every bit of the probabilities."""
+    got, wanted = (one["select"].task.data for one in (run, expected))
+    names = [data.leaderboard["candidate"].iloc[0] for data in (got, wanted)]
+    assert names[0] == names[1]
+    images = wanted.dataset.test.images[:1000]
+    np.testing.assert_array_equal(
+        got.winner.predict_proba(images), wanted.winner.predict_proba(images)
     )
-    np.testing.assert_array_equal(got, expected)
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
