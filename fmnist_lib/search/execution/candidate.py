@@ -33,6 +33,8 @@ def make_job(
     settings: Settings, candidate_id: str, data: SearchData, budget: Budget, cache: Path
 ) -> Job:
     """Return the job of a configured candidate that starts now."""
+    import psutil
+
     search = settings.search
     candidate = search.candidate(candidate_id)
     bounds: dict[str, Any] = {}
@@ -55,19 +57,12 @@ def make_job(
         cache=cache,
         cores=budget.cores,
         patch_sizes=patch_sizes(search),
-        memory_gib=search.memory_gib or free_gibibytes() / 2,
+        memory_gib=search.memory_gib or psutil.virtual_memory().available / 2**31,
         max_model_mb=search.max_model_mb,
         warm_start=search.warm_start,
         confidence=settings.evaluation.confidence,
         **bounds,
     )
-
-
-def free_gibibytes() -> float:
-    """Return the memory that is available without swapping, in GiB."""
-    import psutil
-
-    return float(psutil.virtual_memory().available / 2**30)
 
 
 def search_candidate(

@@ -98,11 +98,10 @@ def _start(descriptor: int, threads: int, output: IO[bytes]) -> subprocess.Popen
 def _messages(
     process: subprocess.Popen[bytes],
     connection: Connection,
-    call: tuple[Callable[..., Any], Any],
+    content: Any,
     threads: Callable[[], int],
 ) -> Iterator[Any]:
-    """Send a call and changed thread limits; yield the answers, or None, until the process ends."""
-    content: Any = call
+    """Send content, then changed thread limits; yield answers, or None, until the process ends."""
     limit = None
     while process.poll() is None or connection.poll():
         try:
