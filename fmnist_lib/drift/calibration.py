@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from fmnist_lib.common.calibration import (
+    expected_calibration_error,
+    fit_temperature,
+    isotonic_accuracy,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fmnist_lib.drift.batch import Batch
 
-_FOLDS, _BINS = 5, 15
-#: Bounds of the temperature search.
-_MIN_TEMPERATURE, _MAX_TEMPERATURE = 0.05, 20.0
+_FOLDS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +59,9 @@ def calibrate(reference: Batch, seed: int) -> Calibration:
     """
     assert reference.labels is not None  # noqa: S101 (checked by `assess_batch`)
     correct = reference.classes == reference.labels
-    before = calibration_error(reference.confidence, correct)
+    before = expected_calibration_error(reference.confidence, correct)
     errors = {
-        method: calibration_error(_cross_fitted(fit, reference, correct, seed), correct)
+        method: expected_calibration_error(_cross_fitted(fit, reference, correct, seed), correct)
         for method, fit in _METHODS.items()
     }
     best = min(errors, key=errors.__getitem__)
@@ -65,18 +69,6 @@ def calibrate(reference: Batch, seed: int) -> Calibration:
         return Calibration("none", before, before, _plain)
     fitted = _METHODS[best](reference, correct, np.arange(len(reference)))
     return Calibration(best, before, errors[best], fitted)
-
-
-def calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = _BINS) -> float:
-    """Mean gap between confidence and accuracy over bins of equal width, in [0, 1].
-
-    References
-    ----------
-    Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks", ICML 2017.
-    """
-    bin_index = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = np.bincount(bin_index, weights=correct - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(correct))
 
 
 def _cross_fitted(
@@ -105,19 +97,9 @@ def _temperature(
     rows: np.ndarray,
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Temperature scaling of log probabilities, fitted by log loss."""
-    from scipy.optimize import minimize_scalar
-    from scipy.special import log_softmax
-
     assert reference.labels is not None  # noqa: S101 (as above)
-    scores, labels = _log_probabilities(reference.probabilities[rows]), reference.labels[rows]
-
-    def loss(exponent: float) -> float:
-        logs = log_softmax(scores / np.exp(exponent), axis=1)
-        return -float(logs[np.arange(len(labels)), labels].mean())
-
-    bounds = np.log(_MIN_TEMPERATURE), np.log(_MAX_TEMPERATURE)
-    found = minimize_scalar(loss, bounds=bounds, method="bounded")
-    return _Temperature(float(np.exp(found.x)))
+    scores = _log_probabilities(reference.probabilities[rows])
+    return _Temperature(fit_temperature(scores, reference.labels[rows]))
 
 
 @dataclass(frozen=True)
@@ -137,19 +119,17 @@ def _log_probabilities(probabilities: np.ndarray) -> np.ndarray:
 def _isotonic(
     reference: Batch, correct: np.ndarray, rows: np.ndarray
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Isotonic regression of accuracy on confidence."""
-    from sklearn.isotonic import IsotonicRegression
-
-    model = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
-    return _Isotonic(model.fit(reference.confidence[rows].astype(np.float64), correct[rows]))
+    """Isotonic regression of accuracy on confidence, as stored with the model."""
+    return _Isotonic(*isotonic_accuracy(_plain(reference.probabilities[rows]), correct[rows]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Isotonic:
-    model: object
+    probabilities: np.ndarray
+    accuracies: np.ndarray
 
     def __call__(self, probabilities: np.ndarray) -> np.ndarray:
-        return self.model.predict(_plain(probabilities))  # type: ignore[attr-defined]
+        return np.interp(_plain(probabilities), self.probabilities, self.accuracies)
 
 
 _METHODS: dict[

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmnist_lib.common.calibration import expected_calibration_error
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.evaluation_result import ConfusedPair, Evaluation
 from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
@@ -46,7 +47,9 @@ def evaluate(
         accuracy=wilson(correct, len(labels), config.confidence),
         macro_f1=_bootstrap_macro_f1(confusion, config, seed),
         log_loss=_log_loss(labels, probabilities),
-        calibration_error=expected_calibration_error(labels, probabilities),
+        calibration_error=expected_calibration_error(
+            probabilities.max(axis=1), predicted == labels
+        ),
         majority_share=float(confusion.sum(axis=1).max() / len(labels)),
         per_class=_per_class(confusion, config.confidence),
         confusion=confusion,
@@ -58,22 +61,6 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Counts of shape (10, 10): actual classes in rows, predicted ones in columns."""
     cells = labels.astype(np.int64) * N_CLASSES + predicted
     return np.bincount(cells, minlength=N_CLASSES**2).reshape(N_CLASSES, N_CLASSES)
-
-
-def expected_calibration_error(
-    labels: np.ndarray, probabilities: np.ndarray, bins: int = 15
-) -> float:
-    """Mean gap between confidence and accuracy over bins of equal width.
-
-    References
-    ----------
-    Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks", ICML 2017.
-    """
-    confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == labels
-    position = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = np.bincount(position, weights=correct - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels))
 
 
 def _check(labels: np.ndarray, probabilities: np.ndarray) -> None:

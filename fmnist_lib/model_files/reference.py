@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from fmnist_lib.common.calibration import isotonic_accuracy
 from fmnist_lib.common.errors import ModelError
 from fmnist_lib.common.labels import N_PIXELS
 from fmnist_lib.features.images import as_images
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-#: Minimum held-out images per group of similar probability, and maximum number of groups.
-_MIN_GROUP_SIZE, _MAX_GROUPS = 50, 20
 _COMPONENTS, _FIT_ROWS = 50, 6000
 #: Share of held-out images above each of the two thresholds.
 FLAGGED_SHARE = 0.005
@@ -71,14 +70,9 @@ class HeldOutReference:
         training_images, held_out_images : ndarray of uint8, shape (n, 28, 28)
         held_out_labels : ndarray of int, shape (n,)
         held_out_probabilities : ndarray of shape (n, 10)
-
-        References
-        ----------
-        Zadrozny and Elkan, "Transforming Classifier Scores into Accurate Multiclass Probability
-        Estimates", KDD 2002 (isotonic calibration).
         """
         correct = held_out_probabilities.argmax(axis=1) == held_out_labels
-        probabilities, accuracies = _calibration(held_out_probabilities.max(axis=1), correct)
+        probabilities, accuracies = isotonic_accuracy(held_out_probabilities.max(axis=1), correct)
         step = max(1, len(training_images) // _FIT_ROWS)
         mean, components, deviations = _principal_components(_pixels(training_images[::step]))
         no_limits = np.full(2, np.inf, dtype=np.float32)
@@ -157,18 +151,3 @@ def _principal_components(
     components = vectors[:, ::-1][:, :_COMPONENTS].astype(np.float32)
     deviations = np.sqrt(np.maximum(variances[::-1][:_COMPONENTS], 1e-12)).astype(np.float32)
     return mean, np.ascontiguousarray(components), deviations
-
-
-def _calibration(
-    highest: NDArray[np.floating], correct: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Isotonic accuracy by highest probability, in groups of equal size."""
-    from sklearn.isotonic import isotonic_regression
-
-    order = np.argsort(highest, kind="stable")
-    n_groups = int(np.clip(len(order) // _MIN_GROUP_SIZE, 1, _MAX_GROUPS))
-    groups = np.array_split(order, n_groups)
-    probabilities = np.array([highest[group].mean(dtype=np.float64) for group in groups])
-    # Laplace's rule of succession: avoids accuracies of exactly 0 or 1 in small groups.
-    shares = np.array([(correct[group].sum() + 1) / (len(group) + 2) for group in groups])
-    return probabilities, np.asarray(isotonic_regression(shares), dtype=np.float64)

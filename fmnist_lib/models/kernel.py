@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
+from fmnist_lib.common.calibration import fit_temperature
 from fmnist_lib.features.chunks import in_threads
 from fmnist_lib.models.gaussian import Points, gaussian
 from fmnist_lib.models.solve import solve_all, solve_landmarks
@@ -317,26 +317,3 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
 
 def _slices(n: int) -> list[slice]:
     return [slice(start, start + _SCALED) for start in range(0, n, _SCALED)]
-
-
-def fit_temperature(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Return the temperature with the lowest log loss.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n, n_classes)
-        Scores of rows that the model was not fitted on.
-    labels : ndarray of int, shape (n,)
-        Column indices of the true classes.
-
-    Returns
-    -------
-    float
-        Within 0.001..1000.
-    """
-    rows = np.arange(len(labels))
-
-    def loss(log_temperature: float) -> float:
-        return -float(log_softmax(scores * np.exp(-log_temperature), axis=1)[rows, labels].mean())
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-6.9, 6.9), method="bounded").x))

@@ -7,7 +7,7 @@ from sklearn import metrics as reference
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.statistics import mcnemar, wilson
 from fmnist_lib.config.training import EvaluationConfig
-from fmnist_lib.evaluation.metrics import evaluate, expected_calibration_error
+from fmnist_lib.evaluation.metrics import evaluate
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +81,14 @@ def test_perfect_predictions_have_no_confused_pairs():
 
 
 def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
-    labels = np.array([0] * 80 + [1] * 20)
+    labels = np.array([0] * 80 + [1] * 20, dtype=np.uint8)
     sure = np.tile([0.8] + [0.2] + [0.0] * 8, (100, 1))
     overconfident = np.tile([0.95] + [0.05] + [0.0] * 8, (100, 1))
-    assert expected_calibration_error(labels, sure) == pytest.approx(0, abs=1e-12)
-    assert expected_calibration_error(labels, overconfident) == pytest.approx(0.15)
+    errors = [
+        evaluate(labels, probabilities, EvaluationConfig(), seed=0).calibration_error
+        for probabilities in (sure, overconfident)
+    ]
+    assert errors == pytest.approx([0, 0.15], abs=1e-12)
 
 
 @pytest.mark.parametrize("bad", [np.zeros((3, 9)), np.zeros((2, 10)), np.full((3, 10), np.nan)])

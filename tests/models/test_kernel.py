@@ -10,7 +10,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fmnist_lib.models import solve as solving
 from fmnist_lib.models.gaussian import Points, gaussian
-from fmnist_lib.models.kernel import KernelClassifier, fit_temperature
+from fmnist_lib.models.kernel import KernelClassifier
 from fmnist_lib.models.stored_kernel import LandmarkKernel, SymmetricKernel
 
 
@@ -112,15 +112,6 @@ def test_temperature_calibrates_probabilities(rows, share):
     learner = KernelClassifier(hardest_share=share, random_state=0).fit(X[:3000], y[:3000])
     confidence = learner.predict_proba(X[3000:]).max(axis=1)
     assert abs(confidence.mean() - learner.score(X[3000:], y[3000:])) < 0.05
-
-
-def test_the_temperature_of_scaled_scores_is_their_scale():
-    random = np.random.default_rng(0)
-    scores = random.normal(size=(20_000, 3))
-    labels = np.array(
-        [random.choice(3, p=row) for row in np.exp(scores) / np.exp(scores).sum(1, keepdims=True)]
-    )
-    assert fit_temperature(5 * scores, labels) == pytest.approx(5, rel=0.1)
 
 
 def test_a_pickle_holds_no_second_copy_of_the_rows(rows):

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import softmax
 
+from fmnist_lib.common.calibration import fit_temperature
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.evaluation.latency import milliseconds_per_image
 from fmnist_lib.features.chunks import available_threads
-from fmnist_lib.models.kernel import KernelClassifier, fit_temperature
+from fmnist_lib.models.kernel import KernelClassifier
 from fmnist_lib.search.engines.job import STAGNATION, Found, Job, Report
 from fmnist_lib.search.engines.result import CandidateResult, Progress
 from fmnist_lib.search.recipes.fit_time import Stopwatch
