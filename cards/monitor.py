@@ -234,7 +234,7 @@ def _evidence(assessment: BatchAssessment, config: VerdictConfig) -> list[Metafl
             [(name, p_value(value)) for name, value in evidence.p_values.items()],
         ),
         details("All tests, uncorrected for their number", _tests(assessment)),
-        *_likeness(assessment),
+        *_similar_shifts(assessment),
         *power(assessment.power),
     ]
 
@@ -256,8 +256,8 @@ def _tests(assessment: BatchAssessment) -> Markup:
     )
 
 
-def _likeness(assessment: BatchAssessment) -> list[MetaflowCardComponent]:
-    if not assessment.likeness:
+def _similar_shifts(assessment: BatchAssessment) -> list[MetaflowCardComponent]:
+    if not assessment.similar_shifts:
         return []
     return [
         Markdown("## Most similar kind of shift"),
@@ -267,7 +267,7 @@ def _likeness(assessment: BatchAssessment) -> list[MetaflowCardComponent]:
         ),
         table(
             ["kind", "most similar simulated shift", "similarity"],
-            [(one.kind, one.example, f"{one.score:.2f}") for one in assessment.likeness],
+            [(one.kind, one.example, f"{one.score:.2f}") for one in assessment.similar_shifts],
         ),
     ]
 
@@ -275,7 +275,7 @@ def _likeness(assessment: BatchAssessment) -> list[MetaflowCardComponent]:
 def _outliers(
     assessment: BatchAssessment, images: np.ndarray, names: Sequence[str] | None
 ) -> list[MetaflowCardComponent]:
-    rows = assessment.unlike[:_SHOWN_IMAGES]
+    rows = assessment.outliers[:_SHOWN_IMAGES]
     if not len(rows):
         return []
     label = "number in the batch, counted from 0" if names is None else "file name"

@@ -11,11 +11,10 @@ import numpy as np
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.drift.accuracy import AccuracyEstimate, estimate_accuracy, realised_accuracy
 from fmnist_lib.drift.calibration import calibrate
-from fmnist_lib.drift.columns import OUTPUT_COLUMNS
 from fmnist_lib.drift.evidence import Evidence, gather_evidence
-from fmnist_lib.drift.likeness import Likeness, rank_likeness
-from fmnist_lib.drift.out_of_distribution import least_like
+from fmnist_lib.drift.outliers import rank_outliers
 from fmnist_lib.drift.power import PowerRow, power_at, read_power
+from fmnist_lib.drift.shift_similarity import ShiftSimilarity, rank_similar_shifts
 from fmnist_lib.drift.two_sample.methods import two_sample_test
 from fmnist_lib.drift.verdict import Verdict, decide, too_few
 
@@ -51,9 +50,9 @@ class BatchAssessment:
         On the batch, when its labels are known; it then replaces the estimate.
     calibration : Calibration or None
         Used by the estimate.
-    likeness : tuple of Likeness
+    similar_shifts : tuple of ShiftSimilarity
         Kinds of shifts by similarity, most similar first; empty without a significant one.
-    unlike : ndarray of int
+    outliers : ndarray of int
         Indices of the strongest outliers, strongest first.
     power : tuple of PowerRow
         Power of the default test for batches of this size.
@@ -69,8 +68,8 @@ class BatchAssessment:
     estimate: AccuracyEstimate | None
     realised: Estimate | None
     calibration: Calibration | None
-    likeness: tuple[Likeness, ...]
-    unlike: np.ndarray
+    similar_shifts: tuple[ShiftSimilarity, ...]
+    outliers: np.ndarray
     power: tuple[PowerRow, ...]
     seconds: float
 
@@ -81,8 +80,8 @@ class BatchAssessment:
 
     @property
     def looks_like(self) -> str:
-        """The most similar kind of shift; empty when `likeness` is."""
-        return self.likeness[0].kind if self.likeness else ""
+        """The most similar kind of shift; empty when `similar_shifts` is."""
+        return self.similar_shifts[0].kind if self.similar_shifts else ""
 
 
 def assess_batch(
@@ -133,8 +132,6 @@ def _assess(  # noqa: PLR0917 (arguments of `assess_batch` and two results)
         reference, current, calibration, tests[DEFAULT_TEST], estimate, realised
     )
     verdict, reason = decide(evidence, config.verdict)
-    before, now = reference.columns, current.columns
-    features = slice(len(OUTPUT_COLUMNS), None)
     return BatchAssessment(
         verdict=verdict,
         reason=reason,
@@ -144,10 +141,8 @@ def _assess(  # noqa: PLR0917 (arguments of `assess_batch` and two results)
         estimate=estimate,
         realised=realised,
         calibration=calibration,
-        likeness=rank_likeness(reference, current, before[:, features], now[:, features], seed)
-        if verdict != "ok"
-        else (),
-        unlike=least_like(before, now),
+        similar_shifts=rank_similar_shifts(reference, current, seed) if verdict != "ok" else (),
+        outliers=rank_outliers(reference.columns, current.columns),
         power=power_at(len(current), read_power()),
         seconds=time.perf_counter() - started,
     )
@@ -165,8 +160,8 @@ def _insufficient(
         estimate=None,
         realised=realised_accuracy(current),
         calibration=None,
-        likeness=(),
-        unlike=np.empty(0, dtype=np.intp),
+        similar_shifts=(),
+        outliers=np.empty(0, dtype=np.intp),
         power=(),
         seconds=time.perf_counter() - started,
     )

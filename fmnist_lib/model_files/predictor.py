@@ -65,5 +65,5 @@ def predictions(model: LoadedModel, images: Any) -> pd.DataFrame:
     if model.reference is None:
         return table.drop(columns=["confidence", "unlike_training"])
     table["confidence"] = model.reference.confidence(highest)
-    table["unlike_training"] = model.reference.unlike_training(images)
+    table["unlike_training"] = model.reference.is_out_of_distribution(images)
     return table

@@ -94,7 +94,7 @@ class HeldOutReference:
         within = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))
         return np.stack([np.sqrt(np.maximum(squares, 0)), within], axis=1)
 
-    def unlike_training(self, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    def is_out_of_distribution(self, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Out-of-distribution flag of every image, shape (n,)."""
         return np.any(self.distances(images) > self.thresholds, axis=1)
 

@@ -93,7 +93,7 @@ def test_the_gallery_names_the_files(signal, assessment, test_images, monkeypatc
             version=VERSION,
             names=known,
         )
-    first, second = (int(row) for row in assessment.unlike[:2])
+    first, second = (int(row) for row in assessment.outliers[:2])
     assert shown[0][0][:2] == [names[first], names[second]]
     assert "its file name" in shown[0][1]
     assert shown[1][0][:2] == [f"no. {first}", f"no. {second}"]

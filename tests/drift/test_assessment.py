@@ -36,7 +36,7 @@ def test_other_held_out_images_are_ok(labelled):
     truth = (labelled[1].classes == labelled[1].labels).mean()
     assert result.estimate.low <= truth <= result.estimate.high
     assert result.realised is None
-    assert result.likeness == ()
+    assert result.similar_shifts == ()
 
 
 def test_strong_noise_calls_for_retraining(of_noise):
@@ -83,14 +83,14 @@ def test_the_strongest_outliers_are_the_changed_images(labelled, noisy):
     probabilities = labelled[1].probabilities.copy()
     probabilities[100:110] = noisy.probabilities[100:110]
     result = assess_batch(labelled[0], Batch(mixed, probabilities), CONFIG, seed=0)
-    assert set(range(100, 110)) <= set(result.unlike[:12].tolist())
+    assert set(range(100, 110)) <= set(result.outliers[:12].tolist())
 
 
 def test_the_same_seed_gives_the_same_assessment(labelled, noisy, of_noise):
     again = assess_batch(labelled[0], noisy, CONFIG, seed=0)
     assert again.estimate == of_noise.estimate
-    assert again.likeness == of_noise.likeness
-    assert (again.unlike == of_noise.unlike).all()
+    assert again.similar_shifts == of_noise.similar_shifts
+    assert (again.outliers == of_noise.outliers).all()
 
 
 def test_a_reference_without_labels_is_refused(labelled, noisy):

@@ -27,11 +27,11 @@ def test_confidence_fits_images_it_was_not_fitted_on(
 
 
 def test_out_of_distribution_images_are_flagged_and_others_rarely(reference, train_images, rng):
-    assert reference.unlike_training(train_images[1:6000:2]).mean() <= 4 * FLAGGED_SHARE
+    assert reference.is_out_of_distribution(train_images[1:6000:2]).mean() <= 4 * FLAGGED_SHARE
     images = train_images[:300]
     noise = rng.integers(0, 256, images.shape, dtype=np.uint8)
-    assert reference.unlike_training(noise).all()
-    assert reference.unlike_training(255 - images).mean() > 0.9
+    assert reference.is_out_of_distribution(noise).all()
+    assert reference.is_out_of_distribution(255 - images).mean() > 0.9
 
 
 def test_save_and_load_round_trip(reference, test_images, tmp_path):

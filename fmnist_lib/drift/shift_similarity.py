@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmnist_lib.common.labels import N_CLASSES
+from fmnist_lib.drift.columns import OUTPUT_COLUMNS
 
 if TYPE_CHECKING:
     from fmnist_lib.drift.batch import Batch
@@ -17,8 +18,8 @@ _ROWS = 600
 
 
 @dataclass(frozen=True)
-class Likeness:
-    """Similarity of a batch to one kind of shift.
+class ShiftSimilarity:
+    """Similarity of a batch to one kind of simulated shift.
 
     Attributes
     ----------
@@ -35,9 +36,7 @@ class Likeness:
     score: float
 
 
-def rank_likeness(
-    reference: Batch, current: Batch, before: np.ndarray, now: np.ndarray, seed: int
-) -> tuple[Likeness, ...]:
+def rank_similar_shifts(reference: Batch, current: Batch, seed: int) -> tuple[ShiftSimilarity, ...]:
     """Rank kinds of shifts by the similarity of their feature movements.
 
     The movement of a feature is the change of its mean rank among the reference images, and of
@@ -47,34 +46,33 @@ def rank_likeness(
     Parameters
     ----------
     reference, current : Batch
-    before, now : ndarray of shape (n, n_columns)
-        Named features of both.
     seed : int
 
     Returns
     -------
-    tuple of Likeness
+    tuple of ShiftSimilarity
         Most similar first, one per kind.
     """
     rng = np.random.default_rng(seed)
+    before, now = (batch.columns[:, len(OUTPUT_COLUMNS) :] for batch in (reference, current))
     observed = movement(before, now)
     rows = rng.permutation(len(reference))[:_ROWS]
     found = [
-        Likeness(
+        ShiftSimilarity(
             "class mix",
             "other shares of classes",
             _cosine(observed, _class_mix_movement(reference, current, before)),
         )
     ]
     found += [
-        Likeness(
+        ShiftSimilarity(
             kind,
             text,
             _cosine(observed, movement(before, features) - movement(before, before[rows])),
         )
         for kind, text, features in _simulated(reference.rows(rows), seed)
     ]
-    best: dict[str, Likeness] = {}
+    best: dict[str, ShiftSimilarity] = {}
     for one in sorted(found, key=lambda one: -one.score):
         best.setdefault(one.kind, one)
     return tuple(best.values())

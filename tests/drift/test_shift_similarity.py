@@ -2,18 +2,15 @@ import numpy as np
 import pytest
 
 from fmnist_lib.drift.batch import Batch
-from fmnist_lib.drift.likeness import movement, rank_likeness
+from fmnist_lib.drift.shift_similarity import movement, rank_similar_shifts
 from fmnist_lib.drift.shifts.catalogue import simulate
-
-N_OUTPUTS = 10
 
 
 def _ranked(held_out, champion, name, severity, fraction):
     reference, stock = held_out
     found = simulate(name, stock.images, stock.classes, 5, severity, fraction)
     current = Batch(found.images, champion.predict_proba(found.images))
-    before, now = reference.columns[:, N_OUTPUTS:], current.columns[:, N_OUTPUTS:]
-    return rank_likeness(reference, current, before, now, seed=0)
+    return rank_similar_shifts(reference, current, seed=0)
 
 
 @pytest.mark.parametrize(
