@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import base64
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -57,31 +60,62 @@ SEEN = {
 }
 
 
+#: A page that shows a card at the widths of a phone, a tablet and a desk, and says how it looks.
+FRAMES = """
+<!doctype html><body>
+<iframe style="width:390px;height:900px" src="card.html"></iframe>
+<iframe style="width:768px;height:900px" src="card.html"></iframe>
+<iframe style="width:1440px;height:900px" src="card.html"></iframe>
+<script>
+setTimeout(() => {
+  const found = [...document.querySelectorAll("iframe")].map(frame => {
+    const page = frame.contentDocument;
+    return {
+      overflow: page.documentElement.scrollWidth - frame.clientWidth,
+      images: page.images.length,
+      broken: [...page.images].filter(image => !image.naturalWidth).length,
+      nameless: [...page.images].filter(image => !image.alt).length,
+      text: page.body.innerText,
+    };
+  });
+  const bytes = new TextEncoder().encode(JSON.stringify(found));
+  document.body.textContent = `RESULT${btoa(String.fromCharCode(...bytes))}END`;
+}, 6000);
+</script>
+"""
+
+
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
 @pytest.mark.parametrize("step", SEEN)
-def test_a_browser_shows_the_card(finished, tmp_path, step):
-    page = tmp_path / "card.html"
+def test_a_browser_shows_the_card_at_every_width(finished, tmp_path, step):
     tasks = [task for task in finished[step] if step != "search" or "tpot" in task.data.result.id]
-    page.write_text(get_cards(tasks[0], id=CARDS[step])[0].get(), encoding="utf-8")
+    page = get_cards(tasks[0], id=CARDS[step])[0].get()
+    (tmp_path / "card.html").write_text(page, encoding="utf-8")
+    (tmp_path / "frames.html").write_text(FRAMES)
     switches = (
         "headless no-sandbox disable-gpu disable-quic no-first-run disable-sync "
-        "disable-background-networking disable-component-update virtual-time-budget=8000 dump-dom"
+        "disable-background-networking disable-component-update allow-file-access-from-files "
+        "window-size=1600,1200 virtual-time-budget=12000 dump-dom"
     )
     done = subprocess.run(
         [
             "chromium",
             *(f"--{switch}" for switch in switches.split()),
             f"--user-data-dir={tmp_path}/profile",
-            page.as_uri(),
+            (tmp_path / "frames.html").as_uri(),
         ],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    assert SEEN[step] in done.stdout
-    if step not in ("search", "publish"):
-        assert done.stdout.count("<img") > 0
+    result = re.search("RESULT(.*)END", done.stdout)
+    assert result, done.stdout[-500:]
+    for frame in json.loads(base64.b64decode(result[1])):
+        assert SEEN[step] in frame["text"]
+        assert frame["overflow"] <= 0
+        assert frame["broken"] == frame["nameless"] == 0
+        assert step in ("search", "publish") or frame["images"] > 0
 
 
 @pytest.mark.parametrize("step", ARTIFACTS)
