@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -57,6 +58,10 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields alone: a stored batch does not depend on what was computed from it."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def classes(self) -> np.ndarray:

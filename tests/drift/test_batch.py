@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 
@@ -32,3 +34,10 @@ def test_classes_are_the_most_probable_ones(held_out, champion):
 def test_anything_else_is_refused(images, probabilities):
     with pytest.raises(DataError, match="batch: expected"):
         Batch(images, probabilities)
+
+
+def test_a_stored_batch_does_not_depend_on_what_was_computed_from_it(test_images):
+    batch = Batch(test_images[:10], np.full((10, 10), 0.1))
+    before = pickle.dumps(batch)
+    assert len(batch.columns) == 10
+    assert pickle.dumps(batch) == before
