@@ -53,10 +53,10 @@ def test_a_run_that_is_ended_then_fails_is_resumed_from_its_last_attempt(
     config = project.config("killed", ("[search]\n", "[search]\nworkers = 1\n"))
     options = ("--data-dir", str(real_data_dir), "--max-workers", "1")
     process = project.start("run", *options, config=config)
-    wait_for_task(process, "search")
-    time.sleep(3)  # by then the candidate's own process has started, in its own session
+    task, _ = wait_for_task(process, "search")
+    search = wait_for_search(task)
     everything = psutil.Process(process.pid).children(recursive=True)
-    assert any("fmnist_lib.search.execution.isolated" in one.cmdline() for one in everything)
+    assert search in everything  # in its own session, and ended all the same
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=15) == 128 + signal.SIGTERM
     assert not alive(everything)
@@ -99,7 +99,7 @@ def test_a_run_killed_in_mid_search_is_resumed_to_the_same_winner(
     options = ("--data-dir", str(real_data_dir))
     process = project.start("run", *options, config=project.config("sigkill"))
     task, _ = wait_for_task(process, "search", "--split-index", "2")  # the last: one has finished
-    search = wait_for_search(task)
+    search = wait_for_search(task, busy_seconds=1.5)
     everything = [
         psutil.Process(process.pid),
         *psutil.Process(process.pid).children(recursive=True),
@@ -123,13 +123,13 @@ def test_a_run_killed_in_mid_search_is_resumed_to_the_same_winner(
     assert_same_winner(resumed, finished)
 
 
-def wait_for_search(task):
-    """Wait until the process of a candidate's search has started and is busy."""
+def wait_for_search(task, busy_seconds=0.0):
+    """Wait until the process of a candidate's search has used so much processor time."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for child in task.children():
             if "fmnist_lib.search.execution.isolated" in child.cmdline():
-                while child.cpu_times().user < 1.5:
+                while child.cpu_times().user < busy_seconds:
                     time.sleep(0.02)
                 return child
         time.sleep(0.02)
