@@ -82,7 +82,7 @@ def promote_concurrently(make_measures):
         jobs, decisions = [], []
         for one in range(number):
             measures = make_measures(0.7 + 0.01 * one)
-            version = registry.create_model_version(NAME, "file:///x", tags=measures.as_tags())
+            version = registry.create_model_version(NAME, "s3://bucket/model", tags=measures.as_tags())
             jobs.append((str(version.version), measures))
         start = threading.Barrier(number)
 
@@ -124,7 +124,7 @@ def killed_promotion():
         registry = client(store.uri)
         with contextlib.suppress(MlflowException):
             registry.create_registered_model(name)
-        registry.create_model_version(name, "file:///x")
+        registry.create_model_version(name, "s3://bucket/model")
         killed = subprocess.run(
             [sys.executable, "-c", KILLED, store.uri, name],
             capture_output=True,
