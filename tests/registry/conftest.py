@@ -82,7 +82,9 @@ def promote_concurrently(make_measures):
         jobs, decisions = [], []
         for one in range(number):
             measures = make_measures(0.7 + 0.01 * one)
-            version = registry.create_model_version(NAME, "s3://bucket/model", tags=measures.as_tags())
+            version = registry.create_model_version(
+                NAME, "s3://bucket/model", tags=measures.as_tags()
+            )
             jobs.append((str(version.version), measures))
         start = threading.Barrier(number)
 

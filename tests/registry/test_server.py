@@ -148,7 +148,9 @@ def test_a_promotion_that_is_too_slow_or_dead_does_not_block_the_next_one_or_mov
     registry = client(store.uri)
     registry.create_registered_model("m")
     measures = make_measures()
-    version = registry.create_model_version("m", "s3://bucket/model", tags=measures.as_tags()).version
+    version = registry.create_model_version(
+        "m", "s3://bucket/model", tags=measures.as_tags()
+    ).version
     with promotion_lock.promotion_lock(store.uri, "m") as check_lock:
         check_lock()
         assert promote(store, "m", str(version), measures, GATES).promoted
