@@ -198,7 +198,7 @@ class FashionMnistTrain(FlowSpec):
         from fmnist_lib.explain.explainer import explain
 
         self.explanation = explain(
-            self.champion,
+            self.winner,
             self.dataset.test.images,
             self.dataset.test.labels,
             self.dataset.train.images,
@@ -218,7 +218,7 @@ class FashionMnistTrain(FlowSpec):
         from fmnist_lib.drift.batch import Batch
         from fmnist_lib.drift.report import detect_drift
 
-        observe = self.champion.predict_proba
+        observe = self.winner.predict_proba
         batch = self.held_back
         if self.batch_images is not None:
             batch = Batch(self.batch_images, observe(self.batch_images))
@@ -245,7 +245,7 @@ class FashionMnistTrain(FlowSpec):
         from retraining import compare_with_champion
 
         # The same model may pickle differently in two processes, which is a conflict in a merge.
-        self.champion, self.results = inputs.drift.champion, inputs.drift.results
+        self.winner, self.results = inputs.drift.winner, inputs.drift.results
         self.merge_artifacts(inputs)
         self.contest = compare_with_champion(
             self.challenge, self.dataset.test, self.test_probabilities, self.n_new_held_out

@@ -1,4 +1,4 @@
-"""Images with the champion's outputs."""
+"""Images with the model's outputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fmnist_lib.drift.columns import tested_columns
 
 @dataclass(frozen=True)
 class Batch:
-    """Images that no model was fitted on, with the champion's outputs.
+    """Images that no model was fitted on, with the model's outputs.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Batch:
             raise DataError(
                 "batch: expected uint8 images (n, 28, 28) and probabilities (n, 10) with n > 0, "
                 f"got {self.images.dtype} {self.images.shape} and {self.probabilities.shape}. "
-                "Score the images with the champion's predict_proba."
+                "Score the images with the model's predict_proba."
             )
         if self.labels is not None and (
             self.labels.shape != (rows,) or int(self.labels.max(initial=0)) >= N_CLASSES

@@ -1,4 +1,4 @@
-"""Columns of the default test: the champion's outputs and named image features."""
+"""Columns of the default test: the model's outputs and named image features."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def default_columns() -> tuple[str, ...]:
 
 
 def tested_columns(images: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """The champion's ten outputs and 23 named features, float32, shape (n, 33)."""
+    """The model's ten outputs and 23 named features, float32, shape (n, 33)."""
     from fmnist_lib.features.named import named_features
 
     features = named_features(images).to_numpy(dtype=np.float32)

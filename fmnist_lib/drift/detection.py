@@ -81,7 +81,7 @@ def detection_rates(
     held_back : Batch
         Other held-out images.
     observe : callable
-        Images to the champion's probabilities.
+        Images to the model's probabilities.
     config : DriftConfig
     seed : int
     """

@@ -109,7 +109,7 @@ def signatures(columns: Sequence[str], detection: Sequence[DetectionRate]) -> Pi
         figure,
         "drift-signatures",
         "KS statistics by shift and column",
-        "Median KS statistic over the repeated batches. The champion's outputs are left of the "
+        "Median KS statistic over the repeated batches. The model's outputs are left of the "
         "line, named image features right of it.",
     )
 

@@ -30,7 +30,7 @@ class DriftReport:
     Attributes
     ----------
     ks : TwoSampleResult
-        One test per column, corrected over all of them: the champion's ten outputs, then named
+        One test per column, corrected over all of them: the model's ten outputs, then named
         image features.
     batch_rows : int
         Images in each batch of `detection`.
@@ -80,20 +80,20 @@ def detect_drift(
     *,
     held_back: Batch | None = None,
 ) -> DriftReport:
-    """Compare a batch with the champion's held-out reference.
+    """Compare a batch with the model's held-out reference.
 
-    Tests the champion's ten outputs (black box shift detection) and named image features,
+    Tests the model's ten outputs (black box shift detection) and named image features,
     corrected over all columns together. Also measures alarm rates for simulated shifts and for
     no shift.
 
     Parameters
     ----------
     reference : Batch
-        Images the champion was *not* fitted on, with its outputs.
+        Images the model was *not* fitted on, with its outputs.
     current : Batch
         Images to test: other held-out ones, or new ones.
     observe : callable
-        uint8 images (n, 28, 28) to the champion's probabilities (n, 10); scores simulated shifts.
+        uint8 images (n, 28, 28) to the model's probabilities (n, 10); scores simulated shifts.
     config : DriftConfig
     seed : int
     held_back : Batch, optional

@@ -43,9 +43,9 @@ class AffineMap:
         return np.asarray(used.argmax(axis=0))
 
 
-def front_and_classifier(champion: Any) -> tuple[Callable[[np.ndarray], Any], Any]:
+def front_and_classifier(model: Any) -> tuple[Callable[[np.ndarray], Any], Any]:
     """Split a (possibly nested) pipeline into its transformers and its last step."""
-    steps = list(_flat_steps(champion))
+    steps = list(_flat_steps(model))
 
     def front(images: np.ndarray) -> Any:
         features: Any = images

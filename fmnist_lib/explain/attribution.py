@@ -81,7 +81,7 @@ class Attribution:
 
 
 def attribute(
-    champion: Any, images: np.ndarray, background: np.ndarray, evaluations: int
+    model: Any, images: np.ndarray, background: np.ndarray, evaluations: int
 ) -> Attribution:
     """Explain every class output for every image.
 
@@ -92,7 +92,7 @@ def attribute(
 
     Parameters
     ----------
-    champion : fitted Pipeline
+    model : fitted Pipeline
         Accepts uint8 images; has ``predict_proba``.
     images, background : ndarray of shape (n, 28, 28), uint8
     evaluations : int
@@ -105,22 +105,20 @@ def attribute(
     trees", Nature Machine Intelligence 2020.
     """
     with uncompiled_shap():
-        return _attribute(champion, images, background, evaluations)
+        return _attribute(model, images, background, evaluations)
 
 
 def _attribute(
-    champion: Any, images: np.ndarray, background: np.ndarray, evaluations: int
+    model: Any, images: np.ndarray, background: np.ndarray, evaluations: int
 ) -> Attribution:
-    front, classifier = front_and_classifier(champion)
+    front, classifier = front_and_classifier(model)
     name = type(classifier).__name__
     why = f"{name} is neither linear nor a tree ensemble"
     exact = None
     if _is_linear(classifier):
         affine, why = probe_affine(front, background)
         if affine is not None:
-            exact, why = _linear(
-                champion, classifier, images, background, affine=affine, finding=why
-            )
+            exact, why = _linear(model, classifier, images, background, affine=affine, finding=why)
     elif name in _TREE_MODELS:
         affine, why = probe_affine(front, background)
         exact, why = _tree(front, classifier, affine, why, images)
@@ -129,7 +127,7 @@ def _attribute(
             return exact
         why = f"the values of {exact.explainer} did not add up to the model's output"
         logger.warning("%s (error %.2g)", why, exact.additivity_error)
-    return _partition(champion, why, images, background, evaluations)
+    return _partition(model, why, images, background, evaluations)
 
 
 def _is_linear(classifier: Any) -> bool:
@@ -138,7 +136,7 @@ def _is_linear(classifier: Any) -> bool:
 
 
 def _linear(
-    champion: Any,
+    model: Any,
     classifier: Any,
     images: np.ndarray,
     background: np.ndarray,
@@ -151,8 +149,8 @@ def _linear(
 
     # Check on the background too: for confident predictions any link function resembles a softmax.
     both = np.concatenate([images, background])
-    outputs = champion.decision_function(both)
-    if not np.allclose(softmax(outputs, axis=1), champion.predict_proba(both), atol=1e-3):
+    outputs = model.decision_function(both)
+    if not np.allclose(softmax(outputs, axis=1), model.predict_proba(both), atol=1e-3):
         return None, (
             f"the probabilities of {type(classifier).__name__} are not the softmax of its "
             "linear outputs, which are therefore no log-odds"
@@ -247,17 +245,17 @@ def _tree_outputs(classifier: Any, features: Any) -> tuple[np.ndarray, OutputNam
 
 
 def _partition(
-    champion: Any, why: str, images: np.ndarray, background: np.ndarray, evaluations: int
+    model: Any, why: str, images: np.ndarray, background: np.ndarray, evaluations: int
 ) -> Attribution:
     """Owen values over a hierarchy of image regions: hidden pixels take the mean background."""
     hidden = mean_image(background)[..., None]
     # One explainer per thread; the masked images of one batch are then scored without threads.
     parts = np.array_split(images, min(available_threads(), len(images)))
-    results = in_threads(lambda part: _owen_values(champion, part, hidden, evaluations), parts)
+    results = in_threads(lambda part: _owen_values(model, part, hidden, evaluations), parts)
     return Attribution(
         shap_values=_as_images(np.concatenate([values for values, _ in results])),
         base_values=results[0][1],
-        outputs=champion.predict_proba(images),
+        outputs=model.predict_proba(images),
         explainer="PartitionExplainer",
         reason=f"{why[:1].upper()}{why[1:]}. Therefore image regions are masked, split down to "
         f"single pixels where important, with {evaluations} model evaluations per image.",
@@ -266,14 +264,14 @@ def _partition(
 
 
 def _owen_values(
-    champion: Any, images: np.ndarray, hidden: np.ndarray, evaluations: int
+    model: Any, images: np.ndarray, hidden: np.ndarray, evaluations: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Values of every image, and the base values."""
     import shap
     from threadpoolctl import threadpool_limits
 
     def probability(batch: np.ndarray) -> np.ndarray:
-        return champion.predict_proba(batch.reshape(-1, *IMAGE_SHAPE).astype(np.uint8))
+        return model.predict_proba(batch.reshape(-1, *IMAGE_SHAPE).astype(np.uint8))
 
     # OpenMP's limit holds for the calling thread only: set it in this one too.
     with threadpool_limits(1):

@@ -24,7 +24,7 @@ _POOL_ROWS = 2000
 
 
 def explain(  # noqa: PLR0917 (a model, what to explain, and how)
-    champion: Any,
+    model: Any,
     images: np.ndarray,
     labels: np.ndarray,
     background_images: np.ndarray,
@@ -37,7 +37,7 @@ def explain(  # noqa: PLR0917 (a model, what to explain, and how)
 
     Parameters
     ----------
-    champion : fitted Pipeline
+    model : fitted Pipeline
         Accepts uint8 images of shape (n, 28, 28); ``predict_proba`` has ten columns.
     images : ndarray of shape (n, 28, 28), uint8
         Images the model was not fitted on. At most 2,000 random ones are scored to find correct
@@ -64,14 +64,14 @@ def explain(  # noqa: PLR0917 (a model, what to explain, and how)
     # machine more threads take up to twenty times as long as one.
     with threadpool_limits(1):
         explanation = _explain(
-            champion, images, labels, background_images, config, seed=seed, known=probabilities
+            model, images, labels, background_images, config, seed=seed, known=probabilities
         )
     pictures = explanation_pictures(explanation)
     return replace(explanation, pictures=pictures, seconds=time.perf_counter() - started)
 
 
 def _explain(
-    champion: Any,
+    model: Any,
     images: np.ndarray,
     labels: np.ndarray,
     background_images: np.ndarray,
@@ -85,15 +85,15 @@ def _explain(
 
     rng = np.random.default_rng(seed)
     images, labels = as_images(images), np.asarray(labels)
-    _check(champion, images, labels)
+    _check(model, images, labels)
     pool = _random_rows(len(images), _POOL_ROWS, rng)
     images, labels = images[pool], labels[pool]
-    probabilities = champion.predict_proba(images) if known is None else known[pool]
+    probabilities = model.predict_proba(images) if known is None else known[pool]
     predictions = probabilities.argmax(axis=1)
     rows = select_images(labels, predictions, config.images_per_class, seed)
     background = as_images(background_images)
     background = background[_random_rows(len(background), config.background_rows, rng)]
-    attribution = attribute(champion, images[rows], background, config.evaluations)
+    attribution = attribute(model, images[rows], background, config.evaluations)
     maps = values_of_class(attribution.shap_values, predictions[rows])
     return Explanation(
         images=images[rows],
@@ -109,7 +109,7 @@ def _explain(
         additivity_bound=attribution.additivity_bound,
         importance=np.abs(attribution.shap_values).mean(axis=0).transpose(2, 0, 1),
         deletion=deletion_test(
-            champion.predict_proba, images[rows], maps, mean_image(background), seed
+            model.predict_proba, images[rows], maps, mean_image(background), seed
         ),
         background_rows=len(background),
         pictures=(),
@@ -121,13 +121,13 @@ def _random_rows(total: int, wanted: int, rng: np.random.Generator) -> np.ndarra
     return rng.permutation(total)[:wanted]
 
 
-def _check(champion: Any, images: np.ndarray, labels: np.ndarray) -> None:
+def _check(model: Any, images: np.ndarray, labels: np.ndarray) -> None:
     if labels.shape != (len(images),) or len(images) < N_CLASSES:
         raise DataError(
             f"explain: expected ten or more images and a label for each, got {len(images)} images "
             f"and labels of shape {labels.shape}. Pass matching rows of one split."
         )
-    columns = champion.predict_proba(images[:1]).shape[1]
+    columns = model.predict_proba(images[:1]).shape[1]
     if columns != N_CLASSES:
         raise DataError(
             f"explain: expected a model with {N_CLASSES} classes, got {columns}. "

@@ -1,4 +1,4 @@
-"""Adversarial images against a linear surrogate of the champion."""
+"""Adversarial images against a linear surrogate of the model."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def domain_classifier(
     """Two-sample test by a classifier; see `two_sample_test`.
 
     Equally many images of each side are split at random into halves. Gradient boosting on the
-    champion's outputs, named features and leading principal components is fitted on one half to
+    model's outputs, named features and leading principal components is fitted on one half to
     separate the sides; its accuracy on the other half is tested against 0.5 (exact binomial).
 
     References

@@ -37,13 +37,13 @@ def two_sample_test(
     Parameters
     ----------
     method : str
-        ``ks-default``: KS of the champion's ten outputs (BBSDs) and 23 named features together;
+        ``ks-default``: KS of the model's ten outputs (BBSDs) and 23 named features together;
         ``ks-outputs``, ``ks-features``: of each separately; ``ks-pixels``, ``ks-pca``,
         ``ks-projection``: of 784 pixels, principal components, a sparse random projection;
         ``chi2-classes``: of the predicted classes (BBSDh); ``domain-classifier``: a classifier
         tested on a held-out half; ``mmd``: maximum mean discrepancy with permutations.
     reference : Batch
-        Images the champion was *not* fitted on.
+        Images the model was *not* fitted on.
     current : Batch
     config : DriftConfig
         ``alpha`` over all columns together, ``correction``, row limits of the costly tests.
