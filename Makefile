@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Metaflow stops with "Unknown user" if the environment names no user, or root.
 export METAFLOW_USER ?= $(shell id -un | sed 's/^root$$/container-root/')
 
-.PHONY: help install data-tools run quick test test-fast lint format types lock clean
+.PHONY: help install data-tools run quick pictures test test-fast lint format types lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ run: install ## The main job: train, compare, explain and register on the real d
 
 quick: install ## A smoke run of every step in about a minute
 	$(BIN)/python flows/train.py --config config config/quick.toml run
+
+pictures: install ## Take README's pictures from the latest run's cards (needs Chromium)
+	$(BIN)/python docs/make_pictures.py
 
 test: install ## Lint, types and all tests
 	$(MAKE) lint types
