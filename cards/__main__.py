@@ -1,0 +1,53 @@
+"""Offline pages made of runs: ``python -m cards compare BEFORE AFTER``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from fmnist_lib.commands.main import CommandLine
+from fmnist_lib.commands.options import UserPath, json_option, print_json
+
+
+@click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
+def cards() -> None:
+    """Make pages of finished runs that open from a file, without a network."""
+
+
+@cards.command()
+@click.argument("before")
+@click.argument("after")
+@click.option(
+    "--out",
+    type=UserPath(),
+    default=Path("comparison.html"),
+    show_default=True,
+    help="The page; the same as JSON is written beside it.",
+)
+@json_option
+def compare(before: str, after: str, out: Path, as_json: bool) -> None:
+    """Compare two runs: what changed, and what it did to the predictions.
+
+    BEFORE and AFTER are bundles, packed or unpacked, or Metaflow runs: FashionMnistTrain/ID or
+    the ID alone.
+    """
+    from cards.comparison import comparison_json, comparison_page
+    from cards.run_results import read_results
+    from fmnist_lib.common.files import write_atomically
+    from fmnist_lib.evaluation.run_comparison import compare_runs
+
+    comparison = compare_runs(read_results(before), read_results(after))
+    content = comparison_json(comparison)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out, comparison_page(comparison).encode())
+    write_atomically(out.with_suffix(".json"), json.dumps(content, indent=2).encode())
+    if as_json:
+        print_json(content)
+    else:
+        click.echo(f"{out} and {out.with_suffix('.json')}")
+
+
+if __name__ == "__main__":
+    cards()

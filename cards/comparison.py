@@ -1,0 +1,227 @@
+"""Page and JSON of two runs compared."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from fmnist_lib.common.formatting import p_value, percent
+from fmnist_lib.common.labels import CLASS_NAMES
+from fmnist_lib.common.plotting import ALERT, PRIMARY, SECONDARY, new_figure, picture
+from fmnist_lib.monitor.figures import gallery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fmnist_lib.common.plotting import Picture
+    from fmnist_lib.common.statistics import Estimate
+    from fmnist_lib.evaluation.run_comparison import Flip, RunComparison
+
+_HERE = Path(__file__).parent
+#: Confusions with pictures, and images of each; the JSON file lists all.
+_SHOWN_KINDS, _SHOWN_IMAGES = 6, 8
+_ALPHA = 0.05
+_HASH = re.compile(r"[0-9a-f]{40,}.*")
+_HASH_CHARACTERS, _VALUE_CHARACTERS = 12, 60
+
+
+def comparison_page(comparison: RunComparison) -> str:
+    """Return the comparison as one HTML page without scripts; every value is escaped."""
+    environment = Environment(
+        autoescape=True, loader=FileSystemLoader(_HERE), undefined=StrictUndefined
+    )
+    images = [
+        (one, base64.b64encode(one.png).decode())
+        for one in (_class_picture(comparison), *_flip_pictures(comparison))
+    ]
+    changes = comparison.changes
+    areas = ", ".join(dict.fromkeys(change.area for change in changes))
+    return environment.get_template("comparison.html").render(
+        title=_title(comparison),
+        note=f"{comparison.first.name} (before) and {comparison.second.name} (after). "
+        + _images_sentence(comparison),
+        style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),  # noqa: S704 (our own)
+        boxes=list(_boxes(comparison)),
+        changes_title=f"What changed: {areas}" if changes else "No setting, data or code changed",
+        changes=[(one.area, one.name, _short(one.before), _short(one.after)) for one in changes],
+        pictures=images,
+        costs=list(_costs(comparison)),
+        classes=[
+            (
+                one.name,
+                percent(one.before),
+                percent(one.after),
+                f"{100 * one.difference.value:+.1f}",
+                _points_interval(one.difference),
+            )
+            for one in comparison.classes
+        ],
+    )
+
+
+def comparison_json(comparison: RunComparison) -> dict[str, Any]:
+    """Return the comparison as plain values."""
+    return {
+        "format": 1,
+        "before": comparison.first.name,
+        "after": comparison.second.name,
+        "changes": [asdict(change) for change in comparison.changes],
+        "accuracy": {
+            "before": asdict(comparison.before),
+            "after": asdict(comparison.after),
+            "difference": asdict(comparison.difference),
+        },
+        "mcnemar": asdict(comparison.paired) if comparison.paired else None,
+        "classes": [asdict(one) for one in comparison.classes],
+        "flips": [asdict(flip) for flip in comparison.flips],
+        "costs": [
+            {"name": name, "before": before, "after": after}
+            for name, before, after in _costs(comparison)
+        ],
+    }
+
+
+def _title(comparison: RunComparison) -> str:
+    points = f"{abs(100 * comparison.difference.value):.2f} points"
+    if comparison.same_predictions:
+        return (
+            "The same predictions, although something changed"
+            if comparison.changes
+            else "Nothing changed"
+        )
+    if comparison.paired is None:
+        return "The runs were tested on different images"
+    direction = "more" if comparison.difference.value > 0 else "less"
+    if comparison.paired.p_value >= _ALPHA:
+        return f"No significant difference: {100 * comparison.difference.value:+.2f} points"
+    return f"Significantly {direction} accurate, by {points}"
+
+
+def _short(value: str) -> str:
+    """Return a value on one line; checksums and long lists by their beginning."""
+    limit = _HASH_CHARACTERS if _HASH.fullmatch(value) else _VALUE_CHARACTERS
+    return f"{value[:limit]}..." if len(value) > limit else value or "none"
+
+
+def _images_sentence(comparison: RunComparison) -> str:
+    n = len(comparison.second.labels)
+    if comparison.paired is None:
+        return (
+            "Their test images differ, so the accuracies are compared as those of independent "
+            "samples, and no image can be followed from one run to the other."
+        )
+    return f"Both were tested on the same {n:,} images, which are compared one by one."
+
+
+def _boxes(comparison: RunComparison) -> Iterator[dict[str, str]]:
+    difference, paired = comparison.difference, comparison.paired
+    for title, run, accuracy in (
+        ("Test accuracy before", comparison.first, comparison.before),
+        ("Test accuracy after", comparison.second, comparison.after),
+    ):
+        yield _box(
+            title, percent(accuracy.value, 2), f"{_interval(accuracy)}; {run.winner['candidate']}"
+        )
+    yield _box(
+        "Difference",
+        f"{100 * difference.value:+.2f} points",
+        f"{difference.confidence:.0%} interval {_points_interval(difference)}",
+        f"McNemar p {p_value(paired.p_value)}" if paired else "",
+        "success" if difference.low > 0 else "danger" if difference.high < 0 else "default",
+    )
+    if paired:
+        yield _box(
+            "Newly correct", f"{paired.only_first:,}", "images that only the later run gets right"
+        )
+        yield _box(
+            "Newly wrong", f"{paired.only_second:,}", "images that only the earlier run gets right"
+        )
+
+
+def _box(
+    title: str, value: str, note: str, change: str = "", theme: str = "default"
+) -> dict[str, str]:
+    return {"title": title, "value": value, "note": note, "change": change, "theme": theme}
+
+
+def _interval(estimate: Estimate) -> str:
+    ends = f"{percent(estimate.low, 2)} to {percent(estimate.high, 2)}"
+    return f"{estimate.confidence:.0%} interval {ends}"
+
+
+def _points_interval(estimate: Estimate) -> str:
+    return f"{100 * estimate.low:+.2f} to {100 * estimate.high:+.2f}"
+
+
+def _costs(comparison: RunComparison) -> Iterator[tuple[str, str, str]]:
+    for name, column, form in (
+        ("search, s", "search_seconds", "{:.0f}"),
+        ("refit, s", "fit_seconds", "{:.1f}"),
+        ("training images of the refit", "fit_rows", "{:,.0f}"),
+        ("prediction, ms per image", "predict_ms_per_image", "{:.3f}"),
+        ("model, MB", "model_mb", "{:.1f}"),
+    ):
+        first, second = (run.winner[column] for run in (comparison.first, comparison.second))
+        yield name, form.format(first), form.format(second)
+
+
+def _class_picture(comparison: RunComparison) -> Picture:
+    """Draw the difference of every class's recall with its interval."""
+    classes = comparison.classes
+    figure = new_figure(9, 0.8 + 0.32 * len(classes))
+    axes = figure.subplots()
+    beyond = []
+    for row, one in enumerate(classes):
+        low, value, high = (
+            100 * end for end in (one.difference.low, one.difference.value, one.difference.high)
+        )
+        colour = PRIMARY if low > 0 else ALERT if high < 0 else SECONDARY
+        beyond += [one.name] if colour != SECONDARY else []
+        axes.plot([low, high], [row, row], color=colour, linewidth=2.5)
+        axes.plot(value, row, "o", color=colour, markersize=7)
+    axes.axvline(0, color="#566170", linewidth=0.8)
+    axes.set_yticks(range(len(classes)), [one.name for one in classes])
+    axes.invert_yaxis()
+    axes.set_xlabel("difference of the recall, percentage points, with 95 % interval")
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.grid(axis="x", alpha=0.25)
+    title = (
+        f"Recall changed beyond chance: {', '.join(beyond)}"
+        if beyond
+        else "No class's recall changed beyond chance"
+    )
+    numbers = "; ".join(f"{one.name} {100 * one.difference.value:+.1f}" for one in classes)
+    return picture(
+        figure,
+        "recall-difference",
+        title,
+        f"After minus before, in percentage points: {numbers}. The intervals are not corrected for "
+        "the number of classes.",
+    )
+
+
+def _flip_pictures(comparison: RunComparison) -> Iterator[Picture]:
+    """Draw the images that flipped, by confusion, the most frequent ones first."""
+    images = comparison.second.images
+    if images is None:
+        return
+    kinds = itertools.groupby(comparison.flips, lambda flip: (flip.label, flip.before, flip.after))
+    for (label, before, after), group in itertools.islice(kinds, _SHOWN_KINDS):
+        flips: list[Flip] = list(group)
+        shown = flips[:_SHOWN_IMAGES]
+        gained = "newly correct" if after == label else "newly wrong"
+        yield gallery(
+            images[[flip.row for flip in shown]],
+            [f"no. {flip.row}" for flip in shown],
+            f"{len(flips)} {gained}: {CLASS_NAMES[label]}, before {CLASS_NAMES[before]}, "
+            f"after {CLASS_NAMES[after]}",
+            f"Test images of the class {CLASS_NAMES[label]}, with their numbers from 0; the first "
+            f"{len(shown)} of {len(flips)}.",
+        )

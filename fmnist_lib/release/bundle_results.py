@@ -1,0 +1,76 @@
+"""Read the results of a run from its bundle alone."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fmnist_lib.evaluation.run_comparison import RunResults
+from fmnist_lib.release.archive import BundleError, verify
+from fmnist_lib.release.reproduce import MANIFEST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def read_results(path: Path) -> RunResults:
+    """Read the results of a run.
+
+    Parameters
+    ----------
+    path : Path
+        The bundle, packed or unpacked.
+
+    Raises
+    ------
+    BundleError
+        There is no bundle, it was changed, or it does not hold the test labels.
+    """
+    if problems := verify(path):
+        raise BundleError(
+            f"{path.name}: expected an unchanged bundle, got: {'; '.join(problems[:5])}. Take the "
+            "bundle from its source again."
+        )
+    with ExitStack() as stack:
+        if path.is_dir():
+            read: Callable[[str], bytes] = lambda name: (path / name).read_bytes()  # noqa: E731
+        else:
+            read = stack.enter_context(zipfile.ZipFile(path)).read
+        return _results(json.loads(read(MANIFEST)), read, path.name)
+
+
+def code_of(manifest: dict[str, Any]) -> dict[str, str]:
+    """Return Git commit, Python and packages of a bundle's manifest."""
+    commit = manifest["run"].get("mlflow.source.git.commit", "unknown")
+    return {"Git commit": commit, "Python": manifest["python"]} | manifest["packages"]
+
+
+def _results(manifest: dict[str, Any], read: Callable[[str], bytes], name: str) -> RunResults:
+    import pandas as pd
+
+    if "data/test-labels.npy" not in manifest["files"]:
+        raise BundleError(
+            f"{name}: expected the test labels in it, got only a pointer to the data. Compare the "
+            "Metaflow run instead, or raise release.max_data_mb."
+        )
+    table = pd.read_csv(io.BytesIO(read("leaderboard.csv")))
+    return RunResults(
+        name=f"{manifest['run']['metaflow.flow']}/{manifest['run']['metaflow.run_id']}",
+        settings=json.loads(read("config.json")),
+        data=manifest["data"]["splits"],
+        code=code_of(manifest),
+        leaderboard=table,
+        labels=_array(read("data/test-labels.npy")),
+        predictions=_array(read("predictions/test-labels.npy")),
+        images=_array(read("data/test-images.npy")),
+    )
+
+
+def _array(content: bytes) -> np.ndarray:
+    return np.asarray(np.load(io.BytesIO(content), allow_pickle=False))
