@@ -1,4 +1,4 @@
-"""Offline pages made of runs: ``python -m cards compare BEFORE AFTER``."""
+"""Offline pages made of runs: ``python -m cards page RUN`` and ``compare BEFORE AFTER``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,25 @@ from fmnist_lib.commands.options import UserPath, json_option, print_json
 @click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
 def cards() -> None:
     """Make pages of finished runs that open from a file, without a network."""
+
+
+@cards.command()
+@click.argument("run")
+@click.option(
+    "--out",
+    type=UserPath(),
+    default=Path("page"),
+    show_default=True,
+    help="New or empty directory.",
+)
+def page(run: str, out: Path) -> None:
+    """Write the page of RUN: its cards, timeline and figures, to open without a network.
+
+    RUN is a Metaflow run (FashionMnistTrain/ID or the ID alone) or a bundle, packed or unpacked.
+    """
+    from cards.site import write_site
+
+    click.echo(write_site(run, out))
 
 
 @cards.command()

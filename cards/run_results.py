@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fmnist_lib.common.errors import DataError
+from fmnist_lib.release.bundle_results import open_bundle
+
+__all__ = ["open_bundle", "read_results", "read_run"]
 
 if TYPE_CHECKING:
+    from metaflow import Run
+
     from fmnist_lib.evaluation.run_comparison import RunResults
 
 
@@ -33,19 +38,32 @@ def read_results(name: str) -> RunResults:
     path = Path(name).expanduser()
     if path.exists():
         return bundle_results.read_results(path)
-    return _read_run(name if "/" in name else f"FashionMnistTrain/{name}")
+    return _results_of_run(name if "/" in name else f"FashionMnistTrain/{name}")
 
 
-def _read_run(pathspec: str) -> RunResults:
+def read_run(pathspec: str) -> Run:
+    """Return a Metaflow run of any namespace."""
     from metaflow import Run
+    from metaflow.exception import MetaflowException
+
+    try:
+        return Run(pathspec, _namespace_check=False)
+    except MetaflowException as error:
+        raise DataError(
+            f"{pathspec}: expected a bundle's path or a training run, found none ({error}). "
+            "docs/cards.md shows how runs are listed."
+        ) from None
+
+
+def _results_of_run(pathspec: str) -> RunResults:
     from metaflow.exception import MetaflowException
 
     from fmnist_lib.evaluation.run_comparison import RunResults
     from fmnist_lib.release.bundle_results import code_of
     from fmnist_lib.release.reproduce import MANIFEST
 
+    run = read_run(pathspec)
     try:
-        run = Run(pathspec, _namespace_check=False)
         task = run["select"].task
         data = {
             key: task[key].data
@@ -54,8 +72,8 @@ def _read_run(pathspec: str) -> RunResults:
         settings = task["resolved_config"].data
     except (MetaflowException, KeyError, AttributeError, TypeError) as error:
         raise DataError(
-            f"{pathspec}: expected a bundle's path, or a training run that selected a winner, "
-            f"found none ({error}). docs/cards.md shows how runs are listed."
+            f"{pathspec}: expected a training run that selected a winner, got one that did not "
+            f"({error}). Resume it, or name another one."
         ) from None
     code: dict[str, str] = {}
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from contextlib import ExitStack
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from fmnist_lib.release.archive import BundleError, verify
 from fmnist_lib.release.reproduce import MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -37,12 +37,19 @@ def read_results(path: Path) -> RunResults:
             f"{path.name}: expected an unchanged bundle, got: {'; '.join(problems[:5])}. Take the "
             "bundle from its source again."
         )
-    with ExitStack() as stack:
-        if path.is_dir():
-            read: Callable[[str], bytes] = lambda name: (path / name).read_bytes()  # noqa: E731
-        else:
-            read = stack.enter_context(zipfile.ZipFile(path)).read
+    with open_bundle(path) as (_, read):
         return _results(json.loads(read(MANIFEST)), read, path.name)
+
+
+@contextmanager
+def open_bundle(path: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
+    """Yield the names of a bundle's files, packed or unpacked, and a function that reads one."""
+    if path.is_dir():
+        files = json.loads((path / MANIFEST).read_bytes())["files"]
+        yield list(files), lambda name: (path / name).read_bytes()
+    else:
+        with zipfile.ZipFile(path) as archive:
+            yield archive.namelist(), archive.read
 
 
 def code_of(manifest: dict[str, Any]) -> dict[str, str]:

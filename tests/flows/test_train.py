@@ -118,6 +118,27 @@ def test_a_browser_shows_the_card_at_every_width(finished, tmp_path, step):
         assert step in ("search", "publish") or frame["images"] > 0
 
 
+def test_the_page_of_the_run_holds_every_card_and_the_timeline(finished, project, tmp_path):
+    command = [sys.executable, "-m", "cards", "page", finished.id, "--out", str(tmp_path / "page")]
+    done = subprocess.run(
+        command,
+        cwd=project.directory,
+        env=project.environment | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    pages = {path.stem for path in (tmp_path / "page").glob("*.html")}
+    steps = {"start", "eda", "select", "explain", "drift", "publish", "search-1", "search-3"}
+    assert steps | {"index", "sweetviz", "summary"} <= pages
+    report = json.loads((tmp_path / "page" / "report.json").read_text())
+    accuracy = finished["select"].task.data.evaluation.accuracy.value
+    assert report["test"]["accuracy"]["value"] == accuracy
+    assert {one["step"] for one in report["timeline"]} >= {"start", "search", "end"}
+    assert all(one["start"] >= 0 for one in report["timeline"])
+
+
 @pytest.mark.parametrize("step", ARTIFACTS)
 def test_every_step_keeps_the_artifacts_of_the_contract(finished, step):
     assert {artifact.id for artifact in finished[step].task} >= ARTIFACTS[step]

@@ -1,0 +1,244 @@
+"""The page of a run: its cards, timeline and numbers as files that open without a network."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from cards.run_results import open_bundle, read_results, read_run
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.files import write_atomically
+from fmnist_lib.common.formatting import percent
+from fmnist_lib.common.labels import CLASS_NAMES
+from fmnist_lib.common.plotting import PRIMARY, SECONDARY, new_figure, picture
+from fmnist_lib.common.statistics import wilson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+
+    from fmnist_lib.common.plotting import Picture
+    from fmnist_lib.evaluation.run_comparison import RunResults
+
+_HERE = Path(__file__).parent
+#: Pages in the order of the run: their names, and what they answer.
+_QUESTIONS = {
+    "start": ("Data", "which images, and are any of the test seen in training?"),
+    "eda": ("Exploration", "what tells the classes apart?"),
+    "search": ("Search", "what did a candidate try, and how good is its best?"),
+    "select": ("Leaderboard", "who won, and is another as good?"),
+    "explain": ("Explanation", "which pixels matter, and can the maps be trusted?"),
+    "drift": ("Drift", "has the batch changed, and would it be noticed?"),
+    "publish": ("Summary card", "was the model promoted, and why?"),
+    "summary": ("Summary", "everything on one sheet of A4"),
+    "sweetviz": ("Sweetviz report", "how are the named features distributed?"),
+    "model-card": ("Model card", "what is the model for, and what not?"),
+    "datasheet": ("Datasheet", "where do the data come from?"),
+}
+
+
+@dataclass(frozen=True)
+class TaskTime:
+    """Wall time of a task.
+
+    Attributes
+    ----------
+    step, task : str
+    start, seconds : float
+        Start in seconds after that of the run, and duration.
+    """
+
+    step: str
+    task: str
+    start: float
+    seconds: float
+
+
+def write_site(name: str, directory: Path) -> Path:
+    """Write the page of a run or of a bundle, and return its index.
+
+    Parameters
+    ----------
+    name : str
+        See `cards.run_results.read_results`.
+    directory : Path
+        Must not exist, or be empty.
+
+    Raises
+    ------
+    DataError
+        There is no such run, or the directory is in use.
+    BundleError
+        The bundle was changed.
+    """
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise DataError(
+            f"{directory}: expected a new or an empty directory, got one in use. Name another one."
+        )
+    results = read_results(name)
+    bundle = Path(name).expanduser()
+    pages, times = _of_bundle(bundle) if bundle.exists() else _of_run(results.name)
+    directory.mkdir(parents=True, exist_ok=True)
+    for file, page in pages.items():
+        write_atomically(directory / f"{file}.html", page.encode())
+    results.leaderboard.to_csv(directory / "leaderboard.csv", index=False)
+    report = json.dumps(report_json(results, times), indent=2)
+    write_atomically(directory / "report.json", report.encode())
+    index = directory / "index.html"
+    write_atomically(index, _index(results, sorted(pages, key=_order), times).encode())
+    return index
+
+
+def report_json(results: RunResults, times: Sequence[TaskTime] = ()) -> dict[str, Any]:
+    """Return a run's figures as plain values; docs/cards.md describes them."""
+    rows = json.loads(results.leaderboard.to_json(orient="records"))
+    correct = results.correct
+    return {
+        "format": 1,
+        "run": results.name,
+        "data": dict(results.data),
+        "code": dict(results.code),
+        "settings": dict(results.settings),
+        "winner": next(row for row in rows if row["candidate"] == results.winner["candidate"]),
+        "candidates": rows,
+        "test": {
+            "images": len(correct),
+            "accuracy": _estimate(correct),
+            "recall": {
+                name: _estimate(correct[results.labels == label])
+                for label, name in enumerate(CLASS_NAMES)
+                if (results.labels == label).any()
+            },
+        },
+        "timeline": [vars(one) for one in times],
+    }
+
+
+def _estimate(correct: np.ndarray) -> dict[str, float]:
+    return vars(wilson(int(correct.sum()), len(correct)))
+
+
+def _of_bundle(path: Path) -> tuple[dict[str, str], list[TaskTime]]:
+    """Return the HTML pages in a bundle; it does not hold the times of the tasks."""
+    with open_bundle(path) as (names, read):
+        pages = [name for name in names if name.endswith(".html") and "source/" not in name]
+        return {Path(name).stem: read(name).decode() for name in pages}, []
+
+
+def _of_run(pathspec: str) -> tuple[dict[str, str], list[TaskTime]]:
+    from cards.pages import card_pages
+
+    run = read_run(pathspec)
+    pages = card_pages(pathspec, without="")
+    for name, step, artifact in (
+        ("sweetviz", "eda", "sweetviz_html"),
+        ("summary", "publish", "summary_html"),
+    ):
+        if step in run and artifact in run[step].task:
+            pages[name] = run[step].task[artifact].data
+    tasks = [task for step in run for task in step if task.finished_at]
+    # Not `run.created_at`, which tags change.
+    started = min(task.created_at for task in tasks)
+    times = [
+        TaskTime(
+            task.parent.id,
+            task.id,
+            (task.created_at - started).total_seconds(),
+            (task.finished_at - task.created_at).total_seconds(),
+        )
+        for task in tasks
+    ]
+    return pages, sorted(times, key=lambda one: one.start)
+
+
+def _order(file: str) -> tuple[int, str]:
+    names = list(_QUESTIONS)
+    known = [name for name in (file, file.rpartition("-")[0]) if name in names]
+    return (names.index(known[0]) if known else len(names), file)
+
+
+def _index(results: RunResults, files: Sequence[str], times: Sequence[TaskTime]) -> str:
+    environment = Environment(
+        autoescape=True, loader=FileSystemLoader(_HERE), undefined=StrictUndefined
+    )
+    chart = timeline_picture(times) if times else None
+    accuracy = wilson(int(results.correct.sum()), len(results.labels))
+    reached = percent(accuracy.value, 2)
+    return environment.get_template("site.html").render(
+        title=f"{results.winner['candidate']} reaches {reached} on the test images",
+        note=f"{results.name}. {results.winner['description']}.",
+        style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),  # noqa: S704 (our own)
+        boxes=list(_boxes(results)),
+        pages=[(f"{file}.html", *_named(file)) for file in files],
+        candidates=[_row(row) for _, row in results.leaderboard.iterrows()],
+        timeline=(chart, base64.b64encode(chart.png).decode()) if chart else None,
+        files=[
+            ("report.json", "report.json: every figure, for machines"),
+            ("leaderboard.csv", "leaderboard.csv"),
+        ],
+    )
+
+
+def _boxes(results: RunResults) -> Iterator[tuple[str, str, str]]:
+    accuracy = wilson(int(results.correct.sum()), len(results.labels))
+    winner = results.winner
+    ends = f"{percent(accuracy.low, 2)} to {percent(accuracy.high, 2)}"
+    yield "Test accuracy", percent(accuracy.value, 2), f"{accuracy.confidence:.0%} interval {ends}"
+    yield "Validation accuracy", percent(winner["validation_accuracy"], 2), "of the winner"
+    yield "Prediction", f"{winner['predict_ms_per_image']:.2g} ms", "per image, on one core"
+    yield "Model", f"{winner['model_mb']:.3g} MB", "of the pickled pipeline"
+    yield "Candidates", str(len(results.leaderboard)), "compared"
+
+
+def _named(file: str) -> tuple[str, str]:
+    """Return the name of a page, with its number within a foreach, and its question."""
+    step, _, number = file.rpartition("-")
+    if step in _QUESTIONS and number.isdigit():
+        return f"{_QUESTIONS[step][0]} {number}", _QUESTIONS[step][1]
+    return _QUESTIONS.get(file, (file, ""))
+
+
+def _row(row: Any) -> tuple[str, ...]:
+    if str(row["status"]).startswith("failed"):
+        return (row["candidate"], row["status"], "", "", "", "")
+    return (
+        row["candidate"],
+        row["status"],
+        f"{100 * row['validation_accuracy']:.2f}",
+        f"{100 * row['accuracy_low']:.1f} to {100 * row['accuracy_high']:.1f}",
+        f"{row['predict_ms_per_image']:.3f}",
+        f"{row['model_mb']:.1f}",
+    )
+
+
+def timeline_picture(times: Sequence[TaskTime]) -> Picture:
+    """Draw when every task ran."""
+    total = max(one.start + one.seconds for one in times)
+    seconds: dict[str, float] = {}
+    for one in times:
+        seconds[one.step] = seconds.get(one.step, 0.0) + one.seconds
+    longest = max(seconds, key=lambda step: seconds[step])
+    figure = new_figure(10, 0.8 + 0.3 * len(times))
+    axes = figure.subplots()
+    for row, one in enumerate(times):
+        colour = PRIMARY if one.step == longest else SECONDARY
+        axes.barh(row, one.seconds, left=one.start, height=0.6, color=colour)
+        axes.text(one.start + one.seconds, row, f" {one.seconds:.0f} s", va="center", fontsize=8)
+    axes.set_yticks(range(len(times)), [f"{one.step} {one.task}" for one in times])
+    axes.invert_yaxis()
+    axes.set_xlabel("seconds since the start of the run")
+    axes.spines[["top", "right"]].set_visible(False)
+    numbers = "; ".join(f"{step} {value:.0f} s" for step, value in seconds.items())
+    return picture(
+        figure,
+        "timeline",
+        f"The run took {total:.0f} s, its step {longest} {seconds[longest]:.0f} s of task time",
+        f"Task time by step: {numbers}.",
+    )

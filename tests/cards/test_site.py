@@ -1,0 +1,63 @@
+"""The page of a run, made from its bundle alone; tests/flows makes it from a run."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from cards.__main__ import cards
+from cards.site import TaskTime, report_json, timeline_picture
+from fmnist_lib.release.bundle import write_bundle
+from fmnist_lib.release.bundle_results import read_results
+
+
+@pytest.fixture(scope="module")
+def bundle(contents, tmp_path_factory):
+    pages = {"select": "<h1>select</h1>", "search-2": "<h1>two</h1>", "search-10": "<h1>ten</h1>"}
+    return write_bundle(
+        tmp_path_factory.mktemp("site") / "run.zip", **(contents | {"cards": pages})
+    ).path
+
+
+def test_the_page_of_a_bundle_links_only_files_that_exist(bundle, tmp_path):
+    done = CliRunner().invoke(cards, ["page", str(bundle), "--out", str(tmp_path / "page")])
+    assert done.exit_code == 0, done.output
+    index = (tmp_path / "page" / "index.html").read_text()
+    links = re.findall(r'href="([^"]+)"', index)
+    assert links[:2] == ["search-10.html", "search-2.html"]
+    assert {"select.html", "summary.html", "model-card.html", "report.json"} <= set(links)
+    assert all((tmp_path / "page" / link).is_file() for link in links)
+    assert "Search 2" in index
+    assert "<script" not in index
+    assert "http" not in index.replace("http-equiv", "")
+
+
+def test_the_report_answers_by_documented_paths(bundle):
+    results = read_results(bundle)
+    report = json.loads(json.dumps(report_json(results, [TaskTime("eda", "2", 0.0, 3.0)])))
+    assert report["format"] == 1
+    assert report["run"] == "FashionMnistTrain/1747"
+    assert report["winner"]["candidate"] == "fast"
+    assert report["test"]["images"] == len(results.labels)
+    recall = report["test"]["recall"]["Shirt"]
+    assert recall["low"] < recall["value"] < recall["high"]
+    failed = [row for row in report["candidates"] if row["status"].startswith("failed")]
+    assert "out of memory" in failed[0]["status"]
+    assert report["settings"]["seed"] == 20
+    assert report["timeline"] == [{"step": "eda", "task": "2", "start": 0.0, "seconds": 3.0}]
+
+
+def test_the_timeline_names_the_longest_step():
+    times = [TaskTime("start", "1", 0.0, 2.0), TaskTime("search", "2", 2.0, 8.0)]
+    assert timeline_picture(times).title == "The run took 10 s, its step search 8 s of task time"
+
+
+def test_a_directory_in_use_is_left_alone(bundle, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    done = CliRunner().invoke(cards, ["page", str(bundle), "--out", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "expected a new or an empty directory" in done.output
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
