@@ -48,7 +48,7 @@ def leaderboard_card(selection: Selection, version: DataVersion) -> list[Metaflo
             f"{text(winner['description'])}. {_spent(selection.spent)}",
             _boxes(selection, winner),
         ),
-        *_candidates(finished),
+        *_candidates(finished, evaluation.accuracy.confidence),
         *_progress(selection.results, winner),
         *_classes(evaluation),
         *pictures(one for one in selection.pictures if one.name in _SHOWN),
@@ -58,7 +58,7 @@ def leaderboard_card(selection: Selection, version: DataVersion) -> list[Metaflo
 
 
 _SHOWN = ("confused-pairs", "confusion")
-_HEADERS = ["candidate", "status", "trial, %", "accuracy, %", "95 % interval", "p", "log loss"]
+_HEADERS = ["candidate", "status", "trial, %", "accuracy, %", "interval", "p", "log loss"]
 _COSTS = [
     "candidate",
     "trials",
@@ -109,7 +109,7 @@ def _spent(spent: Spent) -> str:
     )
 
 
-def _candidates(finished: pd.DataFrame) -> list[MetaflowCardComponent]:
+def _candidates(finished: pd.DataFrame, confidence: float) -> list[MetaflowCardComponent]:
     """Build the comparison of the candidates; the heading says who may be as good."""
     rows = [
         {
@@ -139,7 +139,7 @@ def _candidates(finished: pd.DataFrame) -> list[MetaflowCardComponent]:
         intervals(
             f"Validation accuracy of the candidates: {numbers}.",
             drawn,
-            "accuracy on the validation images, with 95 % interval",
+            f"accuracy on the validation images, with {confidence:.0%} interval",
             name="candidate",
             number_format=".1%",
             details=tooltip(
@@ -257,9 +257,11 @@ def _details(
     board: pd.DataFrame, finished: pd.DataFrame, evaluation: Evaluation
 ) -> list[MetaflowCardComponent]:
     """Build the folded tables with every number."""
+    confidence = evaluation.accuracy.confidence
     return [
         details(
-            "All candidates: accuracy (a star marks the Pareto front of accuracy, speed and size)",
+            f"All candidates: accuracy with {confidence:.0%} interval (a star: on the Pareto front "
+            "of accuracy, speed and size)",
             folded_table(_HEADERS, (_row(row) for _, row in finished.iterrows())),
         ),
         details(
@@ -280,7 +282,7 @@ def _details(
         details(
             "Metrics per class",
             folded_table(
-                ["class", "images", "precision", "recall", "95 % interval", "F1"],
+                ["class", "images", "precision", "recall", "interval", "F1"],
                 (_class_row(row) for _, row in evaluation.per_class.iterrows()),
             ),
         ),
