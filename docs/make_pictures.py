@@ -1,4 +1,4 @@
-"""Take the pictures of README from the cards of the latest run: `make pictures`.
+"""Take the picture of README from a card of the latest run: `make pictures`.
 
 Needs Chromium. Nothing is retouched: a picture is the top of a card as a browser shows it.
 """
@@ -12,10 +12,9 @@ import tempfile
 from pathlib import Path
 
 PICTURES = Path(__file__).parent / "pictures"
-#: Step, id of its card, and the size of the picture in pixels.
+#: By the card's id: its step, and the size of the picture in pixels.
 CARDS = {
     "leaderboard": ("select", 1100, 1000),
-    "explain": ("explain", 1100, 1100),
 }
 
 
