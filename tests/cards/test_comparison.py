@@ -87,5 +87,5 @@ def test_hostile_text_is_shown_as_text(make):
 def test_an_unknown_run_is_one_message():
     done = CliRunner().invoke(cards, ["compare", "nowhere.zip", "FashionMnistTrain/1"])
     assert done.exit_code == 1
-    assert "nowhere.zip: expected a bundle's path, or a training run" in done.output
+    assert "nowhere.zip: expected a bundle's path or a training run" in done.output
     assert "Traceback" not in done.output

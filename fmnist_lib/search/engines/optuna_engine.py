@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _RUNGS = 3
 #: With fewer trials fANOVA explains noise.
 _FEWEST_FOR_IMPORTANCES = 8
+#: Measured time of the parameter importances, which are computed after the search.
+_IMPORTANCES_SECONDS = 1.0
 
 #: A point of the space that breaks numerically is a failed trial, not a failed candidate.
 BREAKDOWNS = (ValueError, ArithmeticError, np.linalg.LinAlgError)
@@ -157,7 +159,7 @@ class _Objective:
         score = _last_report(best) if best else None
         self._report(trial.number + 1, score, self.found(study) if is_better else None)
         patience = self._job.max_stagnation_trials
-        if self._job.remaining < self._refit_seconds(best):
+        if self._job.remaining < self._refit_seconds(best) + _IMPORTANCES_SECONDS:
             self._stopped = OUT_OF_TIME
         elif best and patience and trial.number - best.number >= patience:
             self._stopped = f"{STAGNATION} in its last {patience} trials"
