@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from metaflow.cards import Markdown, ProgressBar, VegaChart
 
 from cards.charts import bars, points, quantity, spec, tooltip
-from cards.components import box, details, folded_table, header
+from cards.components import box, cost_boxes, details, folded_table, header
 from cards.escape import paragraphs, text
-from fmnist_lib.common.formatting import percent
+from fmnist_lib.common.formatting import interval, percent
 from fmnist_lib.common.plotting import PRIMARY
 
 if TYPE_CHECKING:
@@ -101,8 +101,7 @@ def _boxes(result: CandidateResult) -> Iterator[Any]:
         yield box(
             "Validation accuracy",
             percent(accuracy.value, 2),
-            f"{accuracy.confidence:.0%} interval {percent(accuracy.low, 2)} to "
-            f"{percent(accuracy.high, 2)}",
+            interval(accuracy),
         )
     yield box(
         "Search",
@@ -111,12 +110,7 @@ def _boxes(result: CandidateResult) -> Iterator[Any]:
         f"ended: {result.stopped}" if result.stopped else "",
     )
     yield box("Refit", f"{result.fit_seconds:.1f} s", f"on {result.fit_rows:,} training images")
-    yield box(
-        "Prediction",
-        f"{result.predict_ms_per_image:.2g} ms",
-        "per image, on one core in batches of 1,000",
-    )
-    yield box("Model", f"{result.model_mb:.3g} MB", "of the pickled pipeline")
+    yield from cost_boxes(result.predict_ms_per_image, result.model_mb)
 
 
 def _value(result: CandidateResult) -> float:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
 import re
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-from fmnist_lib.common.formatting import p_value, percent
+from cards.components import page_box, render_page
+from fmnist_lib.common.formatting import interval, p_value, percent
 from fmnist_lib.common.labels import CLASS_NAMES
 from fmnist_lib.common.plotting import ALERT, PRIMARY, SECONDARY, new_figure, picture
 from fmnist_lib.monitor.figures import gallery
@@ -24,7 +20,6 @@ if TYPE_CHECKING:
     from fmnist_lib.common.statistics import Estimate
     from fmnist_lib.evaluation.run_comparison import Flip, RunComparison
 
-_HERE = Path(__file__).parent
 #: Confusions with pictures, and images of each; the JSON file lists all.
 _SHOWN_KINDS, _SHOWN_IMAGES = 6, 8
 _ALPHA = 0.05
@@ -34,24 +29,17 @@ _HASH_CHARACTERS, _VALUE_CHARACTERS = 12, 60
 
 def comparison_page(comparison: RunComparison) -> str:
     """Return the comparison as one HTML page without scripts; every value is escaped."""
-    environment = Environment(
-        autoescape=True, loader=FileSystemLoader(_HERE), undefined=StrictUndefined
-    )
-    images = [
-        (one, base64.b64encode(one.png).decode())
-        for one in (_class_picture(comparison), *_flip_pictures(comparison))
-    ]
     changes = comparison.changes
     areas = ", ".join(dict.fromkeys(change.area for change in changes))
-    return environment.get_template("comparison.html").render(
+    return render_page(
+        "comparison.html",
         title=_title(comparison),
         note=f"{comparison.first.name} (before) and {comparison.second.name} (after). "
         + _images_sentence(comparison),
-        style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),  # noqa: S704 (our own)
         boxes=list(_boxes(comparison)),
         changes_title=f"What changed: {areas}" if changes else "No setting, data or code changed",
         changes=[(one.area, one.name, _short(one.before), _short(one.after)) for one in changes],
-        pictures=images,
+        pictures=[_class_picture(comparison), *_flip_pictures(comparison)],
         costs=list(_costs(comparison)),
         classes=[
             (
@@ -126,34 +114,23 @@ def _boxes(comparison: RunComparison) -> Iterator[dict[str, str]]:
         ("Test accuracy before", comparison.first, comparison.before),
         ("Test accuracy after", comparison.second, comparison.after),
     ):
-        yield _box(
-            title, percent(accuracy.value, 2), f"{_interval(accuracy)}; {run.winner['candidate']}"
+        yield page_box(
+            title, percent(accuracy.value, 2), f"{interval(accuracy)}; {run.winner['candidate']}"
         )
-    yield _box(
+    yield page_box(
         "Difference",
         f"{100 * difference.value:+.2f} points",
         f"{difference.confidence:.0%} interval {_points_interval(difference)}",
         f"McNemar p {p_value(paired.p_value)}" if paired else "",
-        "success" if difference.low > 0 else "danger" if difference.high < 0 else "default",
+        good=True if difference.low > 0 else False if difference.high < 0 else None,
     )
     if paired:
-        yield _box(
+        yield page_box(
             "Newly correct", f"{paired.only_first:,}", "images that only the later run gets right"
         )
-        yield _box(
+        yield page_box(
             "Newly wrong", f"{paired.only_second:,}", "images that only the earlier run gets right"
         )
-
-
-def _box(
-    title: str, value: str, note: str, change: str = "", theme: str = "default"
-) -> dict[str, str]:
-    return {"title": title, "value": value, "note": note, "change": change, "theme": theme}
-
-
-def _interval(estimate: Estimate) -> str:
-    ends = f"{percent(estimate.low, 2)} to {percent(estimate.high, 2)}"
-    return f"{estimate.confidence:.0%} interval {ends}"
 
 
 def _points_interval(estimate: Estimate) -> str:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from metaflow.cards import Markdown, ValueBox
 
@@ -33,10 +33,46 @@ _NUMBER = re.compile(
 )
 
 
+_THEMES = {True: "success", False: "danger", None: "default"}
+
+
 @cache
+def _environment() -> Environment:
+    environment = Environment(
+        autoescape=True, loader=FileSystemLoader(_HERE), undefined=StrictUndefined
+    )
+    environment.filters["base64"] = lambda content: base64.b64encode(content).decode()
+    return environment
+
+
 def _templates() -> Any:
-    loader = FileSystemLoader(_HERE)
-    return Environment(autoescape=True, loader=loader).get_template("components.html").module
+    return _environment().get_template("components.html").module
+
+
+def _style() -> str:
+    return " ".join((_HERE / "style.css").read_text(encoding="utf-8").split())
+
+
+def render_page(template: str, **values: Any) -> str:
+    """Render one of our own pages, with the look of the cards.
+
+    Parameters
+    ----------
+    template : str
+        A file of this folder that extends ``page.html``.
+    **values
+        Title, note and boxes (see `page_box`), and the template's own; each is escaped.
+    """
+    style = Markup(_style())  # noqa: S704 (our own)
+    return _environment().get_template(template).render(style=style, **values)
+
+
+def page_box(
+    title: str, value: str, note: str, change: str = "", *, good: bool | None = None
+) -> dict[str, str]:
+    """Return a main figure of a page of our own; see `box`."""
+    theme = _THEMES[good]
+    return {"title": title, "value": value, "note": note, "change": change, "theme": theme}
 
 
 def _html(content: str) -> Markdown:
@@ -60,10 +96,9 @@ def header(
     boxes : iterable of ValueBox
         Three to five; see `box`.
     """
-    style = " ".join((_HERE / "style.css").read_text(encoding="utf-8").split())
     components: list[MetaflowCardComponent] = [
         Markdown(f"# {text(answer)}"),
-        Markdown(f"<style>{style}</style>"),
+        Markdown(f"<style>{_style()}</style>"),
     ]
     if not version.is_official:
         fingerprint = code(version.fingerprint[:12])
@@ -87,8 +122,15 @@ def box(
     good : bool or None
         Colour of the change.
     """
-    theme = {True: "success", False: "danger", None: "default"}[good]
-    return ValueBox(title[:200], value, note[:300] or None, theme, change[:200] or None)
+    return ValueBox(title[:200], value, note[:300] or None, _THEMES[good], change[:200] or None)
+
+
+def cost_boxes(ms_per_image: float, model_mb: float) -> list[ValueBox]:
+    """Build the figures of what a pipeline costs to use."""
+    return [
+        box("Prediction", f"{ms_per_image:.2g} ms", "per image, on one core in batches of 1,000"),
+        box("Model", f"{model_mb:.3g} MB", "of the pickled pipeline"),
+    ]
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Markdown:
@@ -117,13 +159,12 @@ def _is_number(cell: str) -> bool:
     return not cell or bool(_NUMBER.fullmatch(cell))
 
 
-def pictures(items: Iterable[Picture], level: int = 2) -> list[MetaflowCardComponent]:
+def pictures(items: Iterable[Picture]) -> list[MetaflowCardComponent]:
     """Build each picture under its title, with its caption below and as text alternative."""
     components: list[MetaflowCardComponent] = []
     for item in items:
-        data = base64.b64encode(item.png).decode()
         components += [
-            Markdown(f"{'#' * level} {text(item.title)}"),
-            _html(str(_templates().picture(item, data))),
+            Markdown(f"## {text(item.title)}"),
+            _html(str(_templates().picture(item))),
         ]
     return components

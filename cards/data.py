@@ -12,7 +12,7 @@ from metaflow.cards import Markdown
 
 from cards.components import box, details, folded_table, header, pictures, table
 from cards.escape import code, text
-from fmnist_lib.common.formatting import percent
+from fmnist_lib.common.formatting import capitalised, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,10 +31,11 @@ def data_card(
     """Return the card: data version, changes since the champion, and audit results."""
     return [
         *header(
-            f"{_capital(version.description)}: {sum(s.images for s in audit.splits):,} images",
+            f"{capitalised(version.description)}: {sum(s.images for s in audit.splits):,} images",
             version,
-            f"{_capital(_read_from(version))}. Fingerprint {code(version.fingerprint[:16])}: two "
-            "runs with the same fingerprint used the same images and labels in the same splits.",
+            f"{capitalised(_read_from(version))}. Fingerprint {code(version.fingerprint[:16])}: "
+            "two runs with the same fingerprint used the same images and labels in the same "
+            "splits.",
             _boxes(audit),
         ),
         *_changes(changes),
@@ -70,15 +71,11 @@ def _boxes(audit: DataAudit) -> Iterator[Any]:
     )
 
 
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
-
-
 def rest_card(reason: str) -> list[MetaflowCardComponent]:
     """Return the card of a retraining run that skipped training, with the reason."""
     return [
         Markdown("# Training skipped"),
-        Markdown(f"{text(_capital(reason))}. The champion is unchanged."),
+        Markdown(f"{text(capitalised(reason))}. The champion is unchanged."),
     ]
 
 

@@ -14,7 +14,7 @@ from cards.charts import intervals, tooltip
 from cards.components import box, details, folded_table, header, pictures
 from cards.escape import text
 from cards.power import power
-from fmnist_lib.common.formatting import p_value, percent
+from fmnist_lib.common.formatting import capitalised, p_value, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,9 +36,9 @@ def drift_card(report: DriftReport, version: DataVersion) -> list[MetaflowCardCo
     verdict, _, reason = report.finding.partition(": ")
     return [
         *header(
-            f"{verdict[:1].upper()}{verdict[1:]} in {ks.n_current:,} images",
+            f"{capitalised(verdict)} in {ks.n_current:,} images",
             version,
-            f"{text(reason[:1].upper() + reason[1:])}. Two-sample Kolmogorov-Smirnov tests "
+            f"{text(capitalised(reason))}. Two-sample Kolmogorov-Smirnov tests "
             f"of {len(ks.columns)} columns, {str(ks.correction).title()} correction, against "
             f"{ks.n_reference:,} reference images; the model was fitted on none of them.",
             _boxes(report),
@@ -85,9 +85,10 @@ def _boxes(report: DriftReport) -> Iterator[Any]:
 
 
 def _detection(report: DriftReport) -> list[MetaflowCardComponent]:
+    names = [rate.name.replace("_", " ") for rate in report.detection]
     rows = [
         {
-            "batch": rate.name.replace("_", " "),
+            "batch": name,
             "description": rate.description,
             "value": rate.rate.value,
             "low": rate.rate.low,
@@ -95,11 +96,11 @@ def _detection(report: DriftReport) -> list[MetaflowCardComponent]:
             "largest_shift": report.ks.columns[rate.strongest],
             "colour": "primary" if rate.is_shift else "secondary",
         }
-        for rate in report.detection
+        for name, rate in zip(names, report.detection, strict=True)
     ]
     missed = [
-        rate.name.replace("_", " ")
-        for rate in report.detection
+        name
+        for name, rate in zip(names, report.detection, strict=True)
         if rate.is_shift and rate.rate.value < _RELIABLE
     ]
     finding = (
@@ -108,7 +109,8 @@ def _detection(report: DriftReport) -> list[MetaflowCardComponent]:
         else "Every simulated shift is found reliably"
     )
     numbers = "; ".join(
-        f"{rate.name.replace('_', ' ')} {percent(rate.rate.value, 0)}" for rate in report.detection
+        f"{name} {percent(rate.rate.value, 0)}"
+        for name, rate in zip(names, report.detection, strict=True)
     )
     return [
         Markdown(f"## {text(finding)}"),

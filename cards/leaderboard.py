@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from metaflow.cards import Markdown
 
 from cards.charts import intervals, points, quantity, tooltip
-from cards.components import box, details, folded_table, header, pictures, table
+from cards.components import box, cost_boxes, details, folded_table, header, pictures, table
 from cards.escape import text
-from fmnist_lib.common.formatting import p_value, percent
+from fmnist_lib.common.formatting import interval, p_value, percent
 from fmnist_lib.common.labels import CLASS_NAMES
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ def _boxes(selection: Selection, winner: pd.Series[Any]) -> Iterable[Any]:
     yield box(
         "Test accuracy",
         percent(accuracy.value, 2),
-        f"{accuracy.confidence:.0%} interval {percent(accuracy.low, 2)} to "
-        f"{percent(accuracy.high, 2)}",
+        interval(accuracy),
         f"{evaluation.n_images:,} images, used once",
     )
     corrected = selection.corrected_accuracy
@@ -93,12 +92,7 @@ def _boxes(selection: Selection, winner: pd.Series[Any]) -> Iterable[Any]:
         f"{evaluation.log_loss:.3f}",
         f"expected calibration error {percent(evaluation.calibration_error)}",
     )
-    yield box(
-        "Prediction",
-        f"{winner['predict_ms_per_image']:.2g} ms",
-        "per image, on one core in batches of 1,000",
-    )
-    yield box("Model", f"{winner['model_mb']:.3g} MB", "of the pickled pipeline")
+    yield from cost_boxes(winner["predict_ms_per_image"], winner["model_mb"])
 
 
 def _spent(spent: Spent) -> str:

@@ -13,7 +13,7 @@ from metaflow.cards import Markdown
 from cards.components import box, details, folded_table, header, pictures, table
 from cards.escape import code, text
 from cards.power import power
-from fmnist_lib.common.formatting import p_value, percent
+from fmnist_lib.common.formatting import p_value, percent, sentence
 from fmnist_lib.drift.verdict import retrain_alpha, watch_alpha
 from fmnist_lib.monitor.figures import gallery, history_chart
 
@@ -77,7 +77,7 @@ def monitor_card(
         *header(
             f"{_SHAPES[signal.verdict]} {_TITLES[signal.verdict]}",
             version,
-            f"{text(_sentence(signal.reason))} Verdict: `{signal.verdict}`.",
+            f"{text(sentence(signal.reason))} Verdict: `{signal.verdict}`.",
             _boxes(signal, assessment),
         ),
         Markdown(_batch(signal)),
@@ -129,7 +129,7 @@ def retraining_card(
 ) -> list[MetaflowCardComponent]:
     """Card of the outcome of a retraining."""
     title = "Challenger promoted to champion" if outcome.promoted else "Champion unchanged"
-    components = [*header(title, version), Markdown(f"**{text(_sentence(outcome.reason))}**")]
+    components = [*header(title, version), Markdown(f"**{text(sentence(outcome.reason))}**")]
     if outcome.run:
         components.append(Markdown(f"Training run: {code(outcome.run)}."))
     if contest:
@@ -147,10 +147,6 @@ def retraining_card(
             )
         )
     return components
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def _batch(signal: Signal) -> str:

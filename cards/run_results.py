@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fmnist_lib.common.errors import DataError
-from fmnist_lib.release.bundle_results import open_bundle
-
-__all__ = ["open_bundle", "read_results", "read_run"]
+from fmnist_lib.evaluation.run_comparison import RunResults
+from fmnist_lib.release import bundle_results
+from fmnist_lib.release.reproduce import MANIFEST
 
 if TYPE_CHECKING:
     from metaflow import Run
-
-    from fmnist_lib.evaluation.run_comparison import RunResults
 
 
 def read_results(name: str) -> RunResults:
@@ -33,8 +31,6 @@ def read_results(name: str) -> RunResults:
     BundleError
         The bundle was changed.
     """
-    from fmnist_lib.release import bundle_results
-
     path = Path(name).expanduser()
     if path.exists():
         return bundle_results.read_results(path)
@@ -58,10 +54,6 @@ def read_run(pathspec: str) -> Run:
 def _results_of_run(pathspec: str) -> RunResults:
     from metaflow.exception import MetaflowException
 
-    from fmnist_lib.evaluation.run_comparison import RunResults
-    from fmnist_lib.release.bundle_results import code_of
-    from fmnist_lib.release.reproduce import MANIFEST
-
     run = read_run(pathspec)
     try:
         task = run["select"].task
@@ -75,11 +67,18 @@ def _results_of_run(pathspec: str) -> RunResults:
             f"{pathspec}: expected a training run that selected a winner, got one that did not "
             f"({error}). Resume it, or name another one."
         ) from None
-    code: dict[str, str] = {}
     try:
-        with zipfile.ZipFile(run["publish"].task["bundle_path"].data) as bundle:
-            code = code_of(json.loads(bundle.read(MANIFEST)))
-    except (MetaflowException, OSError, KeyError, AttributeError, TypeError):
+        bundle = Path(run["publish"].task["bundle_path"].data)
+        with bundle_results.open_bundle(bundle) as (_, read):
+            code = bundle_results.code_of(json.loads(read(MANIFEST)))
+    except (
+        MetaflowException,
+        OSError,
+        KeyError,
+        AttributeError,
+        TypeError,
+        zipfile.BadZipFile,
+    ):
         # The versions of a run are in its bundle alone, which may lie elsewhere by now.
         code = {}
     test = data["dataset"].test

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-from cards.run_results import open_bundle, read_results, read_run
-from fmnist_lib.common.errors import DataError
-from fmnist_lib.common.files import write_atomically
-from fmnist_lib.common.formatting import percent
+from cards.components import page_box, render_page
+from cards.run_results import read_results, read_run
+from fmnist_lib.common.files import require_unused, write_atomically
+from fmnist_lib.common.formatting import interval, percent
 from fmnist_lib.common.labels import CLASS_NAMES
 from fmnist_lib.common.plotting import PRIMARY, SECONDARY, new_figure, picture
 from fmnist_lib.common.statistics import wilson
+from fmnist_lib.release.bundle_results import open_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,9 +22,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fmnist_lib.common.plotting import Picture
+    from fmnist_lib.common.statistics import Estimate
     from fmnist_lib.evaluation.run_comparison import RunResults
 
-_HERE = Path(__file__).parent
 #: Pages in the order of the run: their names, and what they answer.
 _QUESTIONS = {
     "start": ("Data", "which images, and are any of the test seen in training?"),
@@ -78,10 +75,7 @@ def write_site(name: str, directory: Path) -> Path:
     BundleError
         The bundle was changed.
     """
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise DataError(
-            f"{directory}: expected a new or an empty directory, got one in use. Name another one."
-        )
+    require_unused(directory)
     results = read_results(name)
     bundle = Path(name).expanduser()
     pages, times = _of_bundle(bundle) if bundle.exists() else _of_run(results.name)
@@ -165,20 +159,16 @@ def _order(file: str) -> tuple[int, str]:
 
 
 def _index(results: RunResults, files: Sequence[str], times: Sequence[TaskTime]) -> str:
-    environment = Environment(
-        autoescape=True, loader=FileSystemLoader(_HERE), undefined=StrictUndefined
-    )
-    chart = timeline_picture(times) if times else None
     accuracy = wilson(int(results.correct.sum()), len(results.labels))
     reached = percent(accuracy.value, 2)
-    return environment.get_template("site.html").render(
+    return render_page(
+        "site.html",
         title=f"{results.winner['candidate']} reaches {reached} on the test images",
         note=f"{results.name}. {results.winner['description']}.",
-        style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),  # noqa: S704 (our own)
-        boxes=list(_boxes(results)),
+        boxes=list(_boxes(results, accuracy)),
         pages=[(f"{file}.html", *_named(file)) for file in files],
         candidates=[_row(row) for _, row in results.leaderboard.iterrows()],
-        timeline=(chart, base64.b64encode(chart.png).decode()) if chart else None,
+        timeline=timeline_picture(times) if times else None,
         files=[
             ("report.json", "report.json: every figure, for machines"),
             ("leaderboard.csv", "leaderboard.csv"),
@@ -186,15 +176,15 @@ def _index(results: RunResults, files: Sequence[str], times: Sequence[TaskTime])
     )
 
 
-def _boxes(results: RunResults) -> Iterator[tuple[str, str, str]]:
-    accuracy = wilson(int(results.correct.sum()), len(results.labels))
+def _boxes(results: RunResults, accuracy: Estimate) -> Iterator[dict[str, str]]:
     winner = results.winner
-    ends = f"{percent(accuracy.low, 2)} to {percent(accuracy.high, 2)}"
-    yield "Test accuracy", percent(accuracy.value, 2), f"{accuracy.confidence:.0%} interval {ends}"
-    yield "Validation accuracy", percent(winner["validation_accuracy"], 2), "of the winner"
-    yield "Prediction", f"{winner['predict_ms_per_image']:.2g} ms", "per image, on one core"
-    yield "Model", f"{winner['model_mb']:.3g} MB", "of the pickled pipeline"
-    yield "Candidates", str(len(results.leaderboard)), "compared"
+    yield page_box("Test accuracy", percent(accuracy.value, 2), interval(accuracy))
+    validation = percent(winner["validation_accuracy"], 2)
+    yield page_box("Validation accuracy", validation, "of the winner")
+    prediction = f"{winner['predict_ms_per_image']:.2g} ms"
+    yield page_box("Prediction", prediction, "per image, on one core")
+    yield page_box("Model", f"{winner['model_mb']:.3g} MB", "of the pickled pipeline")
+    yield page_box("Candidates", str(len(results.leaderboard)), "compared")
 
 
 def _named(file: str) -> tuple[str, str]:

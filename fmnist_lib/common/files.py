@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from fmnist_lib.common.errors import FmnistError
+
 _PARTIAL = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)-\d+\.part")
 
 
@@ -64,6 +66,14 @@ def write_atomically(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def require_unused(directory: Path, error: type[FmnistError] = DataError) -> None:
+    """Raise an error unless a directory is new or empty."""
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise error(
+            f"{directory}: expected a new or an empty directory, got one in use. Name another one."
+        )
 
 
 def delete_stale_partial_files(directory: Path, name: str | None = None) -> None:

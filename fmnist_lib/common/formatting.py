@@ -9,6 +9,8 @@ from fmnist_lib.common.statistics import SMALLEST_P_VALUE
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from fmnist_lib.common.statistics import Estimate
+
 _MAX_ITEMS, _MAX_LETTERS = 5, 40
 
 
@@ -32,6 +34,35 @@ def p_value(value: float) -> str:
     ('0.2500', '< 0.0001')
     """
     return f"{value:.4f}" if value >= SMALLEST_P_VALUE else f"< {SMALLEST_P_VALUE:g}"
+
+
+def interval(estimate: Estimate) -> str:
+    """Format the interval of a share in [0, 1].
+
+    Examples
+    --------
+    >>> from fmnist_lib.common.statistics import wilson
+    >>> interval(wilson(9_529, 10_000))
+    '95% interval 94.86 % to 95.69 %'
+    """
+    ends = f"{percent(estimate.low, 2)} to {percent(estimate.high, 2)}"
+    return f"{estimate.confidence:.0%} interval {ends}"
+
+
+def capitalised(words: str) -> str:
+    """Return words that begin with a capital letter; the others stay as they are."""
+    return words[:1].upper() + words[1:]
+
+
+def sentence(words: str) -> str:
+    """Return words with a capital letter and one full stop.
+
+    Examples
+    --------
+    >>> sentence("no drift found: none of 33 columns differs")
+    'No drift found: none of 33 columns differs.'
+    """
+    return f"{capitalised(words.rstrip('.'))}."
 
 
 def short_list(items: Iterable[Any]) -> str:

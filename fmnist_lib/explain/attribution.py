@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from fmnist_lib.common.formatting import capitalised
 from fmnist_lib.common.labels import IMAGE_SHAPE, N_CLASSES, N_PIXELS
 from fmnist_lib.explain.affine import AffineMap, front_and_classifier, probe_affine
 from fmnist_lib.explain.uncompiled import uncompiled_shap
@@ -257,7 +258,7 @@ def _partition(
         base_values=results[0][1],
         outputs=model.predict_proba(images),
         explainer="PartitionExplainer",
-        reason=f"{why[:1].upper()}{why[1:]}. Therefore image regions are masked, split down to "
+        reason=f"{capitalised(why)}. Therefore image regions are masked, split down to "
         f"single pixels where important, with {evaluations} model evaluations per image.",
         output="probability",
     )

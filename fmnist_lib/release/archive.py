@@ -18,6 +18,7 @@ import zlib
 from typing import IO, TYPE_CHECKING
 
 from fmnist_lib.common.errors import FmnistError
+from fmnist_lib.common.files import require_unused
 from fmnist_lib.release.reproduce import MANIFEST, SEAL, different_files, manifest_problems
 
 if TYPE_CHECKING:
@@ -158,10 +159,7 @@ def unpack(path: Path, directory: Path, prefix: str = "") -> None:
         The bundle was changed; a name is absolute, leads outside, or is not a regular file's; it
         is too large; or the directory is in use.
     """
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise BundleError(
-            f"{directory}: expected a new or an empty directory, got one in use. Name another one."
-        )
+    require_unused(directory, BundleError)
     problems = _unsafe(path) or verify(path)
     if problems:
         raise BundleError(

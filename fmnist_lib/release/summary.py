@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fmnist_lib.common.formatting import percent
+from fmnist_lib.common.formatting import percent, sentence
 from fmnist_lib.common.labels import CLASS_NAMES
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Summary:
             "custom": "The accuracy cannot be compared with published ones.",
             "synthetic": "The accuracy says nothing about Fashion-MNIST.",
         }
-        return f"{data[0].upper()}{data[1:]}. {consequence[origin]}"
+        return f"{sentence(data)} {consequence[origin]}"
 
     @property
     def mistakes(self) -> list[tuple[str, str, str]]:
@@ -81,8 +81,7 @@ class Summary:
     @property
     def drift_sentence(self) -> str:
         """The drift verdict with a capital letter and a full stop."""
-        verdict = self.report.drift_verdict
-        return f"{verdict[:1].upper()}{verdict[1:].rstrip('.')}."
+        return sentence(self.report.drift_verdict)
 
     @property
     def created(self) -> str:
