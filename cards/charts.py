@@ -178,3 +178,41 @@ def bars(
     return VegaChart(
         spec(description, values, [{"mark": mark, "encoding": encoding}], 12 + 26 * len(values))
     )
+
+
+def heatmap(description: str, values: Rows) -> VegaChart:
+    """Build a matrix of shares, as coloured cells with their numbers.
+
+    Parameters
+    ----------
+    description : str
+        See `spec`.
+    values : sequence of mapping
+        One per cell, row by row: ``row``, ``column`` and ``share`` in [0, 1].
+    """
+    shares = [row["share"] for row in values]
+    axis: Channel = {"type": "nominal", "sort": None, "title": None}
+    cell: Channel = {
+        "x": axis | {"field": "column", "axis": {"labelAngle": -20}},
+        "y": axis | {"field": "row"},
+        "tooltip": tooltip(row="", column="", share=".1%"),
+    }
+    shade: Channel = {
+        "field": "share",
+        "type": "quantitative",
+        "scale": {"scheme": "blues", "zero": False},
+        "legend": None,
+    }
+    # The scheme is light at low shares.
+    middle = (min(shares) + max(shares)) / 2
+    ink = {"condition": {"test": f"datum.share > {middle}", "value": "#ffffff"}, "value": "#17202b"}
+    number = {"field": "share", "type": "quantitative", "format": ".0%"}
+    layers: list[Channel] = [
+        {"mark": "rect", "encoding": cell | {"color": shade}},
+        {
+            "mark": {"type": "text", "fontSize": 12},
+            "encoding": cell | {"text": number, "color": ink},
+        },
+    ]
+    n_rows = len({row["row"] for row in values})
+    return VegaChart(spec(description, values, layers, 40 + 36 * n_rows))

@@ -332,6 +332,7 @@ class FashionMnistTrain(FlowSpec):
             data_version=self.data_version,
             candidates=self.results,
             leaderboard=self.leaderboard,
+            contributions=self.contributions,
             evaluation=self.evaluation,
             test_probabilities=self.test_probabilities,
             pictures=self.pictures + self.explanation.pictures + self.drift_report.pictures,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fmnist_lib.common.candidate_result import CandidateResult
+    from fmnist_lib.common.contributions import Contributions
     from fmnist_lib.common.data_version import DataVersion
     from fmnist_lib.common.evaluation_result import Evaluation
     from fmnist_lib.common.plotting import Picture
@@ -144,6 +145,8 @@ class RunReport:
     data_version : DataVersion
     labels : mapping of str to ndarray of uint8
         Of the images of every split.
+    contributions : Contributions or None
+        Of feature blocks and ensemble members.
     duplicates : sequence
         Counts of duplicates and near-duplicates; see `fmnist_lib.data.audit_result.DuplicateCount`.
     candidates : sequence of CandidateResult
@@ -181,6 +184,7 @@ class RunReport:
     ms_per_image: float
     pictures: tuple[Picture, ...]
     drift_verdict: str
+    contributions: Contributions | None = None
     duplicates: Sequence[Any] = ()
     extra_gates: Sequence[GateResult] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from fmnist_lib.evaluation.selection import corrected_accuracy
 from fmnist_lib.search.engines.ensemble import with_ensembles
 from fmnist_lib.search.execution.refit_winner import early_stop_reason, refit_winner
 from fmnist_lib.search.recipes.search_data import search_data
+from fmnist_lib.workflows.contributions import measure_contributions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from fmnist_lib.common.candidate_result import CandidateResult
+    from fmnist_lib.common.contributions import Contributions
     from fmnist_lib.common.evaluation_result import Evaluation
     from fmnist_lib.common.plotting import Picture
     from fmnist_lib.common.spent import Spent
@@ -43,6 +45,8 @@ class Selection:
     results : list of CandidateResult
         Ensembles included, without the fitted pipelines: each search task keeps its own.
     leaderboard : DataFrame
+    contributions : Contributions
+        Of feature blocks and ensemble members.
     spent : Spent
         Time of search and refit.
     corrected_accuracy : Estimate
@@ -59,6 +63,7 @@ class Selection:
     winner: Any
     results: list[CandidateResult]
     leaderboard: pd.DataFrame
+    contributions: Contributions
     spent: Spent
     corrected_accuracy: Estimate
     test_probabilities: np.ndarray
@@ -93,6 +98,7 @@ def select(
         winner=winner,
         results=[result.without_pipeline() for result in everyone],
         leaderboard=table,
+        contributions=measure_contributions(everyone, table, data, settings, cache),
         spent=spent,
         corrected_accuracy=corrected_accuracy(
             everyone, settings.evaluation.confidence, settings.evaluation.bootstrap_samples, seed

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+from metaflow.cards import Markdown
 
+from cards.contributions import contributions_sections
 from cards.leaderboard import leaderboard_card
+from fmnist_lib.common.contributions import Contribution, Contributions
 from fmnist_lib.common.spent import Spent
-from fmnist_lib.common.statistics import wilson
+from fmnist_lib.common.statistics import Estimate, wilson
 from fmnist_lib.config.training import EvaluationConfig
 from fmnist_lib.data.version import DataVersion
 from fmnist_lib.evaluation.figures import evaluation_pictures
@@ -27,6 +31,43 @@ def entry(identifier, right, **values):
     )
 
 
+def contributions(**changes):
+    shares = [[1.0, 0.9], [0.9, 1.0]]
+    usual = {
+        "n_images": 2000,
+        "blocks": [
+            Contribution("gradients", Estimate(0.002, -0.001, 0.005)),
+            Contribution("patches", Estimate(0.31, 0.29, 0.33)),
+        ],
+        "members": [],
+        "agreement": pd.DataFrame(shares, index=["winner", "second"], columns=["winner", "second"]),
+    }
+    return Contributions(**(usual | changes))
+
+
+def test_blocks_are_ranked_and_one_without_a_shown_contribution_is_named():
+    card = Card([Markdown("# title"), *contributions_sections(contributions())])
+    assert "## patches contributes most of the feature blocks: 31.0 points" in card.sentences
+    assert "No contribution can be shown of gradients: the interval covers zero." in card.text
+    drawn = card.charts[0]["data"]["values"]
+    assert [(row["part"], round(row["value"], 1)) for row in drawn] == [
+        ("patches", 31.0),
+        ("gradients", 0.2),
+    ]
+    assert "members of the ensemble" not in card.text
+
+
+def test_the_matrix_names_the_pair_that_agrees_most():
+    card = Card([Markdown("# title"), *contributions_sections(contributions(blocks=[]))])
+    assert card.sentences[1] == "## winner and second agree most: on 90.0 % of the images"
+    assert len(card.charts[0]["data"]["values"]) == 4
+
+
+def test_a_single_candidate_has_nothing_to_agree_with():
+    alone = pd.DataFrame([[1.0]], index=["winner"], columns=["winner"])
+    assert not contributions_sections(contributions(blocks=[], agreement=alone))
+
+
 def test_the_card_starts_with_the_winner_and_lists_every_failure(test_images, test_labels):
     table = leaderboard(
         [
@@ -45,6 +86,7 @@ def test_the_card_starts_with_the_winner_and_lists_every_failure(test_images, te
         winner=None,
         results=[],
         leaderboard=table,
+        contributions=contributions(),
         spent=Spent(186.0, 480, rows=41_000, most_rows=60_000, stopped_early=reason),
         corrected_accuracy=wilson(890, 1000),
         test_probabilities=probabilities,

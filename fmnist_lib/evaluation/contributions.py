@@ -1,0 +1,125 @@
+"""Measure what the parts of a model add to its accuracy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fmnist_lib.common.contributions import Contribution
+from fmnist_lib.common.statistics import paired_difference
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+
+def block_contributions(
+    learner: Any,
+    columns: np.ndarray,
+    widths: Mapping[str, int],
+    labels: np.ndarray,
+    *,
+    seed: int,
+    confidence: float = 0.95,
+) -> tuple[Contribution, ...]:
+    """Permutation importance of blocks of columns.
+
+    The rows of one block are permuted among the images, which breaks its relation to the label and
+    keeps the relations within the block.
+
+    Parameters
+    ----------
+    learner : fitted classifier
+        Takes ``columns``.
+    columns : ndarray of shape (n_images, n_columns)
+        Of images that the learner was not fitted on.
+    widths : mapping of str to int
+        Number of columns per block, in order; they add up to ``n_columns``.
+    labels : ndarray of int, shape (n_images,)
+    seed : int
+        Draws the permutations.
+    confidence : float in (0, 1)
+
+    Returns
+    -------
+    tuple of Contribution
+        In the order of ``widths``.
+
+    References
+    ----------
+    Breiman, "Random Forests", Machine Learning 2001, section 10.
+    """
+    random = np.random.default_rng(seed)
+    intact = np.asarray(learner.predict(columns)) == labels
+    found, start = [], 0
+    for name, width in widths.items():
+        permuted = columns.copy()
+        block = slice(start, start + width)
+        permuted[:, block] = columns[random.permutation(len(columns)), block]
+        correct = np.asarray(learner.predict(permuted)) == labels
+        found.append(Contribution(name, paired_difference(intact, correct, confidence)))
+        start += width
+    return tuple(found)
+
+
+def member_contributions(
+    weights: Mapping[str, float],
+    probabilities: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    confidence: float = 0.95,
+) -> tuple[Contribution, ...]:
+    """Accuracy that a weighted vote loses without each of its members.
+
+    Parameters
+    ----------
+    weights : mapping of str to float
+        By member; at least two.
+    probabilities : mapping of str to ndarray of shape (n_images, n_classes)
+        By member.
+    labels : ndarray of int, shape (n_images,)
+    confidence : float in (0, 1)
+
+    Returns
+    -------
+    tuple of Contribution
+        In the order of ``weights``.
+    """
+
+    def correct(names: list[str]) -> np.ndarray:
+        votes = sum(weights[name] * probabilities[name] for name in names)
+        return np.asarray(votes).argmax(axis=1) == labels
+
+    everyone = correct(list(weights))
+    return tuple(
+        Contribution(
+            left_out,
+            paired_difference(
+                everyone, correct([name for name in weights if name != left_out]), confidence
+            ),
+        )
+        for left_out in weights
+    )
+
+
+def agreement(predictions: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Return the share of images that every pair of candidates classifies alike.
+
+    Parameters
+    ----------
+    predictions : mapping of str to ndarray of int, shape (n_images,)
+        Classes, by candidate.
+
+    Returns
+    -------
+    DataFrame of shape (n_candidates, n_candidates)
+        Symmetric, in [0, 1], 1 on the diagonal.
+    """
+    import pandas as pd
+
+    names = list(predictions)
+    shares = [
+        [float(np.mean(predictions[one] == predictions[other])) for other in names] for one in names
+    ]
+    return pd.DataFrame(shares, index=names, columns=names)

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from fmnist_lib.evaluation.contributions import (
+    agreement,
+    block_contributions,
+    member_contributions,
+)
+
+
+@pytest.fixture(scope="module")
+def learned():
+    """A learner on one block that decides the label, and one of noise."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 2, 1500)
+    signal = labels[:, None] + random.normal(0, 0.2, (1500, 2))
+    columns = np.hstack([random.normal(size=(1500, 3)), signal])
+    learner = LogisticRegression().fit(columns[:500], labels[:500])
+    return learner, columns[500:], labels[500:]
+
+
+def measured(learned, seed, confidence=0.99):
+    learner, columns, labels = learned
+    widths = {"noise": 3, "signal": 2}
+    return block_contributions(learner, columns, widths, labels, seed=seed, confidence=confidence)
+
+
+def test_a_block_that_decides_loses_most_of_the_accuracy(learned):
+    noise, signal = measured(learned, 1)
+    assert (noise.name, signal.name) == ("noise", "signal")
+    assert signal.loss.low > 0.4
+    assert abs(noise.loss.value) < 0.02
+
+
+def test_the_interval_of_noise_covers_zero_and_that_of_a_signal_never_does(learned):
+    tries = [measured(learned, seed) for seed in range(40)]
+    covered = [noise.loss.low <= 0 <= noise.loss.high for noise, _ in tries]
+    assert np.mean(covered) >= 0.95
+    assert all(signal.loss.low > 0 for _, signal in tries)
+
+
+def test_the_columns_are_left_alone(learned):
+    before = learned[1].copy()
+    measured(learned, 1)
+    np.testing.assert_array_equal(learned[1], before)
+
+
+def test_a_member_that_is_always_right_carries_the_vote():
+    labels = np.arange(200) % 2
+    right = np.eye(2)[labels]
+    wrong = 1 - right
+    found = member_contributions(
+        {"right": 0.6, "wrong": 0.4}, {"right": right, "wrong": wrong}, labels
+    )
+    assert [part.name for part in found] == ["right", "wrong"]
+    assert found[0].loss.value == 1.0
+    assert found[1].loss.value == 0.0
+
+
+def test_agreement_is_symmetric():
+    classes = {
+        "a": np.array([0, 1, 2, 3]),
+        "b": np.array([0, 1, 2, 0]),
+        "c": np.array([9, 9, 9, 9]),
+    }
+    shares = agreement(classes)
+    assert shares.loc["a", "b"] == shares.loc["b", "a"] == 0.75
+    assert shares.loc["a", "c"] == 0.0
+    assert (np.diag(shares) == 1).all()
