@@ -76,8 +76,12 @@ def page_box(
 
 
 def _html(content: str) -> Markdown:
+    return Markdown(_one_block(content))
+
+
+def _one_block(content: str) -> str:
     """Return HTML that Markdown keeps as it is: an empty line would end the block."""
-    return Markdown(content.replace("\r", "").replace("\n", "&#10;"))
+    return content.replace("\r", "").replace("\n", "&#10;")
 
 
 def header(
@@ -135,7 +139,12 @@ def cost_boxes(ms_per_image: float, model_mb: float) -> list[ValueBox]:
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Markdown:
     """Build a table of plain text cells; columns of numbers are aligned right."""
-    return _html(_table(headers, rows))
+    return Markdown(table_source(headers, rows))
+
+
+def table_source(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return what a table is updated with; see `table`."""
+    return _one_block(_table(headers, rows))
 
 
 def details(summary: str, *parts: str | Markup) -> Markdown:

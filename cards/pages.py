@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 def card_pages(pathspec: str, without: str) -> dict[str, str]:
-    """Return the pages of a run's cards so far, by step, and by number within a foreach.
+    """Return the pages of a run's cards so far, by step, and by candidate within the search.
 
     A card that cannot be read is left out with a warning and never fails the run.
 
@@ -29,12 +29,17 @@ def card_pages(pathspec: str, without: str) -> dict[str, str]:
     try:
         for step in Run(pathspec, _namespace_check=False):
             tasks = [] if step.id == without else sorted(step, key=lambda task: int(task.id))
-            for number, task in enumerate(tasks, 1):
-                name = step.id if len(tasks) == 1 else f"{step.id}-{number}"
-                pages |= _pages(name, task)
+            for task in tasks:
+                pages |= _pages(_name(step.id, task), task)
     except Exception as error:  # noqa: BLE001 (whatever the datastore raises)
         logger.warning("Not every card could be put into the bundle: %r", error)
     return pages
+
+
+def _name(step: str, task: Any) -> str:
+    """Return the name of a task's page; the task that shows all candidates has none itself."""
+    searches_one = step == "search" and "candidate" in task
+    return f"{step}-{task['candidate'].data}" if searches_one else step
 
 
 def _pages(name: str, task: Any) -> dict[str, str]:

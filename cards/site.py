@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _QUESTIONS = {
     "start": ("Data", "which images, and are any of the test seen in training?"),
     "eda": ("Exploration", "what tells the classes apart?"),
-    "search": ("Search", "what did a candidate try, and how good is its best?"),
+    "search": ("Search", "how did all candidates do, and which was stopped or failed?"),
     "select": ("Leaderboard", "who won, and is another as good?"),
     "explain": ("Explanation", "which pixels matter, and can the maps be trusted?"),
     "drift": ("Drift", "has the batch changed, and would it be noticed?"),
@@ -80,13 +81,15 @@ def write_site(name: str, directory: Path) -> Path:
     bundle = Path(name).expanduser()
     pages, times = _of_bundle(bundle) if bundle.exists() else _of_run(results.name)
     directory.mkdir(parents=True, exist_ok=True)
-    for file, page in pages.items():
+    files = sorted(pages, key=_order)
+    for file in files:
+        page = _with_navigation(pages[file], file, files)
         write_atomically(directory / f"{file}.html", page.encode())
     results.leaderboard.to_csv(directory / "leaderboard.csv", index=False)
     report = json.dumps(report_json(results, times), indent=2)
     write_atomically(directory / "report.json", report.encode())
     index = directory / "index.html"
-    write_atomically(index, _index(results, sorted(pages, key=_order), times).encode())
+    write_atomically(index, _index(results, files, times).encode())
     return index
 
 
@@ -152,10 +155,14 @@ def _of_run(pathspec: str) -> tuple[dict[str, str], list[TaskTime]]:
     return pages, sorted(times, key=lambda one: one.start)
 
 
+def _step(file: str) -> str:
+    """Return the step or document of a page: "search" for the page of a candidate."""
+    return "search" if file.startswith("search-") else file
+
+
 def _order(file: str) -> tuple[int, str]:
     names = list(_QUESTIONS)
-    known = [name for name in (file, file.rpartition("-")[0]) if name in names]
-    return (names.index(known[0]) if known else len(names), file)
+    return (names.index(_step(file)) if _step(file) in names else len(names), file)
 
 
 def _index(results: RunResults, files: Sequence[str], times: Sequence[TaskTime]) -> str:
@@ -188,11 +195,24 @@ def _boxes(results: RunResults, accuracy: Estimate) -> Iterator[dict[str, str]]:
 
 
 def _named(file: str) -> tuple[str, str]:
-    """Return the name of a page, with its number within a foreach, and its question."""
-    step, _, number = file.rpartition("-")
-    if step in _QUESTIONS and number.isdigit():
-        return f"{_QUESTIONS[step][0]} {number}", _QUESTIONS[step][1]
+    """Return the name of a page, and the question it answers."""
+    if _step(file) != file:
+        candidate = file.removeprefix("search-")
+        return f"Candidate {candidate}", "what did it try, and how good is its best pipeline?"
     return _QUESTIONS.get(file, (file, ""))
+
+
+def _with_navigation(page: str, file: str, files: Sequence[str]) -> str:
+    """Return a page with links to the index, and to the pages before and after it."""
+    at = files.index(file)
+    before, after = files[at - 1 : at] if at else [], files[at + 1 : at + 2]
+    links = render_page(
+        "navigation.html",
+        links=[("index.html", "All pages of the run")]
+        + [(f"{one}.html", f"\N{LEFTWARDS ARROW} {_named(one)[0]}") for one in before]
+        + [(f"{one}.html", f"{_named(one)[0]} \N{RIGHTWARDS ARROW}") for one in after],
+    )
+    return re.sub(r"<body\b[^>]*>", lambda body: body[0] + links, page, count=1)
 
 
 def _row(row: Any) -> tuple[str, ...]:

@@ -35,11 +35,11 @@ def _threads() -> dict[str, str]:
     """Return the settings for one task per core and one thread per task.
 
     Metaflow would start sixteen tasks at once. Oversubscription is slow: two tasks of two threads
-    each on two cores take many times as long as two of one.
+    each on two cores take many times as long as two of one. One more task shows the search.
     """
     workers = {f"METAFLOW_{command}_MAX_WORKERS" for command in ("RUN", "RESUME")}
     libraries = {f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL")}
-    return dict.fromkeys(workers, str(available_cores())) | dict.fromkeys(libraries, "1")
+    return dict.fromkeys(workers, str(available_cores() + 1)) | dict.fromkeys(libraries, "1")
 
 
 def _user() -> dict[str, str]:

@@ -1,14 +1,32 @@
-"""Budget and results of the search, of a resumed run as well."""
+"""Budget, progress and results of the search, of a resumed run as well."""
 
 from __future__ import annotations
 
+import math
+import shutil
+import time
 from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.candidate_result import CandidateResult
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from fmnist_lib.config.search import SearchConfig
+    from fmnist_lib.data.version import DataVersion
+    from fmnist_lib.search.engines.job import Job
+    from fmnist_lib.search.engines.result import Progress
     from fmnist_lib.search.execution.budget import Budget
+
+#: Value of the foreach for the task that shows all candidates; no candidate has such an id.
+OVERVIEW = "all candidates"
+#: Seconds between two looks at the progress (the card's refresh interval lets every second one
+#: through), and between two lines on the console unless something happened.
+_POLL_SECONDS, _QUIET_SECONDS = 1.25, 15.0
+#: The overview ends when no candidate has been running for this time. A task takes 2 to 5 seconds
+#: to start.
+_IDLE_SECONDS = 12.0
 
 
 def current_budget(planned: Budget) -> Budget:
@@ -26,7 +44,8 @@ def current_budget(planned: Budget) -> Budget:
     )
     tasks = {step.id: step for step in origin}.get("search", ())
     finished = {task["candidate"].data for task in tasks if "result" in task}
-    return planned.resumed(run.created_at.timestamp(), finished)
+    # Not `run.created_at`, which tags change.
+    return planned.resumed(run["start"].task.created_at.timestamp(), finished)
 
 
 def result_of(branch: Any, config: SearchConfig) -> CandidateResult:
@@ -36,3 +55,111 @@ def result_of(branch: Any, config: SearchConfig) -> CandidateResult:
     reason = getattr(branch, "search_failure", None) or "no reason known"
     engine = config.candidate(branch.input).engine
     return CandidateResult(branch.input, engine, error=f"its task died: {reason}")
+
+
+class SearchDisplay:
+    """Show on the card of a search task, and on the console, how far the search is.
+
+    Parameters
+    ----------
+    card : metaflow.cards.CardComponentManager
+        Of the task.
+    directory : Path
+        Where the candidates of this run write their progress.
+    version : DataVersion
+    """
+
+    def __init__(self, card: Any, directory: Path, version: DataVersion) -> None:
+        self._card, self._directory, self._version = card, directory, version
+
+    def search(self, job: Job) -> CandidateResult:
+        """Search a candidate; show and write its progress and its result."""
+        from cards.candidate import LiveCard, result_card
+        from fmnist_lib.search.execution.candidate import search_candidate
+        from fmnist_lib.search.execution.progress_files import ProgressFile
+
+        file = ProgressFile(self._directory, job.candidate.id)
+        live = LiveCard(job.candidate.id, job.seconds, self._version)
+        self._card.extend(live.components)
+
+        def on_progress(progress: Progress) -> None:
+            file.update(progress)
+            live.update(progress)
+            self._card.refresh()
+
+        result = search_candidate(job, on_progress)
+        file.end(result)
+        live.end()
+        self._card.extend(result_card(result))
+        return result
+
+    def follow(self, candidates: list[str], budget: Budget, config: SearchConfig) -> None:
+        """Show all candidates until the last one has ended, or none runs.
+
+        Parameters
+        ----------
+        candidates : list of str
+        budget : Budget
+            Its shares name the candidates that are still to be searched.
+        config : SearchConfig
+        """
+        from cards.search import SearchCard, progress_line
+        from fmnist_lib.search.execution.progress_files import read_progress
+
+        waiting = list(budget.shares)
+        finished = [name for name in candidates if name not in waiting]
+        content, console = SearchCard(candidates, finished, self._version), _Console()
+        self._card.extend(content.components)
+        done, last_alive = False, time.monotonic()
+        while not done and time.monotonic() - last_alive < _IDLE_SECONDS:
+            found, left = read_progress(self._directory), _seconds_left(budget, config)
+            done = all(name in found and found[name].ended for name in waiting)
+            content.update(found, left, ended=done)
+            self._card.refresh()
+            console.show(progress_line(found, waiting, left), _events(found))
+            if any(one.alive for one in found.values()):
+                last_alive = time.monotonic()
+            if not done:
+                time.sleep(_POLL_SECONDS)
+        if not done:
+            self._card.append(_not_followed(found))
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def _seconds_left(budget: Budget, config: SearchConfig) -> float:
+    """Return the seconds until the search's deadline; infinite if trials end every candidate."""
+    from fmnist_lib.config.search import is_bounded
+
+    searched = [one for one in config.candidates if one.engine in ("optuna", "tpot")]
+    bounded = all(is_bounded(one) for one in searched)
+    return math.inf if bounded else budget.search_deadline - time.time()
+
+
+class _Console:
+    """Lines on the console: whenever something happened, else now and then."""
+
+    def __init__(self, write: Callable[[str], None] = print) -> None:
+        self._write, self._events, self._written = write, (), -math.inf
+
+    def show(self, line: str, events: tuple[Any, ...]) -> None:
+        """Write the line if there are new events, or nothing was written for some time."""
+        now = time.monotonic()
+        if events != self._events or (events and now - self._written >= _QUIET_SECONDS):
+            self._write(line)
+            self._events, self._written = events, now
+
+
+def _events(found: Any) -> tuple[Any, ...]:
+    """Return what is worth a line when it changes: phases, and the best accuracy."""
+    return tuple((name, one.phase, one.best[-1:]) for name, one in sorted(found.items()))
+
+
+def _not_followed(found: Any) -> Any:
+    from metaflow.cards import Markdown
+
+    reason = (
+        "A candidate's task died, or waits for a free worker"
+        if found
+        else "No candidate's progress can be read here: they run on other machines, or one by one"
+    )
+    return Markdown(f"{reason}. Each candidate has a card of its own.")

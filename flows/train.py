@@ -33,6 +33,7 @@ from metaflow import (  # noqa: E402 (the line above makes the packages beside f
 
 from cards.failure import FailureCard  # noqa: E402
 from configuration import parse_training, resolve_training, store_address  # noqa: E402
+from searches import OVERVIEW  # noqa: E402
 
 
 def triggered_by_monitor(flow):
@@ -137,31 +138,30 @@ class FashionMnistTrain(FlowSpec):
 
         self.budget = prepare_search(self.dataset, self.settings, self.cache)
         self.candidates = list(self.budget.shares)
-        self.next(self.search, foreach="candidates")
+        self.searches = [OVERVIEW, *self.candidates]
+        self.next(self.search, foreach="searches")
 
     @catch(var="search_failure")
     @FailureCard(card="candidate")
-    @card(type="blank", id="candidate", options={"refresh_interval": 2})
+    @card(type="blank", id="candidate", refresh_interval=2.4)
     @step
     def search(self):
-        """Search one candidate and refit its best pipeline on all training images."""
-        from cards.candidate import LiveCard, result_card
-        from fmnist_lib.search.execution.candidate import search_candidate
+        """Search one candidate and refit its best pipeline on all training images.
+
+        One task searches nothing: its card shows all candidates.
+        """
         from fmnist_lib.workflows.search import candidate_job
-        from searches import current_budget
+        from searches import SearchDisplay, current_budget
 
-        self.candidate, budget = self.input, current_budget(self.budget)
-        job = candidate_job(self.candidate, self.dataset, self.settings, budget, self.cache)
-        live = LiveCard(self.candidate, job.seconds, self.data_version)
-        current.card["candidate"].extend(live.components)
-
-        def on_progress(progress):
-            live.update(progress)
-            current.card["candidate"].refresh()
-
-        self.result = search_candidate(job, on_progress)
-        live.end()
-        current.card["candidate"].extend(result_card(self.result))
+        settings, budget = self.settings, current_budget(self.budget)
+        directory = self.cache / "progress" / current.run_id
+        display = SearchDisplay(current.card["candidate"], directory, self.data_version)
+        if self.input == OVERVIEW:
+            display.follow(self.candidates, budget, settings.search)
+        else:
+            self.candidate = self.input
+            job = candidate_job(self.candidate, self.dataset, settings, budget, self.cache)
+            self.result = display.search(job)
         self.next(self.select)
 
     @FailureCard(card="leaderboard")
@@ -175,7 +175,8 @@ class FashionMnistTrain(FlowSpec):
 
         self.merge_artifacts(inputs, exclude=["candidate", "result", "search_failure"])
         settings, budget = self.settings, current_budget(self.budget)
-        results = [result_of(branch, settings.search) for branch in inputs]
+        candidates = [branch for branch in inputs if branch.input != OVERVIEW]
+        results = [result_of(branch, settings.search) for branch in candidates]
         selection = select(results, self.dataset, settings, budget, self.cache)
         self.keep(selection)
         # An alias of `winner`, the artifact's name before: clients may still read it.

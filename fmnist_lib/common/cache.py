@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Entries that are deleted as a whole: the columns of an extractor, the journal of a study, the
-#: data set of a retraining run.
-_ENTRIES = ("features/*", "studies/*/*", "retraining/*")
+#: data set of a retraining run, the progress of a run that was killed.
+_ENTRIES = ("features/*", "studies/*/*", "retraining/*", "progress/*")
 #: Directory of earlier versions, which nothing reads.
 _OBSOLETE = "races"
 #: A run's marker is written this long after its process has started, or later.

@@ -16,7 +16,11 @@ from fmnist_lib.release.bundle_results import read_results
 
 @pytest.fixture(scope="module")
 def bundle(contents, tmp_path_factory):
-    pages = {"select": "<h1>select</h1>", "search-2": "<h1>two</h1>", "search-10": "<h1>ten</h1>"}
+    pages = {
+        "select": "<h1>select</h1>",
+        "search": "<h1>all</h1>",
+        "search-fast": "<body><h1>f</h1>",
+    }
     return write_bundle(
         tmp_path_factory.mktemp("site") / "run.zip", **(contents | {"cards": pages})
     ).path
@@ -27,12 +31,20 @@ def test_the_page_of_a_bundle_links_only_files_that_exist(bundle, tmp_path):
     assert done.exit_code == 0, done.output
     index = (tmp_path / "page" / "index.html").read_text()
     links = re.findall(r'href="([^"]+)"', index)
-    assert links[:2] == ["search-10.html", "search-2.html"]
+    assert links[:2] == ["search.html", "search-fast.html"]
     assert {"select.html", "summary.html", "model-card.html", "report.json"} <= set(links)
     assert all((tmp_path / "page" / link).is_file() for link in links)
-    assert "Search 2" in index
+    assert "Candidate fast" in index
     assert "<script" not in index
     assert "http" not in index.replace("http-equiv", "")
+
+
+def test_every_page_links_the_index_and_its_neighbours(bundle, tmp_path):
+    CliRunner().invoke(cards, ["page", str(bundle), "--out", str(tmp_path / "page")])
+    page = (tmp_path / "page" / "search-fast.html").read_text()
+    links = re.findall(r'href="([^"]+)"', page)
+    assert links == ["index.html", "search.html", "select.html"]
+    assert page.index("</nav>") < page.index("<h1>")
 
 
 def test_the_report_answers_by_documented_paths(bundle):

@@ -49,7 +49,7 @@ def test_a_flow_draws_without_a_screen_whatever_the_environment_names(prepared):
 def test_threads_and_workers_are_limited_unless_the_user_says_otherwise(prepared):
     found = prepared(MKL_NUM_THREADS="2")
     assert (found["OMP_NUM_THREADS"], found["MKL_NUM_THREADS"]) == ("1", "2")
-    assert found["METAFLOW_RUN_MAX_WORKERS"] == str(len(os.sched_getaffinity(0)))
+    assert found["METAFLOW_RUN_MAX_WORKERS"] == str(len(os.sched_getaffinity(0)) + 1)
 
 
 def test_metaflow_knows_a_user_where_the_environment_names_none_or_root(prepared):

@@ -53,7 +53,8 @@ def test_a_run_that_is_ended_then_fails_is_resumed_from_its_last_attempt(
     config = project.config("killed", ("[search]\n", "[search]\nworkers = 1\n"))
     options = ("--data-dir", str(real_data_dir), "--max-workers", "1")
     process = project.start("run", *options, config=config)
-    task, _ = wait_for_task(process, "search")
+    # The first task only shows the others, and ends soon: none can run beside it.
+    task, _ = wait_for_task(process, "search", "--split-index", "1")
     search = wait_for_search(task)
     everything = psutil.Process(process.pid).children(recursive=True)
     assert search in everything  # in its own session, and ended all the same
@@ -65,7 +66,7 @@ def test_a_run_that_is_ended_then_fails_is_resumed_from_its_last_attempt(
     arguments = printed_command(project)
     assert arguments == ["resume", "--origin-run-id", interrupted.id]
     process = project.start(*arguments, "--max-workers", "1", config=None)
-    wait_for_task(process, "search", "--split-index", "1")[0].kill()  # the baseline, by its share
+    wait_for_task(process, "search", "--split-index", "2")[0].kill()  # the baseline, by its share
     wait_for_task(process, "select")[0].kill()
     assert process.wait(timeout=180) == 1
     failed = latest_run()
@@ -98,7 +99,7 @@ def test_a_run_killed_in_mid_search_is_resumed_to_the_same_winner(
     """SIGKILL of the scheduler, the tasks and the searches' own processes, then `resume`."""
     options = ("--data-dir", str(real_data_dir))
     process = project.start("run", *options, config=project.config("sigkill"))
-    task, _ = wait_for_task(process, "search", "--split-index", "2")  # the last: one has finished
+    task, _ = wait_for_task(process, "search", "--split-index", "3")  # the last: one has finished
     search = wait_for_search(task, busy_seconds=1.5)
     everything = [
         psutil.Process(process.pid),

@@ -60,6 +60,11 @@ SEEN = {
 }
 
 
+def searched(task):
+    """Return the candidate of a search task; None for the one that shows all of them."""
+    return task.data.result.id if "result" in task else None
+
+
 #: A page that shows a card at the widths of a phone, a tablet and a desk, and says how it looks.
 FRAMES = """
 <!doctype html><body>
@@ -88,7 +93,7 @@ setTimeout(() => {
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
 @pytest.mark.parametrize("step", SEEN)
 def test_a_browser_shows_the_card_at_every_width(finished, tmp_path, step):
-    tasks = [task for task in finished[step] if step != "search" or "tpot" in task.data.result.id]
+    tasks = [task for task in finished[step] if step != "search" or searched(task) == "tpot"]
     page = get_cards(tasks[0], id=CARDS[step])[0].get()
     (tmp_path / "card.html").write_text(page, encoding="utf-8")
     (tmp_path / "frames.html").write_text(FRAMES)
@@ -118,6 +123,17 @@ def test_a_browser_shows_the_card_at_every_width(finished, tmp_path, step):
         assert step in ("search", "publish") or frame["images"] > 0
 
 
+def test_one_task_of_the_search_shows_all_candidates(finished, card_content):
+    (overview,) = [task for task in finished["search"] if searched(task) is None]
+    content = str(card_content(get_cards(overview, id="candidate")[0]))
+    candidates = finished["prepare"].task.data.candidates
+    assert f"{len(candidates)} of {len(candidates)} ended" in content
+    assert "Best trial of the search" in content
+    best = max(finished["search"], key=lambda task: searched(task) == "optuna-kernel").data.result
+    assert f"{100 * best.validation_accuracy.value:.2f}" in content
+    assert f"{len(candidates)} of {len(candidates)} candidates ended" in overview.stdout
+
+
 def test_the_page_of_the_run_holds_every_card_and_the_timeline(finished, project, tmp_path):
     command = [sys.executable, "-m", "cards", "page", finished.id, "--out", str(tmp_path / "page")]
     done = subprocess.run(
@@ -130,7 +146,7 @@ def test_the_page_of_the_run_holds_every_card_and_the_timeline(finished, project
     )
     assert done.returncode == 0, done.stderr
     pages = {path.stem for path in (tmp_path / "page").glob("*.html")}
-    steps = {"start", "eda", "select", "explain", "drift", "publish", "search-1", "search-3"}
+    steps = {"start", "eda", "select", "explain", "drift", "publish", "search", "search-tpot"}
     assert steps | {"index", "sweetviz", "summary"} <= pages
     report = json.loads((tmp_path / "page" / "report.json").read_text())
     accuracy = finished["select"].task.data.evaluation.accuracy.value
@@ -208,7 +224,8 @@ def test_the_bundle_holds_the_cards_of_every_step_that_has_one(finished):
         pages = {name for name in bundle.namelist() if name.startswith("cards/")}
     steps = {"start", "eda", "select", "explain", "drift"}
     assert {f"cards/{step}.html" for step in steps} <= pages
-    assert len([page for page in pages if page.startswith("cards/search-")]) == 3
+    searches = {f"cards/search{name}.html" for name in ("", "-optuna-kernel", "-tpot")}
+    assert searches <= pages
 
 
 def test_the_bundle_reproduces_the_predictions(finished, tmp_path):

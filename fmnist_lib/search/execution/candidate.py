@@ -27,6 +27,8 @@ _LEAST_SECONDS = {"optuna": 8.0, "tpot": 25.0}
 #: A process is killed so many seconds after its deadline, which a search keeps by itself. Its
 #: start and imports take up to half of them on a busy machine.
 _GRACE_SECONDS = 10.0
+#: Progress is reported again after so many seconds without news, so that the time goes on.
+_HEARTBEAT_SECONDS = 4.0
 
 
 def make_job(
@@ -123,6 +125,7 @@ class _Watch:
         self.phase = "searching"
         self.found: Found | None = None
         self._job, self._on_progress = job, on_progress
+        self._last, self._reported = Progress("searching", 0.0), time.time()
 
     def receive(self, message: Progress | Found) -> None:
         """Keep the best pipeline so far, and pass progress on."""
@@ -130,11 +133,14 @@ class _Watch:
             self.found = message
         else:
             self.phase = message.phase
+            self._last, self._reported = message, time.time()
             self._on_progress(message)
 
     def overdue(self) -> str | None:
         """Return the reason to kill the candidate's process, else None."""
         job, seconds = self._job, time.time() - self._job.started
+        if time.time() - self._reported > _HEARTBEAT_SECONDS:
+            self.receive(replace(self._last, phase=self.phase, seconds=seconds))
         limit = job.seconds + _GRACE_SECONDS
         if self.phase == "refitting":
             # In a process of its own if the search was killed.
