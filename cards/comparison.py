@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from fmnist_lib.common.plotting import Picture
     from fmnist_lib.common.statistics import Estimate
-    from fmnist_lib.evaluation.run_comparison import Flip, RunComparison
+    from fmnist_lib.evaluation.run_comparison import Change, Flip, RunComparison
 
 #: Confusions with pictures, and images of each; the JSON file lists all.
 _SHOWN_KINDS, _SHOWN_IMAGES = 6, 8
@@ -33,12 +33,12 @@ def comparison_page(comparison: RunComparison) -> str:
     areas = ", ".join(dict.fromkeys(change.area for change in changes))
     return render_page(
         "comparison.html",
-        title=_title(comparison),
+        title=comparison_title(comparison),
         note=f"{comparison.first.name} (before) and {comparison.second.name} (after). "
         + _images_sentence(comparison),
         boxes=list(_boxes(comparison)),
         changes_title=f"What changed: {areas}" if changes else "No setting, data or code changed",
-        changes=[(one.area, one.name, _short(one.before), _short(one.after)) for one in changes],
+        changes=[tuple(change_row(one)) for one in changes],
         pictures=[_class_picture(comparison), *_flip_pictures(comparison)],
         costs=list(_costs(comparison)),
         classes=[
@@ -76,7 +76,8 @@ def comparison_json(comparison: RunComparison) -> dict[str, Any]:
     }
 
 
-def _title(comparison: RunComparison) -> str:
+def comparison_title(comparison: RunComparison) -> str:
+    """Return the result of a comparison in one sentence."""
     points = f"{abs(100 * comparison.difference.value):.2f} points"
     if comparison.same_predictions:
         return (
@@ -90,6 +91,11 @@ def _title(comparison: RunComparison) -> str:
     if comparison.paired.p_value >= _ALPHA:
         return f"No significant difference: {100 * comparison.difference.value:+.2f} points"
     return f"Significantly {direction} accurate, by {points}"
+
+
+def change_row(change: Change) -> list[str]:
+    """Return a change as a row of a table, long values by their beginning."""
+    return [change.area, change.name, _short(change.before), _short(change.after)]
 
 
 def _short(value: str) -> str:

@@ -38,7 +38,7 @@ def contributions_sections(contributions: Contributions) -> list[MetaflowCardCom
 
 
 def _parts(parts: Sequence[Contribution], kind: str, note: str) -> list[MetaflowCardComponent]:
-    if not parts:
+    if len(parts) < 2:  # noqa: PLR2004 (the only one contributes all)
         return []
     ranked = sorted(parts, key=lambda part: -part.loss.value)
     useless = [part.name for part in ranked if part.loss.low <= 0]

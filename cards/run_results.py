@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.evaluation.run_comparison import RunResults
@@ -51,44 +51,51 @@ def read_run(pathspec: str) -> Run:
         ) from None
 
 
+def results_of(name: str, data: Any, bundle: str | None) -> RunResults:
+    """Return the results in the artifacts of a run.
+
+    Parameters
+    ----------
+    name : str
+        ``Flow/run``.
+    data : object
+        With the artifacts of the step `select` as attributes.
+    bundle : str or None
+        Path of the run's bundle, which alone has the versions of the code.
+    """
+    test = data.dataset.test
+    return RunResults(
+        name=name,
+        settings=data.resolved_config,
+        data=data.data_version.splits,
+        code=_code(bundle),
+        leaderboard=data.leaderboard,
+        labels=test.labels,
+        predictions=data.test_probabilities.argmax(axis=1),
+        images=test.images,
+    )
+
+
 def _results_of_run(pathspec: str) -> RunResults:
     from metaflow.exception import MetaflowException
 
     run = read_run(pathspec)
     try:
-        task = run["select"].task
-        data = {
-            key: task[key].data
-            for key in ("data_version", "leaderboard", "test_probabilities", "dataset")
-        }
-        settings = task["resolved_config"].data
+        data, bundle = run["select"].task.data, None
+        if "publish" in run and "bundle_path" in run["publish"].task:
+            bundle = run["publish"].task["bundle_path"].data
+        return results_of(pathspec, data, bundle)
     except (MetaflowException, KeyError, AttributeError, TypeError) as error:
         raise DataError(
             f"{pathspec}: expected a training run that selected a winner, got one that did not "
             f"({error}). Resume it, or name another one."
         ) from None
+
+
+def _code(bundle: str | None) -> dict[str, str]:
+    """Return the versions in a bundle; none if it lies elsewhere by now."""
     try:
-        bundle = Path(run["publish"].task["bundle_path"].data)
-        with bundle_results.open_bundle(bundle) as (_, read):
-            code = bundle_results.code_of(json.loads(read(MANIFEST)))
-    except (
-        MetaflowException,
-        OSError,
-        KeyError,
-        AttributeError,
-        TypeError,
-        zipfile.BadZipFile,
-    ):
-        # The versions of a run are in its bundle alone, which may lie elsewhere by now.
-        code = {}
-    test = data["dataset"].test
-    return RunResults(
-        name=pathspec,
-        settings=settings,
-        data=data["data_version"].splits,
-        code=code,
-        leaderboard=data["leaderboard"],
-        labels=test.labels,
-        predictions=data["test_probabilities"].argmax(axis=1),
-        images=test.images,
-    )
+        with bundle_results.open_bundle(Path(bundle or "")) as (_, read):
+            return bundle_results.code_of(json.loads(read(MANIFEST)))
+    except (OSError, KeyError, zipfile.BadZipFile):
+        return {}

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cards.components import page_box, render_page
 from cards.run_results import read_results, read_run
+from cards.timeline import TaskTime, task_times, timeline_picture
 from fmnist_lib.common.files import require_unused, write_atomically
 from fmnist_lib.common.formatting import interval, percent
 from fmnist_lib.common.labels import CLASS_NAMES
-from fmnist_lib.common.plotting import PRIMARY, SECONDARY, new_figure, picture
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.release.bundle_results import open_bundle
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from fmnist_lib.common.plotting import Picture
     from fmnist_lib.common.statistics import Estimate
     from fmnist_lib.evaluation.run_comparison import RunResults
 
@@ -35,28 +33,12 @@ _QUESTIONS = {
     "explain": ("Explanation", "which pixels matter, and can the maps be trusted?"),
     "drift": ("Drift", "has the batch changed, and would it be noticed?"),
     "publish": ("Summary card", "was the model promoted, and why?"),
+    "end": ("Timeline", "how long did every task take?"),
     "summary": ("Summary", "everything on one sheet of A4"),
     "sweetviz": ("Sweetviz report", "how are the named features distributed?"),
     "model-card": ("Model card", "what is the model for, and what not?"),
     "datasheet": ("Datasheet", "where do the data come from?"),
 }
-
-
-@dataclass(frozen=True)
-class TaskTime:
-    """Wall time of a task.
-
-    Attributes
-    ----------
-    step, task : str
-    start, seconds : float
-        Start in seconds after that of the run, and duration.
-    """
-
-    step: str
-    task: str
-    start: float
-    seconds: float
 
 
 def write_site(name: str, directory: Path) -> Path:
@@ -140,19 +122,7 @@ def _of_run(pathspec: str) -> tuple[dict[str, str], list[TaskTime]]:
     ):
         if step in run and artifact in run[step].task:
             pages[name] = run[step].task[artifact].data
-    tasks = [task for step in run for task in step if task.finished_at]
-    # Not `run.created_at`, which tags change.
-    started = min(task.created_at for task in tasks)
-    times = [
-        TaskTime(
-            task.parent.id,
-            task.id,
-            (task.created_at - started).total_seconds(),
-            (task.finished_at - task.created_at).total_seconds(),
-        )
-        for task in tasks
-    ]
-    return pages, sorted(times, key=lambda one: one.start)
+    return pages, task_times(run)
 
 
 def _step(file: str) -> str:
@@ -225,30 +195,4 @@ def _row(row: Any) -> tuple[str, ...]:
         f"{100 * row['accuracy_low']:.1f} to {100 * row['accuracy_high']:.1f}",
         f"{row['predict_ms_per_image']:.3f}",
         f"{row['model_mb']:.1f}",
-    )
-
-
-def timeline_picture(times: Sequence[TaskTime]) -> Picture:
-    """Draw when every task ran."""
-    total = max(one.start + one.seconds for one in times)
-    seconds: dict[str, float] = {}
-    for one in times:
-        seconds[one.step] = seconds.get(one.step, 0.0) + one.seconds
-    longest = max(seconds, key=lambda step: seconds[step])
-    figure = new_figure(10, 0.8 + 0.3 * len(times))
-    axes = figure.subplots()
-    for row, one in enumerate(times):
-        colour = PRIMARY if one.step == longest else SECONDARY
-        axes.barh(row, one.seconds, left=one.start, height=0.6, color=colour)
-        axes.text(one.start + one.seconds, row, f" {one.seconds:.0f} s", va="center", fontsize=8)
-    axes.set_yticks(range(len(times)), [f"{one.step} {one.task}" for one in times])
-    axes.invert_yaxis()
-    axes.set_xlabel("seconds since the start of the run")
-    axes.spines[["top", "right"]].set_visible(False)
-    numbers = "; ".join(f"{step} {value:.0f} s" for step, value in seconds.items())
-    return picture(
-        figure,
-        "timeline",
-        f"The run took {total:.0f} s, its step {longest} {seconds[longest]:.0f} s of task time",
-        f"Task time by step: {numbers}.",
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
+from cards.against_champion import accuracy_change, champion_section
 from cards.components import box, details, folded_table, header, table
 from cards.escape import code, text
 from cards.gates import gates_section
@@ -22,10 +23,20 @@ if TYPE_CHECKING:
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.common.run_report import RunReport
+    from fmnist_lib.evaluation.run_comparison import RunComparison
 
 
-def summary_card(report: RunReport) -> list[MetaflowCardComponent]:
-    """Build the card."""
+def summary_card(
+    report: RunReport, comparison: RunComparison | None = None
+) -> list[MetaflowCardComponent]:
+    """Build the card.
+
+    Parameters
+    ----------
+    report : RunReport
+    comparison : RunComparison or None
+        Of the champion before this run with this run.
+    """
     summary, tracked = Summary(report), report.publication.tracked
     winner = summary.winner
     return [
@@ -34,10 +45,11 @@ def summary_card(report: RunReport) -> list[MetaflowCardComponent]:
             report.data_version,
             f"**{text(winner['candidate'])}**: {text(winner['description'])}. The test images were "
             "used once, after the winner was selected.",
-            _boxes(report, summary),
+            _boxes(report, summary, comparison),
         ),
         *_tracking_warning(report.publication.problem),
         *gates_section(tracked.decision if tracked else None),
+        *champion_section(comparison),
         Markdown("## Candidates"),
         Markdown("On validation images that no search used."),
         table(_HEADERS, ([row[key] for key in _COLUMNS] for row in summary.rows)),
@@ -72,9 +84,16 @@ def _outcome(report: RunReport) -> str:
     return f"{version} did not become champion"
 
 
-def _boxes(report: RunReport, summary: Summary) -> Iterator[Any]:
+def _boxes(report: RunReport, summary: Summary, comparison: RunComparison | None) -> Iterator[Any]:
     evaluation, winner = report.evaluation, summary.winner
-    yield box("Test accuracy", summary.headline, f"{summary.interval}, {summary.n_images}")
+    change, good = accuracy_change(comparison)
+    yield box(
+        "Test accuracy",
+        summary.headline,
+        f"{summary.interval}, {summary.n_images}",
+        change,
+        good=good,
+    )
     tracked = report.publication.tracked
     decision = tracked.decision if tracked else None
     if decision:

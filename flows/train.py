@@ -241,8 +241,8 @@ class FashionMnistTrain(FlowSpec):
         """Write the bundle and the summary, track the run, register and promote the winner."""
         from cards.pages import card_pages
         from cards.summary import summary_card
-        from fmnist_lib.release.summary import render_summary
-        from fmnist_lib.workflows.publish import publish
+        from champion import against_champion, champion_results
+        from fmnist_lib.workflows.publish import Published, publish
         from retraining import compare_with_champion
 
         # The same model may pickle differently in two processes, which is a conflict in a merge.
@@ -251,37 +251,36 @@ class FashionMnistTrain(FlowSpec):
         self.contest = compare_with_champion(
             self.challenge, self.dataset.test, self.test_probabilities, self.n_new_held_out
         )
-        pages = card_pages(f"{current.flow_name}/{current.run_id}", current.step_name)
+        champion = champion_results(store_address(self.settings.tracking), self.data_version)
+        name = f"{current.flow_name}/{current.run_id}"
+        pages = card_pages(name, current.step_name)
         uri = os.environ.get("MLFLOW_TRACKING_URI")
         report = publish(self.report(), self.dataset, self.winner, PROJECT_ROOT, uri, cards=pages)
-        tracked = report.publication.tracked
-        self.mlflow_run_id = tracked.run_id if tracked else None
-        self.model_uri = tracked.model_uri if tracked else None
-        self.bundle_path = str(report.publication.bundle.path)
-        self.summary_html = render_summary(report)
-        self.promotion = tracked.decision if tracked else None
-        self.promoted = report.publication.promoted
-        current.card["summary"].extend(summary_card(report))
+        self.keep(Published.of(report))
+        comparison = against_champion(champion, name, self)
+        current.card["summary"].extend(summary_card(report, comparison))
         self.next(self.end)
 
+    @FailureCard(card="timeline")
+    @card(type="blank", id="timeline")
     @step
     def end(self):
-        """Print the results and where they are."""
+        """Show when every task ran; print the results and where they are."""
+        from cards.closing import closing_lines
+        from cards.data import rest_card
+        from cards.run_results import read_run
+        from cards.timeline import task_times, timeline_card
         from runs import training_tags
 
         current.run.add_tags(training_tags(self))
         if self.decision == "rest":
+            current.card["timeline"].extend(rest_card(self.challenge.reason))
             print(f"Nothing was trained: {self.challenge.reason}.")
             return
-        print(f"Data: {self.data_version.description}.")
-        print(f"Test accuracy of the winner: {self.evaluation.accuracy}.")
-        if self.contest:
-            print(f"The new model is {self.contest.reason}.")
-        if self.promotion:
-            verdict = "Champion" if self.promotion.promoted else "Not champion"
-            print(f"{verdict}: {self.promotion.reason}.")
-        print(f"Bundle and summary: {self.bundle_path}")
-        print("Cards: python flows/train.py card view publish")
+        times = task_times(read_run(f"{current.flow_name}/{current.run_id}"))
+        current.card["timeline"].extend(timeline_card(times, self.data_version))
+        for line in closing_lines(self, current.run_id):
+            print(line)
 
     @property
     def settings(self):

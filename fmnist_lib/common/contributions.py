@@ -42,7 +42,7 @@ class Contributions:
         Members of the ensemble; empty without one.
     agreement : DataFrame
         Share of the validation images that two candidates classify alike; rows and columns are
-        candidates.
+        candidates, without baselines.
     """
 
     n_images: int

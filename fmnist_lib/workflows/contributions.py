@@ -66,7 +66,13 @@ def measure_contributions(
         members=member_contributions(ensemble.params, probabilities, labels, confidence)
         if ensemble
         else (),
-        agreement=agreement({name: one.argmax(axis=1) for name, one in probabilities.items()}),
+        agreement=agreement(
+            {
+                name: one.argmax(axis=1)
+                for name, one in probabilities.items()
+                if finished[name].engine != "baseline"
+            }
+        ),
     )
 
 

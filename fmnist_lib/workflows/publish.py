@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from fmnist_lib.serving.mlflow_model import write_mlflow_model
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fmnist_lib.common.promotion_decision import PromotionDecision
     from fmnist_lib.common.run_report import RunReport, TrackedRun
     from fmnist_lib.config.release import ReleaseConfig, TrackingConfig
     from fmnist_lib.config.training import Settings
@@ -39,6 +40,44 @@ logger = logging.getLogger(__name__)
 
 #: Test images that a saved copy of the winner is checked on.
 _CHECKED_IMAGES = 200
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published run; every field is an artifact of the step `publish`.
+
+    Attributes
+    ----------
+    mlflow_run_id, model_uri : str or None
+        None when MLflow could not be used.
+    promotion : PromotionDecision or None
+        None without MLflow, or when an earlier attempt of the step was decided.
+    promoted : bool
+    bundle_path : str
+    summary_html : str
+    """
+
+    mlflow_run_id: str | None
+    model_uri: str | None
+    promotion: PromotionDecision | None
+    promoted: bool
+    bundle_path: str
+    summary_html: str
+
+    @classmethod
+    def of(cls, report: RunReport) -> Self:
+        """Return what is kept of a published run."""
+        publication = report.publication
+        tracked, bundle = publication.tracked, publication.bundle
+        assert bundle is not None  # noqa: S101 (`publish` has written it)
+        return cls(
+            mlflow_run_id=tracked.run_id if tracked else None,
+            model_uri=tracked.model_uri if tracked else None,
+            promotion=tracked.decision if tracked else None,
+            promoted=publication.promoted,
+            bundle_path=str(bundle.path),
+            summary_html=render_summary(report),
+        )
 
 
 def publish(

@@ -5,45 +5,14 @@ from __future__ import annotations
 import json
 import re
 
-import numpy as np
-import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from cards.__main__ import cards
 from cards.comparison import comparison_json, comparison_page
-from fmnist_lib.evaluation.run_comparison import RunResults, compare_runs
+from fmnist_lib.evaluation.run_comparison import compare_runs
 
 HOSTILE = "<script>document.title='executed'</script>{{ 7 * 7 }}"
-
-
-@pytest.fixture
-def make(test_images, test_labels):
-    def results(name, n_wrong, **changes):
-        predictions = np.array(test_labels)
-        predictions[:n_wrong] = (predictions[:n_wrong] + 1) % 10
-        row = {
-            "candidate": "kernel",
-            "status": "winner",
-            "search_seconds": 60.0,
-            "fit_seconds": 5.0,
-            "fit_rows": 1000,
-            "predict_ms_per_image": 0.5,
-            "model_mb": 10.0,
-        }
-        usual = {
-            "name": name,
-            "settings": {"seed": 1},
-            "data": {"test": "a" * 64},
-            "code": {},
-            "leaderboard": pd.DataFrame([row]),
-            "labels": test_labels,
-            "predictions": predictions,
-            "images": test_images,
-        }
-        return RunResults(**(usual | changes))
-
-    return results
 
 
 def test_a_run_compared_with_itself_says_that_nothing_changed(make):
