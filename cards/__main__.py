@@ -25,14 +25,19 @@ def cards() -> None:
     show_default=True,
     help="New or empty directory.",
 )
-def page(run: str, out: Path) -> None:
+@click.option("--serve", is_flag=True, help="Serve it on 127.0.0.1 until Ctrl-C.")
+@click.option("--port", default=8325, show_default=True, help="For --serve; 0: any free one.")
+def page(run: str, out: Path, serve: bool, port: int) -> None:
     """Write the page of RUN: its cards, timeline and figures, to open without a network.
 
     RUN is a Metaflow run (FashionMnistTrain/ID or the ID alone) or a bundle, packed or unpacked.
     """
-    from cards.site import write_site
+    from cards.site import serve_site, write_site
 
-    click.echo(write_site(run, out))
+    index = write_site(run, out)
+    click.echo(index)
+    if serve:
+        serve_site(index.parent, port, click.echo)
 
 
 @cards.command()

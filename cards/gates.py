@@ -28,7 +28,7 @@ def gates_section(decision: PromotionDecision | None) -> list[MetaflowCardCompon
     return [
         Markdown(f"## Promotion\n\n{_verdict(decision)}"),
         table(
-            ["gate", "", "measured", "required", "what it checks"],
+            ["gate", "result", "measured", "required", "what it checks"],
             (
                 (
                     gate.name,

@@ -73,6 +73,7 @@ def results_of(name: str, data: Any, bundle: str | None) -> RunResults:
         labels=test.labels,
         predictions=data.test_probabilities.argmax(axis=1),
         images=test.images,
+        metrics=data.test_metrics,
     )
 
 

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cards.components import page_box, render_page
+from cards.offline import offline_pages
+from cards.report import Report, build_report
 from cards.run_results import read_results, read_run
 from cards.timeline import TaskTime, task_times, timeline_picture
+from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.files import require_unused, write_atomically
 from fmnist_lib.common.formatting import interval, percent
-from fmnist_lib.common.labels import CLASS_NAMES
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.release.bundle_results import open_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    import numpy as np
+    from collections.abc import Callable, Iterator, Sequence
 
     from fmnist_lib.common.statistics import Estimate
     from fmnist_lib.evaluation.run_comparison import RunResults
@@ -63,45 +63,55 @@ def write_site(name: str, directory: Path) -> Path:
     bundle = Path(name).expanduser()
     pages, times = _of_bundle(bundle) if bundle.exists() else _of_run(results.name)
     directory.mkdir(parents=True, exist_ok=True)
+    pages, shared = offline_pages(pages)
+    for part, content in shared.items():
+        write_atomically(directory / part, content)
     files = sorted(pages, key=_order)
     for file in files:
         page = _with_navigation(pages[file], file, files)
         write_atomically(directory / f"{file}.html", page.encode())
     results.leaderboard.to_csv(directory / "leaderboard.csv", index=False)
-    report = json.dumps(report_json(results, times), indent=2)
+    report = build_report(results, times).model_dump_json(indent=2)
     write_atomically(directory / "report.json", report.encode())
+    schema = json.dumps(Report.model_json_schema(), indent=2)
+    write_atomically(directory / "report.schema.json", schema.encode())
     index = directory / "index.html"
     write_atomically(index, _index(results, files, times).encode())
     return index
 
 
-def report_json(results: RunResults, times: Sequence[TaskTime] = ()) -> dict[str, Any]:
-    """Return a run's figures as plain values; docs/cards.md describes them."""
-    rows = json.loads(results.leaderboard.to_json(orient="records"))
-    correct = results.correct
-    return {
-        "format": 1,
-        "run": results.name,
-        "data": dict(results.data),
-        "code": dict(results.code),
-        "settings": dict(results.settings),
-        "winner": next(row for row in rows if row["candidate"] == results.winner["candidate"]),
-        "candidates": rows,
-        "test": {
-            "images": len(correct),
-            "accuracy": _estimate(correct),
-            "recall": {
-                name: _estimate(correct[results.labels == label])
-                for label, name in enumerate(CLASS_NAMES)
-                if (results.labels == label).any()
-            },
-        },
-        "timeline": [vars(one) for one in times],
-    }
+def serve_site(directory: Path, port: int, write: Callable[[str], None]) -> None:
+    """Serve a directory to this machine only, until the process is interrupted.
 
+    Parameters
+    ----------
+    directory : Path
+    port : int
+        0: any free one.
+    write : callable
+        Called with the address.
 
-def _estimate(correct: np.ndarray) -> dict[str, float]:
-    return vars(wilson(int(correct.sum()), len(correct)))
+    Raises
+    ------
+    DataError
+        The port is in use.
+    """
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    handler = partial(SimpleHTTPRequestHandler, directory=str(directory))
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError as error:
+        raise DataError(
+            f"port {port}: expected a free one, got: {error.strerror}. Name another with --port."
+        ) from None
+    with server:
+        write(f"http://127.0.0.1:{server.server_port}/ until Ctrl-C")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            return
 
 
 def _of_bundle(path: Path) -> tuple[dict[str, str], list[TaskTime]]:
@@ -148,6 +158,7 @@ def _index(results: RunResults, files: Sequence[str], times: Sequence[TaskTime])
         timeline=timeline_picture(times) if times else None,
         files=[
             ("report.json", "report.json: every figure, for machines"),
+            ("report.schema.json", "report.schema.json: its schema"),
             ("leaderboard.csv", "leaderboard.csv"),
         ],
     )

@@ -63,7 +63,7 @@ def summary_card(
                 summary.mistakes or [("none", "none", "0 %")],
             ),
         ),
-        details("Identifiers and locations", folded_table(["", ""], summary.identity)),
+        details("Identifiers and locations", folded_table(["what", "value"], summary.identity)),
     ]
 
 

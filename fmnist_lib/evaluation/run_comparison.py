@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +43,8 @@ class RunResults:
         Classes that the winner predicts.
     images : ndarray of uint8, shape (n_test, 28, 28), or None
         None if the bundle only points to its data.
+    metrics : mapping of str to float
+        Of the winner on the test images.
     """
 
     name: str
@@ -53,6 +55,7 @@ class RunResults:
     labels: np.ndarray
     predictions: np.ndarray
     images: np.ndarray | None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def winner(self) -> pd.Series[Any]:

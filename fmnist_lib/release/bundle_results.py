@@ -76,6 +76,7 @@ def _results(manifest: dict[str, Any], read: Callable[[str], bytes], name: str) 
         labels=_array(read("data/test-labels.npy")),
         predictions=_array(read("predictions/test-labels.npy")),
         images=_array(read("data/test-images.npy")),
+        metrics=json.loads(read("metrics.json")),
     )
 
 

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
+import psutil
 import pytest
+import requests
 from click.testing import CliRunner
 
 from cards.__main__ import cards
-from cards.site import report_json
+from cards.report import Report, build_report
 from cards.timeline import TaskTime
 from fmnist_lib.release.bundle import write_bundle
 from fmnist_lib.release.bundle_results import read_results
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -48,20 +58,80 @@ def test_every_page_links_the_index_and_its_neighbours(bundle, tmp_path):
     assert page.index("</nav>") < page.index("<h1>")
 
 
-def test_the_report_answers_by_documented_paths(bundle):
+def answer(report, path):
+    """Return what a documented path leads to."""
+    for name, entry in re.findall(r"([\w-]+)(?:\[([\w-]+)\])?", path):
+        report = report[name]
+        if entry:
+            (report,) = [row for row in report if row["candidate"] == entry]
+    return report
+
+
+def test_the_report_answers_every_documented_question(bundle):
     results = read_results(bundle)
-    report = json.loads(json.dumps(report_json(results, [TaskTime("eda", "2", 0.0, 3.0, "eda")])))
-    assert report["format"] == 1
-    assert report["run"] == "FashionMnistTrain/1747"
-    assert report["winner"]["candidate"] == "fast"
-    assert report["test"]["images"] == len(results.labels)
-    recall = report["test"]["recall"]["Shirt"]
+    times = [TaskTime("eda", "2", 0.0, 3.0, "eda")]
+    report = json.loads(build_report(results, times).model_dump_json())
+    page = (ROOT / "docs" / "cards.md").read_text()
+    table = dict(re.findall(r"^\| (.+\?) \| `(.+)` \|$", page, re.MULTILINE))
+    assert len(table) >= 20
+    found = {
+        question: answer(
+            report, path.replace("[tpot]", "[broken]" if "fail" in question else "[plain]")
+        )
+        for question, path in table.items()
+    }
+    assert found["which candidate won?"] == "fast"
+    assert found["which run is it?"] == "FashionMnistTrain/1747"
+    assert found["how many test images are there?"] == len(results.labels)
+    recall = found["how well is a class recognised, with interval?"]
     assert recall["low"] < recall["value"] < recall["high"]
-    failed = [row for row in report["candidates"] if row["status"].startswith("failed")]
-    assert "out of memory" in failed[0]["status"]
-    assert report["settings"]["seed"] == 20
-    (task,) = report["timeline"]
-    assert task == {"step": "eda", "task": "2", "start": 0.0, "seconds": 3.0, "name": "eda"}
+    confusion = np.array(found["which classes are confused?"])
+    assert confusion.trace() == results.correct.sum()
+    assert "out of memory" in found["why did a candidate fail?"]
+    assert found["with which seed and budget?"] == 20
+    assert found["how long did every task take?"][0]["seconds"] == 3.0
+    # The candidates of this report have no predictions to compare one by one.
+    assert [question for question, value in found.items() if value is None] == [
+        "is another candidate as good as the winner?"
+    ]
+
+
+def test_the_schema_describes_the_report_of_a_page(bundle, tmp_path):
+    CliRunner().invoke(cards, ["page", str(bundle), "--out", str(tmp_path / "page")])
+    content = (tmp_path / "page" / "report.json").read_text()
+    Report.model_validate_json(content)
+    schema = json.loads((tmp_path / "page" / "report.schema.json").read_text())
+    assert set(schema["properties"]) == set(json.loads(content))
+    with pytest.raises(ValueError, match="unknown"):
+        Report.model_validate(json.loads(content) | {"unknown": 1})
+
+
+def test_the_page_is_served_to_this_machine_only(bundle, tmp_path):
+    command = [sys.executable, "-m", "cards", "page", str(bundle), "--serve", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--out", str(tmp_path / "page")], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as server:
+        try:
+            server.stdout.readline()
+            address = server.stdout.readline().split()[0]
+            assert address.startswith("http://127.0.0.1:")
+            assert "Candidate fast" in requests.get(address, timeout=10).text
+            (listening,) = psutil.Process(server.pid).net_connections("tcp")[:1]
+            assert listening.laddr.ip == "127.0.0.1"
+        finally:
+            server.send_signal(signal.SIGINT)
+        assert server.wait(timeout=10) == 0
+
+
+def test_a_port_in_use_is_one_message(bundle, tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        options = ["--out", str(tmp_path / "page"), "--serve", "--port", port]
+        done = CliRunner().invoke(cards, ["page", str(bundle), *options])
+    assert done.exit_code == 1
+    assert f"port {port}: expected a free one" in done.output
 
 
 def test_a_directory_in_use_is_left_alone(bundle, tmp_path):
