@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
 
 from fmnist_lib.commands.main import CommandLine
 from fmnist_lib.commands.options import UserPath, json_option, print_json
+from fmnist_lib.common.process import client_cache
 
 
 @click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
 def cards() -> None:
     """Make pages of finished runs that open from a file, without a network."""
+    # Before Metaflow is imported.
+    for key, value in client_cache().items():
+        os.environ.setdefault(key, value)
 
 
 @cards.command()

@@ -30,16 +30,27 @@ def card_pages(pathspec: str, without: str) -> dict[str, str]:
         for step in Run(pathspec, _namespace_check=False):
             tasks = [] if step.id == without else sorted(step, key=lambda task: int(task.id))
             for task in tasks:
-                pages |= _pages(_name(step.id, task), task)
+                pages |= _pages(_name(task), task)
     except Exception as error:  # noqa: BLE001 (whatever the datastore raises)
         logger.warning("Not every card could be put into the bundle: %r", error)
     return pages
 
 
-def _name(step: str, task: Any) -> str:
-    """Return the name of a task's page; the task that shows all candidates has none itself."""
-    searches_one = step == "search" and "candidate" in task
-    return f"{step}-{task['candidate'].data}" if searches_one else step
+def candidate_of(task: Any) -> str | None:
+    """Return the candidate that a task searched; None for other tasks, or if it can't be read."""
+    if task.parent.id != "search":
+        return None
+    try:
+        return str(task["candidate"].data) if "candidate" in task else None
+    except Exception as error:  # noqa: BLE001 (whatever the datastore raises)
+        logger.warning("The candidate of %s can't be read: %r", task.pathspec, error)
+        return None
+
+
+def _name(task: Any) -> str:
+    """Return the name of a task's page."""
+    step, candidate = task.parent.id, candidate_of(task)
+    return f"{step}-{candidate}" if candidate else step
 
 
 def _pages(name: str, task: Any) -> dict[str, str]:

@@ -13,6 +13,7 @@ from metaflow.cards import Markdown, VegaChart
 
 from cards.charts import spec, tooltip
 from cards.components import box, details, folded_table, header
+from cards.pages import candidate_of
 from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.plotting import PRIMARY, SECONDARY, new_figure, picture
 
@@ -60,15 +61,11 @@ def task_times(run: Run) -> list[TaskTime]:
             task.id,
             (task.created_at - started).total_seconds(),
             (task.finished_at - task.created_at).total_seconds(),
-            task["candidate"].data if _searches_one(task) else task.parent.id,
+            candidate_of(task) or task.parent.id,
         )
         for task in tasks
     ]
     return sorted(times, key=lambda one: one.start)
-
-
-def _searches_one(task: Any) -> bool:
-    return task.parent.id == "search" and "candidate" in task
 
 
 def timeline_card(times: Sequence[TaskTime], version: DataVersion) -> list[MetaflowCardComponent]:

@@ -6,7 +6,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
-from fmnist_lib.common.process import available_cores, can_write_home, user_name
+from fmnist_lib.common.process import available_cores, can_write_home, client_cache, user_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def prepare_environment(project: Path) -> None:
         Checkout, whose ``.cache`` replaces a home directory that can't be written.
     """
     os.environ["MPLBACKEND"] = "Agg"
-    defaults = _threads() | _user() | _caches(project)
+    defaults = _threads() | _user() | _caches(project) | client_cache()
     os.environ.update({key: value for key, value in defaults.items() if not os.environ.get(key)})
 
 

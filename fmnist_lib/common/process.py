@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -50,6 +51,15 @@ def name_missing_home() -> None:
         Path.home()
     except RuntimeError:
         os.environ["HOME"] = NO_HOME
+
+
+def client_cache() -> dict[str, str]:
+    """Return the variable that gives Metaflow's Client API a cache of this user's own.
+
+    Its default is one directory for all users of the machine, which only the first can write.
+    """
+    place = Path(tempfile.gettempdir()) / f"metaflow_client-{os.getuid()}"
+    return {"METAFLOW_CLIENT_CACHE_PATH": str(place)}
 
 
 def can_write_home() -> bool:

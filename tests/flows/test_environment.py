@@ -64,3 +64,9 @@ def test_caches_move_into_the_project_only_where_home_cannot_be_written(prepared
     found = prepared(HOME=str(tmp_path / "missing"))
     assert {found[name] for name in CACHES} == {str(tmp_path / ".cache" / "home")}
     assert prepared(HOME="/missing", MPLCONFIGDIR="/mine")["MPLCONFIGDIR"] == "/mine"
+
+
+def test_every_user_has_a_client_cache_of_his_own(prepared):
+    name = "METAFLOW_CLIENT_CACHE_PATH"
+    assert prepared()[name].endswith(f"metaflow_client-{os.getuid()}")
+    assert prepared(**{name: "/mine"})[name] == "/mine"
