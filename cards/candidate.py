@@ -62,28 +62,29 @@ class LiveCard:
             self._points.append({"seconds": progress.seconds, "accuracy": progress.best})
             self._chart.update(_best_so_far(self._points))
 
-    def end(self) -> None:
-        """Show that the search has ended."""
-        self._show_phase("ended")
-
     def _show_phase(self, phase: str) -> None:
         self._text.update(f"**{text(phase)}** - {self._trials} pipelines tried")
 
     def _show_time(self, seconds: float) -> None:
         share = min(100 * seconds / max(self._limit, 1e-9), 100)
-        limit = f" of {self._limit:.0f}" if math.isfinite(self._limit) else ""
+        limit = f" of {max(self._limit, 0):.0f}" if math.isfinite(self._limit) else ""
         self._bar.update(round(share), f"{seconds:.0f}{limit} s")
 
 
-def result_card(result: CandidateResult) -> list[MetaflowCardComponent]:
-    """Build the result section, which follows the live components."""
+def result_card(result: CandidateResult, version: DataVersion) -> list[MetaflowCardComponent]:
+    """Build the card of a candidate that has ended, which replaces the live components."""
     if result.failed:
-        reason = paragraphs(result.error)
-        return [Markdown(f"## Failed\n\n{reason}\n\nThe run continues without it.")]
+        return [
+            *header(f"Candidate {result.id} failed", version),
+            Markdown(f"{paragraphs(result.error)}\n\nThe run continues without it."),
+        ]
     return [
-        Markdown(f"## {percent(_value(result), 2)} of the validation images are right"),
-        Markdown(f"{text(result.description)}."),
-        *_boxes(result),
+        *header(
+            f"Candidate {result.id} reaches {percent(_value(result), 2)} on the validation images",
+            version,
+            f"{text(result.description)}.",
+            _boxes(result),
+        ),
         *_trials(result),
         *_importances(result),
         *_front(result),

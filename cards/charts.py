@@ -27,8 +27,11 @@ _THEME = {
         "ticks": False,
         "labelPadding": 6,
         "labelLimit": 150,
+        "aria": False,
     },
-    "legend": {"labelFontSize": 12, "orient": "top", "title": None, "columns": 3},
+    "legend": {"labelFontSize": 12, "orient": "top", "title": None, "columns": 3, "aria": False},
+    # The description stands for the whole chart: a screen reader would read every mark otherwise.
+    "mark": {"aria": False},
     "point": {"filled": True, "opacity": 0.9},
     "range": {"category": [PRIMARY, ALERT, "#7a5fc0", "#1d9a6c", SECONDARY, "#b08900", "#c2518f"]},
 }

@@ -89,8 +89,8 @@ class SearchDisplay:
 
         result = search_candidate(job, on_progress)
         file.end(result)
-        live.end()
-        self._card.extend(result_card(result))
+        self._card.clear()
+        self._card.extend(result_card(result, self._version))
         return result
 
     def follow(self, candidates: list[str], budget: Budget, config: SearchConfig) -> None:

@@ -10,6 +10,7 @@ from cards.candidate import LiveCard, result_card
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.data.version import DataVersion
 from fmnist_lib.search.engines.result import CandidateResult, Progress
+from tests.card_reader import Card
 
 VERSION = DataVersion("synthetic", "generated", "f" * 64, {})
 
@@ -51,8 +52,6 @@ def test_the_live_card_follows_the_search():
     assert "0.8" in text
     assert "0.9" in text
     assert "SYNTHETIC" in text
-    live.end()
-    assert "**ended** - 5 pipelines tried" in rendered(live.components)
 
 
 def test_a_search_without_a_time_limit_shows_only_the_time_used():
@@ -64,16 +63,24 @@ def test_a_search_without_a_time_limit_shows_only_the_time_used():
 
 def test_the_result_says_that_the_search_was_cut_off(result):
     cut_off = replace(result, stopped="cut off: killed by SIGKILL")
-    assert "cut off: killed by SIGKILL" in rendered(result_card(cut_off))
+    assert "cut off: killed by SIGKILL" in rendered(result_card(cut_off, VERSION))
+
+
+def test_the_answer_is_the_title_of_the_finished_card(result):
+    card = Card(result_card(result, VERSION))
+    assert card.title == "Candidate a reaches 90.00 % on the validation images"
+    assert "3 pipelines tried" in card.boxes["Search"]
 
 
 def test_the_result_says_what_was_found_and_what_failed(result):
-    text = rendered(result_card(result))
+    text = rendered(result_card(result, VERSION))
     assert "90.00 %" in text
     assert "1 complete, 1 pruned, 1 failed" in text
     assert "ValueError: broken" in text
 
 
 def test_a_failed_candidate_says_why():
-    text = rendered(result_card(CandidateResult(id="a", engine="tpot", error="killed by SIGKILL")))
-    assert "killed by SIGKILL" in text
+    failed = CandidateResult(id="a", engine="tpot", error="killed by SIGKILL")
+    card = Card(result_card(failed, VERSION))
+    assert card.title == "Candidate a failed"
+    assert "killed by SIGKILL" in card.text

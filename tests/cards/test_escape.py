@@ -18,6 +18,7 @@ from cards.escape import code, paragraphs, text
 from cards.failure import failure
 from cards.gates import gates_section
 from cards.monitor import champion_card, retraining_card
+from cards.search import SearchCard
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.plotting import new_figure, picture
 from fmnist_lib.common.promotion_decision import GateResult, PromotionDecision
@@ -25,6 +26,7 @@ from fmnist_lib.data.version import DataVersion
 from fmnist_lib.monitor.challenge import Champion
 from fmnist_lib.monitor.signal import Retraining
 from fmnist_lib.search.engines.result import CandidateResult
+from fmnist_lib.search.execution.progress_files import CandidateProgress
 
 OFFICIAL = DataVersion("official", "somewhere", "ab" * 32, {})
 RUN = "document.title='executed'"
@@ -64,11 +66,19 @@ def everywhere(value):
         *champion_card(Champion(value, None, value), OFFICIAL),
         *retraining_card(Retraining(value, promoted=False, reason=value), None, OFFICIAL),
         *rest_card(value),
-        *result_card(CandidateResult("fast", "optuna", error=value)),
+        *result_card(CandidateResult("fast", "optuna", error=value), OFFICIAL),
+        *search_card(value).components,
         *gates_section(decision),
         *pictures([drawn]),
         table([value, value], [(value, value)]),
     ]
+
+
+def search_card(note):
+    card = SearchCard(["fast"], [], OFFICIAL)
+    failed = CandidateProgress("fast", 1, 0.0, phase="failed", note=note)
+    card.update({"fast": failed}, 1.0)
+    return card
 
 
 class Page(HTMLParser):
