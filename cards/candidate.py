@@ -107,11 +107,15 @@ def _boxes(result: CandidateResult) -> Iterator[Any]:
     yield box(
         "Search",
         f"{result.search_seconds:.0f} s",
-        f"{0 if result.trials is None else len(result.trials)} pipelines tried",
+        _tried(0 if result.trials is None else len(result.trials)),
         f"ended: {result.stopped}" if result.stopped else "",
     )
     yield box("Refit", f"{result.fit_seconds:.1f} s", f"on {result.fit_rows:,} training images")
     yield from cost_boxes(result.predict_ms_per_image, result.model_mb)
+
+
+def _tried(n_pipelines: int) -> str:
+    return "1 pipeline tried" if n_pipelines == 1 else f"{n_pipelines} pipelines tried"
 
 
 def _value(result: CandidateResult) -> float:
@@ -176,10 +180,10 @@ def _trials(result: CandidateResult) -> list[MetaflowCardComponent]:
     counts = ", ".join(f"{n} {state}" for state, n in trials["state"].value_counts().items())
     drawn = trials.loc[trials["value"].notna(), ["seconds", "value", "state", "number"]]
     components: list[MetaflowCardComponent] = [
-        Markdown(f"## {len(trials)} pipelines tried: {counts}"),
+        Markdown(f"## {_tried(len(trials))}: {counts}"),
         Markdown("Accuracy of every trial on held-out training images."),
         points(
-            f"{len(trials)} pipelines tried: {counts}.",
+            f"{_tried(len(trials))}: {counts}.",
             drawn.rename(columns={"value": "accuracy", "number": "trial"}).to_dict("records"),
             quantity("seconds", "seconds since the start of the search"),
             quantity("accuracy", "accuracy", ".1%"),

@@ -102,7 +102,7 @@ def longest(times: Sequence[TaskTime]) -> str:
     """Return the wall time of the run, and the step that covers most of it."""
     spans = wall_by_step(times)
     step = max(spans, key=lambda one: spans[one])
-    return f"The run took {_wall(times):.0f} s, its step {step} {spans[step]:.0f} s"
+    return f"The run took {_wall(times):.0f} s, {spans[step]:.0f} s of it in the step {step}"
 
 
 def wall_by_step(times: Sequence[TaskTime]) -> dict[str, float]:

@@ -31,7 +31,7 @@ def test_tasks_side_by_side_count_once(times):
 
 def test_the_card_says_which_step_took_longest(times):
     card = Card(timeline_card(times, OFFICIAL))
-    assert card.title == "The run took 16 s, its step search 8 s"
+    assert card.title == "The run took 16 s, 8 s of it in the step search"
     assert card.boxes["Wall time"] == "16 s 4 tasks"
     assert card.boxes["Search and refit"].startswith("8 s 50 % of the wall time")
     assert card.boxes["Everything else"].startswith("8 s")
@@ -43,7 +43,7 @@ def test_the_card_says_which_step_took_longest(times):
 
 def test_the_picture_has_the_numbers_as_text(times):
     drawn = timeline_picture(times)
-    assert drawn.title == "The run took 16 s, its step search 8 s"
+    assert drawn.title == "The run took 16 s, 8 s of it in the step search"
     assert "search 8 s" in drawn.caption
 
 
