@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _MAX_ITEMS, _MAX_LETTERS = 5, 40
 #: Control characters, and those that change the direction of the text after them.
 _INVISIBLE = re.compile(
-    "[\\x00-\\x08\\x0e-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069\\ufeff]"
+    r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
 )
 
 
