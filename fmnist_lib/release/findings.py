@@ -64,7 +64,7 @@ def winner_finding(report: RunReport) -> Finding:
     table = report.leaderboard
     winner = table[table["status"] == "winner"].iloc[0]
     finished = table[table["status"].isin(["ok", "over the limits"])]
-    facts = [("Against the baseline", text)] if (text := _baseline_lead(table, winner)) else []
+    facts = [("Against the baselines", text)] if (text := _baseline_lead(table, winner)) else []
     if finished.empty:
         failed = int(table["status"].str.startswith("failed").sum())
         reason = f"; {failed} failed" if failed else ""
@@ -134,8 +134,7 @@ def _baseline_lead(table: pd.DataFrame, winner: pd.Series) -> str:
     if baselines.empty:
         return ""
     best = baselines.iloc[0]
-    lead = 100 * (winner["validation_accuracy"] - best["validation_accuracy"])
-    return f"{lead:+.2f} points on the best baseline, {best['description']}."
+    return f"The best one, {best['description']}, is {_points(winner, best)}."
 
 
 def trust_finding(report: RunReport) -> Finding:

@@ -56,6 +56,11 @@ class Summary:
         return next(row for row in self.rows if row["status"] == "winner")
 
     @property
+    def n_searches(self) -> int:
+        """Number of candidates that were searched; an ensemble is made of their results."""
+        return int((self.report.leaderboard["engine"] != "ensemble").sum())
+
+    @property
     def headline(self) -> str:
         """Accuracy on the test images."""
         return percent(self.report.evaluation.accuracy.value, 2)

@@ -103,3 +103,12 @@ def test_the_winner_is_shown_however_many_candidates_are_before_it(published):
     html = render_summary(published(leaderboard=table))
     assert '<tr class="winner">' in html
     assert "16 more in leaderboard.csv" in html
+
+
+def test_the_picture_of_the_pipeline_counts_the_searches(published):
+    table = published().leaderboard
+    vote = table.iloc[:1].assign(engine="ensemble", status="ok")
+    html = render_summary(published(leaderboard=pd.concat([table, vote], ignore_index=True)))
+    assert "search × 3</text>" in html
+    for step in ("start", "eda", "prepare", "select", "explain", "drift", "publish"):
+        assert f">{step}</text>" in html
