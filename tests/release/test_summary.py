@@ -109,6 +109,6 @@ def test_the_picture_of_the_pipeline_counts_the_searches(published):
     table = published().leaderboard
     vote = table.iloc[:1].assign(engine="ensemble", status="ok")
     html = render_summary(published(leaderboard=pd.concat([table, vote], ignore_index=True)))
-    assert "search × 3</text>" in html
+    assert "search \N{MULTIPLICATION SIGN} 3</text>" in html
     for step in ("start", "eda", "prepare", "select", "explain", "drift", "publish"):
         assert f">{step}</text>" in html
