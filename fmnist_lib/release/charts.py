@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Rows that fit on the page; the other candidates are in ``leaderboard.csv`` and on the cards.
 MAX_CANDIDATES, MAX_PARTS, MAX_SHIFTS = 7, 5, 7
+#: Members of the vote among the parts, if there are many feature blocks.
+MAX_MEMBERS = 2
 #: Candidates up to this accuracy are left of the axis, so that the others can be told apart.
 _LEAST = 0.5
 
@@ -35,6 +37,11 @@ class Axis:
         """Return start and width of an interval in percent."""
         start, end = self.place(low), self.place(high)
         return {"start": start, "width": round(end - start, 1)}
+
+
+def signed(difference: float) -> str:
+    """Return a difference of two shares in points, with its sign."""
+    return f"{100 * difference:+.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def candidate_chart(report: RunReport) -> dict[str, Any]:
@@ -73,11 +80,10 @@ def _candidate(row: Mapping[str, Any], axis: Axis, winner: float) -> dict[str, A
     texts = {"name": str(row["candidate"]), "status": status}
     if status == "failed":
         return texts | {"reason": reason}
-    behind = 100 * (row["validation_accuracy"] - winner)
     p = row["p_value"]
     return texts | {
         "accuracy": percent(row["validation_accuracy"], 2),
-        "difference": "" if status == "winner" else f"{behind:+.2f}".replace("-", "\N{MINUS SIGN}"),
+        "difference": "" if status == "winner" else signed(row["validation_accuracy"] - winner),
         "p": "" if p is None or math.isnan(p) else p_value(p),
         "ms": f"{row['predict_ms_per_image']:.2f}",
         "mb": f"{row['model_mb']:.1f}",
@@ -87,17 +93,20 @@ def _candidate(row: Mapping[str, Any], axis: Axis, winner: float) -> dict[str, A
 
 
 def contribution_chart(report: RunReport) -> list[dict[str, Any]]:
-    """Return the most valuable parts of the winner with bars of the accuracy lost without them."""
-    parts = contributions(report)[:MAX_PARTS]
-    axis = Axis(0.0, max((part.loss.high for part in parts), default=0.0))
+    """Return feature blocks and members of the vote with bars of the accuracy lost without them."""
+    blocks, members = contributions(report)
+    n_members = min(len(members), max(MAX_MEMBERS, MAX_PARTS - len(blocks)))
+    named = [(part.name, part.loss) for part in blocks[: MAX_PARTS - n_members]]
+    named += [(f"{part.name} (vote)", part.loss) for part in members[:n_members]]
+    axis = Axis(0.0, max((loss.high for _, loss in named), default=0.0))
     return [
         {
-            "name": part.name,
-            "loss": f"{100 * part.loss.value:.2f}",
-            "bar": axis.place(part.loss.value),
-            **axis.whisker(part.loss.low, part.loss.high),
+            "name": name,
+            "loss": signed(-loss.value),
+            "bar": axis.place(loss.value),
+            **axis.whisker(loss.low, loss.high),
         }
-        for part in parts
+        for name, loss in named
     ]
 
 

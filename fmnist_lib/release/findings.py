@@ -218,20 +218,27 @@ def error_finding(report: RunReport) -> Finding | None:
 
 
 def contribution_finding(report: RunReport) -> Finding | None:
-    """Return what the winner loses without its most valuable part; None if not measured."""
-    parts = contributions(report)
-    if not parts:
+    """Return which part is worth most; None if contributions were not measured."""
+    blocks, members = contributions(report)
+    if not blocks and not members:
         return None
-    top = parts[0]
+    top = blocks[0] if blocks else members[0]
     if top.loss.low <= 0:
-        return Finding("No single part is significantly needed")
-    name = shorten(top.name, 24)
-    return Finding(f"Without {name}, accuracy falls by {100 * top.loss.value:.2f} points")
+        return Finding("No part is significantly needed alone")
+    kind = "Feature block" if blocks else "In the vote,"
+    return Finding(f"{kind} {shorten(top.name, 24)} is worth {100 * top.loss.value:.2f} points")
 
 
-def contributions(report: RunReport) -> list[Any]:
-    """Return the measured parts of the winner, the most valuable first."""
+def contributions(report: RunReport) -> tuple[list[Any], list[Any]]:
+    """Return feature blocks and ensemble members, each by the accuracy lost without them.
+
+    The only block, or the only member, contributes all and is left out.
+    """
     found = getattr(report, "contributions", None)
     if found is None:
-        return []
-    return sorted([*found.blocks, *found.members], key=lambda part: -part.loss.value)
+        return [], []
+    blocks, members = (
+        sorted(parts, key=lambda part: -part.loss.value) if len(parts) > 1 else []
+        for parts in (found.blocks, found.members)
+    )
+    return blocks, members

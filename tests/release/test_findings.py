@@ -118,18 +118,30 @@ def test_drift_counts_the_detected_shifts_and_shows_the_least_detected():
     assert detection_chart(run_report()) == []
 
 
-def test_parts_are_sorted_by_the_accuracy_lost_without_them():
+def test_blocks_and_members_are_sorted_by_the_accuracy_lost_without_them():
     assert contribution_finding(run_report()) is None
-    report = run_report()
-    parts = [_part("gradients", 0.01), _part("patches", 0.03)]
-    found = SimpleNamespace(blocks=parts, members=[_part(f"m{n}", 0.001) for n in range(9)])
-    object.__setattr__(report, "contributions", found)
-    assert contribution_finding(report).title == "Without patches, accuracy falls by 3.00 points"
+    assert contribution_chart(run_report()) == []
+    blocks = [_part("gradients", 0.01), _part("patches", 0.03)]
+    report = _with_contributions(blocks, [_part(f"m{n}", 0.001 * n) for n in range(9)])
+    assert contribution_finding(report).title == "Feature block patches is worth 3.00 points"
     rows = contribution_chart(report)
-    assert [row["name"] for row in rows] == ["patches", "gradients", "m0", "m1", "m2"]
-    assert rows[0]["loss"] == "3.00"
-    found.blocks, found.members = [_part("patches", 0.001, low=-0.001)], []
-    assert contribution_finding(report).title == "No single part is significantly needed"
+    names = ["patches", "gradients", "m8 (vote)", "m7 (vote)", "m6 (vote)"]
+    assert [row["name"] for row in rows] == names
+    assert rows[0]["loss"] == "\N{MINUS SIGN}3.00"
+    assert rows[0]["bar"] == 50
+
+
+def test_two_members_are_shown_beside_many_blocks():
+    parts = [_part(str(n), 0.001) for n in range(9)]
+    names = [row["name"] for row in contribution_chart(_with_contributions(parts, parts))]
+    assert names == ["0", "1", "2", "0 (vote)", "1 (vote)"]
+
+
+def test_a_part_without_a_significant_loss_is_not_called_valuable():
+    report = _with_contributions([_part("patches", 0.9)], [_part("tpot", 0.01), _part("a", 0.0)])
+    assert contribution_finding(report).title == "In the vote, tpot is worth 1.00 points"
+    report = _with_contributions([_part(name, 0.001, low=-0.001) for name in "ab"], [])
+    assert contribution_finding(report).title == "No part is significantly needed alone"
 
 
 def test_the_most_frequent_error_is_named_if_there_is_one():
@@ -167,6 +179,13 @@ def test_the_figures_in_the_reasons_are_those_of_the_benchmarks():
 
 def _rate(name, share, *, is_shift=True):
     return SimpleNamespace(description=name, is_shift=is_shift, rate=Estimate(share, share, share))
+
+
+def _with_contributions(blocks, members):
+    report = run_report()
+    found = SimpleNamespace(blocks=blocks, members=members)
+    object.__setattr__(report, "contributions", found)
+    return report
 
 
 def _part(name, loss, low=None):
