@@ -337,6 +337,7 @@ class FashionMnistTrain(FlowSpec):
             test_probabilities=self.test_probabilities,
             pictures=self.pictures + self.explanation.pictures + self.drift_report.pictures,
             drift_verdict=self.drift_report.finding,
+            detection=self.drift_report.detection,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.statistics import SMALLEST_P_VALUE
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from fmnist_lib.common.statistics import Estimate
 
 _MAX_ITEMS, _MAX_LETTERS = 5, 40
+#: Control characters, and those that change the direction of the text after them.
+_INVISIBLE = re.compile(
+    r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
+)
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -79,3 +84,15 @@ def short_list(items: Iterable[Any]) -> str:
         for name in names[:_MAX_ITEMS]
     )
     return f"{shown} and {len(names) - _MAX_ITEMS} more" if len(names) > _MAX_ITEMS else shown
+
+
+def shorten(words: str, length: int) -> str:
+    r"""Return words on one line, without invisible characters, cut to a length with an ellipsis.
+
+    Examples
+    --------
+    >>> shorten("a long\u202e name", 8)
+    'a long…'
+    """
+    line = " ".join(_INVISIBLE.sub("", words).split())
+    return line if len(line) <= length else f"{line[: length - 1].rstrip()}…"

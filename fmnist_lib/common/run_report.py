@@ -161,6 +161,9 @@ class RunReport:
     pictures : tuple of Picture
         One of them named "confusion".
     drift_verdict : str
+    detection : sequence
+        Alarm rates without a shift and of simulated shifts; see
+        `fmnist_lib.drift.detection.DetectionRate`.
     extra_gates : sequence of GateResult
         Gates of this run beside those of `fmnist_lib.registry.gates`.
     files : mapping of str to bytes
@@ -186,6 +189,7 @@ class RunReport:
     drift_verdict: str
     contributions: Contributions | None = None
     duplicates: Sequence[Any] = ()
+    detection: Sequence[Any] = ()
     extra_gates: Sequence[GateResult] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)

@@ -66,6 +66,7 @@ def write_bundle(
     *,
     root: Path,
     cards: Mapping[str, str],
+    summary_pdf: bytes | None = None,
 ) -> BundleInfo:
     """Write a run's data, model, source, settings, results and ``reproduce.py`` to one zip file.
 
@@ -84,6 +85,8 @@ def write_bundle(
         Checkout whose source is packed.
     cards : mapping of str to str
         HTML pages by name.
+    summary_pdf : bytes, optional
+        The summary within the bundle, printed by `fmnist_lib.release.pdf.print_pdf`.
 
     Raises
     ------
@@ -98,6 +101,7 @@ def write_bundle(
                 *_results(report),
                 *_pages(report, model, cards),
             ]
+            entries += [("summary.pdf", summary_pdf)] if summary_pdf else []
             entries += [(f"model/{file.name}", file) for file in model.directory.iterdir()]
             entries += [(f"source/{name}", file) for name, file in project_files(root)]
             names = _write(unfinished, report, [*entries, ("reproduce.py", REPRODUCE)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,17 +9,33 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fmnist_lib.common.formatting import percent, sentence
+from fmnist_lib.common.formatting import percent, sentence, shorten
 from fmnist_lib.common.labels import CLASS_NAMES
+from fmnist_lib.release.charts import (
+    candidate_chart,
+    contribution_chart,
+    detection_chart,
+    error_chart,
+)
+from fmnist_lib.release.findings import (
+    CHOICES,
+    contribution_finding,
+    drift_finding,
+    error_finding,
+    result_finding,
+    trust_finding,
+    winner_finding,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fmnist_lib.common.run_report import RunReport
 
-#: Rows that fit on the page; the rest is in ``leaderboard.csv`` and on the cards.
-MAX_ROWS, MAX_MISTAKES = 7, 5
+MAX_MISTAKES = 5
 _NUMBERS = ("accuracy", "interval", "log_loss", "fit", "predict", "size")
+#: Identifiers that take a whole line on the page; the others share one.
+WIDE = ("Data fingerprint", "MLflow", "Bundle", "Bundle SHA-256", "Git commit")
 TEMPLATES = Path(__file__).parent
 
 
@@ -39,6 +54,11 @@ class Summary:
     def winner(self) -> dict[str, Any]:
         """The winner's row."""
         return next(row for row in self.rows if row["status"] == "winner")
+
+    @property
+    def n_searches(self) -> int:
+        """Number of candidates that were searched; an ensemble is made of their results."""
+        return int((self.report.leaderboard["engine"] != "ensemble").sum())
 
     @property
     def headline(self) -> str:
@@ -96,6 +116,7 @@ class Summary:
         run, publication = self.report.identity, self.report.publication
         facts = [
             ("Metaflow run", run.key),
+            ("Run by", f"{run.user}, {self.created}" if self.created else run.user),
             ("Data", self.report.data_version.description),
             ("Data fingerprint", self.report.data_version.fingerprint),
         ]
@@ -122,6 +143,8 @@ class Summary:
             unpack = f"python -m fmnist_lib bundle unpack {packed} reproduce"
             commands.append((unpack, "Unpack the bundle"))
             commands.append(("python reproduce/reproduce.py", "Check the files, predict again"))
+        else:
+            commands.append(("python reproduce.py", "Check the files, predict again"))
         search = f"python flows/train.py run --seed {seed}"
         commands.append((search, "Search again (config.json in the bundle)"))
         if publication.tracked:
@@ -140,16 +163,24 @@ def render_summary(report: RunReport) -> str:
     Returns
     -------
     str
-        HTML with its own CSS and pictures; every value from the run is escaped.
+        HTML with its own CSS and figures; every value from the run is escaped.
     """
-    confusion = next(picture for picture in report.pictures if picture.name == "confusion")
     return render(
         "summary.html",
         report=report,
         summary=Summary(report),
-        max_rows=MAX_ROWS,
-        confusion=confusion,
-        confusion_base64=base64.b64encode(confusion.png).decode(),
+        wide=WIDE,
+        result=result_finding(report),
+        winner=winner_finding(report),
+        choices=CHOICES,
+        contribution=contribution_finding(report),
+        error=error_finding(report),
+        trust=trust_finding(report),
+        drift=drift_finding(report),
+        candidates=candidate_chart(report),
+        parts=contribution_chart(report),
+        errors=error_chart(report),
+        shifts=detection_chart(report),
     )
 
 
@@ -164,6 +195,7 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["shorten"] = shorten
     return environment.get_template(template).render(**values)
 
 

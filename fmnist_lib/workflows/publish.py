@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from fmnist_lib.common.errors import ModelError
+from fmnist_lib.common.files import write_atomically
 from fmnist_lib.common.paths import resolve_path
 from fmnist_lib.common.run_report import Publication
 from fmnist_lib.config.loading import validate_settings
@@ -21,6 +23,7 @@ from fmnist_lib.registry.spool import spool_run
 from fmnist_lib.registry.store import StoreAddress, prepare_store, quiet_mlflow
 from fmnist_lib.registry.versions import CHAMPION, load_version
 from fmnist_lib.release.bundle import bundle_path, write_bundle
+from fmnist_lib.release.pdf import print_pdf
 from fmnist_lib.release.summary import render_summary
 from fmnist_lib.serving.mlflow_model import write_mlflow_model
 
@@ -91,7 +94,8 @@ def publish(
 ) -> RunReport:
     """Write the bundle and the summary, and log the run in MLflow.
 
-    An error of MLflow is logged as a warning and never fails a training run.
+    An error of MLflow is logged as a warning and never fails a training run. The summary is also
+    printed to PDF, in the bundle and beside it, if the machine has Chromium.
 
     Parameters
     ----------
@@ -119,9 +123,14 @@ def publish(
     settings: Settings = validate_settings(report.settings, "configuration")
     path = bundle_path(settings.release, root, report.identity.key)
     images = {name: split.images for name, split in dataset.splits.items()}
-    with TemporaryDirectory() as directory:
+    with TemporaryDirectory() as directory, ThreadPoolExecutor(1) as printer:
+        # Chromium takes about a second, which saving the model takes too.
+        printing = printer.submit(print_pdf, render_summary(report))
         model = _save_model(report, dataset, winner, Path(directory) / "model", settings.release)
-        bundle = write_bundle(path, report, images, model, root=root, cards=cards or {})
+        pdf = printing.result()
+        bundle = write_bundle(
+            path, report, images, model, root=root, cards=cards or {}, summary_pdf=pdf
+        )
         tracked, problem = _track(
             report, dataset.test, winner, model, settings.tracking, root=root, uri=environment_uri
         )
@@ -129,8 +138,20 @@ def publish(
     passed = all(gate.passed for gate in report.extra_gates)
     promoted = tracked.alias == CHAMPION if tracked else passed
     report = replace(report, publication=Publication(bundle, tracked, problem, promoted))
-    path.with_suffix(".html").write_text(render_summary(report), encoding="utf-8")
+    _write_summary(path, report, can_print=pdf is not None)
     return report
+
+
+def _write_summary(bundle: Path, report: RunReport, *, can_print: bool) -> None:
+    """Write the summary beside the bundle, which it names, as HTML and as PDF."""
+    page = render_summary(report)
+    write_atomically(bundle.with_suffix(".html"), page.encode())
+    pdf = print_pdf(page) if can_print else None
+    if pdf:
+        write_atomically(bundle.with_suffix(".pdf"), pdf)
+    else:
+        # One of an earlier attempt would contradict the page.
+        bundle.with_suffix(".pdf").unlink(missing_ok=True)
 
 
 def _save_model(

@@ -14,6 +14,7 @@ import pytest
 
 from fmnist_lib.config.release import ReleaseConfig
 from fmnist_lib.release.bundle import ReleaseError, bundle_path, write_bundle
+from fmnist_lib.release.reproduce import different_files
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,14 @@ def test_the_same_contents_give_the_same_bytes(bundle, contents, tmp_path, monke
     again = write_bundle(tmp_path / "again.zip", **contents)
     assert again.sha256 == bundle.sha256
     assert again.path.read_bytes() == bundle.path.read_bytes()
+
+
+def test_a_printed_summary_is_packed_and_checked(contents, tmp_path):
+    info = write_bundle(tmp_path / "run.zip", **contents, summary_pdf=b"%PDF of the summary")
+    with zipfile.ZipFile(info.path) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    (tmp_path / "unpacked" / "summary.pdf").write_bytes(b"%PDF of another")
+    assert different_files(tmp_path / "unpacked") == ["summary.pdf: changed"]
 
 
 def test_the_bundle_holds_data_model_source_settings_and_results(bundle):

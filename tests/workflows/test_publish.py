@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,9 @@ from fmnist_lib.data.dataset import Dataset, Split
 from fmnist_lib.evaluation.metrics import evaluate
 from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.registry.spool import spooled_runs
+from fmnist_lib.release import pdf
+from fmnist_lib.release.archive import verify
+from fmnist_lib.release.pdf import BROWSERS, print_pdf
 from fmnist_lib.release.summary import render_summary
 from fmnist_lib.workflows.publish import publish
 from fmnist_lib.workflows.report import build_report
@@ -85,11 +89,37 @@ def test_a_run_is_published_even_when_mlflow_is_unavailable(make_report, dataset
     with zipfile.ZipFile(bundle.path) as archive:
         pages = {n: archive.read(n).decode() for n in archive.namelist() if n.endswith(".html")}
     assert pages["cards/start.html"] == "<p>the card</p>"
-    assert "Run by ci. The test images" in pages["summary.html"]
+    assert "<dt>Run by</dt><dd><bdi>ci</bdi>" in pages["summary.html"]
     assert "Model card" in pages["model-card.html"]
     assert "Datasheet" in pages["datasheet.html"]
     again = publish(make_report(), dataset, winner, PROJECT_ROOT, NOWHERE, cards=cards)
     assert again.publication.bundle.sha256 == bundle.sha256
+
+
+@pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason="no chromium")
+def test_the_summary_is_printed_into_the_bundle_and_beside_it(make_report, dataset, winner):
+    report = publish(make_report(), dataset, winner, PROJECT_ROOT, NOWHERE)
+    bundle = report.publication.bundle.path
+    with zipfile.ZipFile(bundle) as archive:
+        packed = archive.read("summary.pdf")
+        assert packed == print_pdf(archive.read("summary.html").decode())
+    beside = bundle.with_suffix(".pdf").read_bytes()
+    assert beside.startswith(b"%PDF")
+    assert beside == print_pdf(bundle.with_suffix(".html").read_text())
+    assert beside != packed
+    assert verify(bundle) == []
+
+
+def test_without_a_browser_the_summary_is_html_only(make_report, dataset, winner, monkeypatch):
+    bundle = Path(make_report().settings["release"]["directory"]) / "FashionMnistTrain-1747.zip"
+    bundle.parent.mkdir(parents=True)
+    bundle.with_suffix(".pdf").write_bytes(b"of an earlier attempt")
+    monkeypatch.setattr(pdf.shutil, "which", lambda _: None)
+    publish(make_report(), dataset, winner, PROJECT_ROOT, NOWHERE)
+    assert sorted(path.suffix for path in bundle.parent.iterdir()) == [".html", ".zip"]
+    with zipfile.ZipFile(bundle) as archive:
+        assert "summary.html" in archive.namelist()
+        assert "summary.pdf" not in archive.namelist()
 
 
 def test_bundle_summary_and_registry_name_the_same_run(make_report, dataset, winner, tmp_path):
