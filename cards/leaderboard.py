@@ -14,6 +14,7 @@ from metaflow.cards import Markdown
 from cards.charts import intervals, points, quantity, tooltip
 from cards.components import box, cost_boxes, details, folded_table, header, pictures, table
 from cards.contributions import contributions_sections
+from cards.costs import costs_section
 from cards.escape import text
 from fmnist_lib.common.formatting import interval, p_value, percent
 from fmnist_lib.common.labels import CLASS_NAMES
@@ -50,6 +51,7 @@ def leaderboard_card(selection: Selection, version: DataVersion) -> list[Metaflo
             _boxes(selection, winner),
         ),
         *_candidates(finished, evaluation.accuracy.confidence),
+        *costs_section(finished),
         *_progress(selection.results, winner),
         *contributions_sections(selection.contributions),
         *_classes(evaluation),

@@ -5,6 +5,7 @@ import pandas as pd
 from metaflow.cards import Markdown
 
 from cards.contributions import contributions_sections
+from cards.costs import costs_section
 from cards.leaderboard import leaderboard_card
 from fmnist_lib.common.contributions import Contribution, Contributions
 from fmnist_lib.common.spent import Spent
@@ -66,6 +67,19 @@ def test_the_matrix_names_the_pair_that_agrees_most():
 def test_a_single_candidate_has_nothing_to_agree_with():
     alone = pd.DataFrame([[1.0]], index=["winner"], columns=["winner"])
     assert not contributions_sections(contributions(blocks=[], agreement=alone))
+
+
+def test_the_fastest_candidate_is_compared_with_the_winner():
+    fast = entry("fast", 850, predict_ms_per_image=0.5, model_mb=1.0)
+    table = leaderboard([entry("best", 900, predict_ms_per_image=2.0, model_mb=50.0), fast])
+    card = Card([Markdown("# title"), *costs_section(table)])
+    finding = "fast predicts 4 times as fast as the winner, and is 5.00 points less accurate"
+    assert card.sentences[1] == f"## {finding}"
+    assert {row["candidate"]: row["pareto"] for row in card.charts[0]["data"]["values"]} == {
+        "best": True,
+        "fast": True,
+    }
+    assert not costs_section(table[:1])
 
 
 def test_the_card_starts_with_the_winner_and_lists_every_failure(test_images, test_labels):
