@@ -14,7 +14,6 @@ from demo.layout import (
     HEIGHT,
     PICTURE,
     WIDTH,
-    badge,
     caption_bar,
     header,
 )
@@ -95,11 +94,9 @@ class Footage:
                 screen.feed(run.events[position][1])
                 position, changed = position + 1, True
             elapsed = run.elapsed(now)
-            text = "" if elapsed is None else f"{_clock(elapsed)}  {_rounded(run.speed)}x"
+            text = "" if elapsed is None else f"{_clock(elapsed)} real time, {_rounded(run.speed)}x"
             if changed or text != before:
-                picture, before = draw(screen), text
-                if text:
-                    badge(picture, text)
+                picture, before = draw(screen, text), text
             yield picture
 
     def _page(self, number: int, scene: Scene) -> Iterator[Image.Image]:

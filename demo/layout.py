@@ -58,10 +58,8 @@ def caption_bar(text: str, label: str) -> Image.Image:
 
 def header(command: str) -> Image.Image:
     """Draw the line above a page: the command that opens it."""
-    line = Image.new("RGB", (WIDTH, HEADER), "#e7ecf2")
+    line = _frame_top("#e7ecf2")
     draw = ImageDraw.Draw(line)
-    for number, colour in enumerate(("#e0695e", "#e3b04b", "#6cb36c")):
-        draw.ellipse((18 + 24 * number, 15, 32 + 24 * number, 29), fill=colour)
     draw.rounded_rectangle((104, 7, WIDTH - 20, HEADER - 7), 8, fill=PAPER)
     size = 18
     while size > SMALLEST and font(size, mono=True).getlength(f"$ {command}") > WIDTH - 150:
@@ -71,10 +69,22 @@ def header(command: str) -> Image.Image:
     return line
 
 
-def badge(picture: Image.Image, text: str) -> None:
-    """Draw a badge into the upper right corner of a picture."""
-    draw = ImageDraw.Draw(picture)
-    letters = font(20, bold=True)
-    left = WIDTH - 40 - letters.getlength(text)
-    draw.rounded_rectangle((left - 14, 14, WIDTH - 22, 50), 10, fill="#d1571a")
-    draw.text((left, 32), text, font=letters, fill=PAPER, anchor="lm")
+def terminal_header(badge: str) -> Image.Image:
+    """Draw the line above a terminal, with a badge on the right unless it is empty."""
+    line = _frame_top("#2b3643")
+    if badge:
+        draw = ImageDraw.Draw(line)
+        letters = font(19, bold=True)
+        left = WIDTH - 36 - letters.getlength(badge)
+        draw.rounded_rectangle((left - 14, 6, WIDTH - 22, HEADER - 7), 9, fill="#d1571a")
+        draw.text((left, HEADER / 2), badge, font=letters, fill=PAPER, anchor="lm")
+    return line
+
+
+def _frame_top(colour: str) -> Image.Image:
+    """Draw the upper edge of a window."""
+    line = Image.new("RGB", (WIDTH, HEADER), colour)
+    draw = ImageDraw.Draw(line)
+    for number, dot in enumerate(("#e0695e", "#e3b04b", "#6cb36c")):
+        draw.ellipse((18 + 24 * number, 15, 32 + 24 * number, 29), fill=dot)
+    return line

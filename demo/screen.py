@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from PIL import Image, ImageDraw
 
-from demo.layout import PICTURE, WIDTH, font
+from demo.layout import HEADER, PICTURE, WIDTH, font, terminal_header
 
-COLUMNS, FONT_SIZE, ROW, LEFT, TOP = 103, 20, 26, 20, 14
-ROWS = (PICTURE - 2 * TOP) // ROW
+COLUMNS, FONT_SIZE, ROW, LEFT, TOP = 103, 20, 26, 20, HEADER + 12
+ROWS = (PICTURE - TOP - 8) // ROW
 _PAPER, _INK, _DIM = "#17202b", "#d7dee6", "#93a0ae"
 _COLOURS = (
     "#6b7886", "#f2777a", "#8fd19e", "#f5d48b", "#7cb4f0", "#d6a2e8", "#7fd6d6", "#e7ecf2",
@@ -117,9 +117,10 @@ def _styled(style: Style, number: int) -> Style:
     return style
 
 
-def draw(screen: Screen, cursor: bool = True) -> Image.Image:
-    """Draw a screen as the picture of the film."""
+def draw(screen: Screen, badge: str = "") -> Image.Image:
+    """Draw a screen with its cursor, and a badge in the line above it."""
     picture = Image.new("RGB", (WIDTH, PICTURE), _PAPER)
+    picture.paste(terminal_header(badge), (0, 0))
     pen = ImageDraw.Draw(picture)
     width = font(FONT_SIZE, mono=True).getlength("M")
     for number, row in enumerate(screen.visible):
@@ -134,8 +135,7 @@ def draw(screen: Screen, cursor: bool = True) -> Image.Image:
             letters = font(FONT_SIZE, mono=True, bold=style.bold)
             pen.text((LEFT + width * start, top), text, font=letters, fill=style.colour)
             start = end
-    if cursor and screen.visible:
-        left = LEFT + width * len(screen.visible[-1])
-        top = TOP + ROW * (len(screen.visible) - 1)
-        pen.rectangle((left, top + 2, left + width - 2, top + ROW - 4), fill=_DIM)
+    left = LEFT + width * len(screen.visible[-1])
+    top = TOP + ROW * (len(screen.visible) - 1)
+    pen.rectangle((left, top + 2, left + width - 2, top + ROW - 4), fill=_DIM)
     return picture
