@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
     from demo.scenes import Cue
 
-#: A frame is blank below this standard deviation of its grey values; a caption differs from the
-#: drawn one above this mean difference, both of 255.
-BLANK, DIFFERENT = 6.0, 8.0
+#: A frame is blank below this standard deviation of its grey values, of 255.
+BLANK = 6.0
+#: A caption bar shows another caption below this correlation with the drawn one.
+SAME = 0.9
 #: Similarity of a caption and of what Tesseract reads.
 SIMILAR = 0.75
 #: Distance from the next caption, in seconds, that a checked frame keeps.
@@ -108,9 +109,11 @@ def _frame(frame: Image.Image, cue: Cue) -> Iterator[str]:
     below = (0, _LABEL, WIDTH, BAR)
     shown = frame.crop((0, PICTURE, WIDTH, HEIGHT)).crop(below)
     drawn = caption_bar(cue.text, "").crop(below)
-    difference = np.abs(np.asarray(shown, float) - np.asarray(drawn, float)).mean()
-    if difference > DIFFERENT:
-        yield f"another caption than {cue.text!r} (mean difference {difference:.0f} of 255)"
+    pixels = [np.asarray(one.convert("L"), dtype=float).ravel() for one in (shown, drawn)]
+    with np.errstate(invalid="ignore"):  # a bar of one colour has no correlation
+        same = float(np.nan_to_num(np.corrcoef(*pixels)[0, 1]))
+    if same < SAME:
+        yield f"another caption than {cue.text!r} (correlation {same:.2f})"
     text = read_text(shown)
     if text is not None:
         similar = difflib.SequenceMatcher(None, _plain(text), _plain(cue.text)).ratio()

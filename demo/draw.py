@@ -35,7 +35,7 @@ _MARGIN = 24
 
 
 class Footage:
-    """What was shot, scene by scene.
+    """Recordings and pictures of every scene.
 
     Parameters
     ----------

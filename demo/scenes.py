@@ -93,7 +93,7 @@ class Scene(Section):
     shows : str
         Command shown above the page.
     optional : bool
-        The scene is left out if the run has none of the cards.
+        The scene is left out if the run has no such card or page.
     captions : tuple of Caption
     """
 

@@ -36,7 +36,7 @@ _BLANK = (" ", Style())
 
 
 class Screen:
-    """What a terminal shows after some output."""
+    """Rows of a terminal after some output."""
 
     def __init__(self, columns: int = COLUMNS, rows: int = ROWS) -> None:
         self.columns, self.height = columns, rows

@@ -129,9 +129,9 @@ def _slide(shooting: Shooting, scene: Scene, number: int) -> None:
 
 def _page(shooting: Shooting, scene: Scene, number: int) -> None:
     page = _card(shooting, scene) if scene.cards else shooting.workspace.root / scene.page
-    if page is None and scene.optional:
-        return
     if page is None or not page.is_file():
+        if scene.optional:
+            return
         raise FilmError(
             f"{scene.name}: expected {scene.page or f'one of the cards {scene.cards}'}, got none. "
             "Name another page in demo/scenes.toml."

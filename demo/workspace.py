@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: Where the pipeline finds the data beside a checkout.
+#: Directories of the data that the pipeline tries in and beside a checkout.
 _DATA = ("data/fashion-mnist", "../shared/fashion-mnist")
 _SERVER_SECONDS = 120.0
 _SETTINGS = ("METAFLOW", "MLFLOW", "GIT_")
