@@ -111,7 +111,7 @@ def _frame(frame: Image.Image, cue: Cue) -> Iterator[str]:
     drawn = caption_bar(cue.text, "").crop(below)
     pixels = [np.asarray(one.convert("L"), dtype=float).ravel() for one in (shown, drawn)]
     with np.errstate(invalid="ignore"):  # a bar of one colour has no correlation
-        same = float(np.nan_to_num(np.corrcoef(*pixels)[0, 1]))
+        same = float(np.nan_to_num(np.corrcoef(pixels[0], pixels[1])[0, 1]))
     if same < SAME:
         yield f"another caption than {cue.text!r} (correlation {same:.2f})"
     text = read_text(shown)
