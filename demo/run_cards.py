@@ -10,7 +10,10 @@ from pathlib import Path
 
 
 def main(flow: str, directory: str, step: str = "") -> None:
-    """Write ``ID.html`` of every card; of cards with the same id, the one with most content."""
+    """Write ``ID.html`` of every card; of cards with the same id, that of the first task.
+
+    The first task of the search shows all candidates.
+    """
     from metaflow import Flow, namespace
     from metaflow.cards import get_cards
     from metaflow.plugins.cards.exception import CardNotPresentException
@@ -20,15 +23,15 @@ def main(flow: str, directory: str, step: str = "") -> None:
     place = Path(directory)
     place.mkdir(parents=True, exist_ok=True)
     for one in run:
-        for task in one:
+        for task in sorted(one, key=lambda task: int(task.id)):
             try:
                 cards = list(get_cards(task)) if step in ("", one.id) else []
             except CardNotPresentException:
                 continue
             for card in cards:
-                file, page = place / f"{card.id}.html", card.get()
-                if not file.is_file() or len(page) > len(file.read_text(encoding="utf-8")):
-                    file.write_text(page, encoding="utf-8")
+                file = place / f"{card.id}.html"
+                if not file.exists():
+                    file.write_text(card.get(), encoding="utf-8")
 
 
 if __name__ == "__main__":
