@@ -171,6 +171,28 @@ class Browser:
                 return
             time.sleep(0.1)
 
+    def wait_for(self, selector: str) -> None:
+        """Return when the page has an element.
+
+        Raises
+        ------
+        FilmError
+            It has none in time.
+        """
+        end = time.monotonic() + PAGE_SECONDS
+        while not self.evaluate(f"!!document.querySelector({json.dumps(selector)})"):
+            if time.monotonic() > end:
+                raise FilmError(
+                    f"{self.evaluate('location.href')}: expected an element {selector} within "
+                    f"{PAGE_SECONDS:.0f} s, got none. Name another one in demo/scenes.toml."
+                )
+            time.sleep(0.2)
+
+    def click(self, selector: str) -> None:
+        """Click an element as soon as it exists."""
+        self.wait_for(selector)
+        self.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
+
     def headings(self) -> list[tuple[str, float]]:
         """Return the text of every heading and its distance from the top, in picture pixels."""
         return [(text, top * self.scale) for text, top in self.evaluate(_HEADINGS)]

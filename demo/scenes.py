@@ -88,6 +88,8 @@ class Scene(Section):
         Path of an HTML file in the checkout.
     mlflow : str
         Address within MLflow's user interface.
+    wait : str
+        CSS selector of an element without which MLflow's page is not complete.
     click : tuple of str
         CSS selectors of what is clicked before the picture is taken.
     shows : str
@@ -107,6 +109,7 @@ class Scene(Section):
     flow: str = "FashionMnistTrain"
     page: str = ""
     mlflow: str = ""
+    wait: str = "body"
     click: Annotated[tuple[str, ...], List] = ()
     shows: str = ""
     optional: bool = False

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 #: Widths of pages in pixels of the page, and the height of MLflow's window.
-PAGE_WIDTH, MLFLOW_WIDTH, MLFLOW_HEIGHT = 1024, 1160, 760
+PAGE_WIDTH, MLFLOW_WIDTH, MLFLOW_HEIGHT = 1024, 1160, 1160
 VALUES = "values.json"
 #: MLflow's assistant covers a part of the page unless it was closed before.
 _CLOSE_ASSISTANT = """
@@ -161,9 +161,10 @@ def _mlflow(shooting: Shooting, scene: Scene, number: int) -> None:
     with Browser(MLFLOW_WIDTH, MLFLOW_HEIGHT, WIDTH / MLFLOW_WIDTH) as browser:
         browser.call("Page.enable")
         browser.call("Page.addScriptToEvaluateOnNewDocument", source=_CLOSE_ASSISTANT)
-        browser.open(shooting.mlflow + fill(scene.mlflow, shooting.values), settle_seconds=4)
+        browser.open(shooting.mlflow + fill(scene.mlflow, shooting.values))
+        browser.wait_for(scene.wait)
         for selector in scene.click:
-            browser.evaluate(f"document.querySelector({json.dumps(selector)})?.click()")
+            browser.click(selector)
             time.sleep(1.5)
         _keep(shooting, browser, number, whole=False)
 
