@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from demo.errors import FilmError
-from demo.screen import COLUMNS, ROWS, Screen
+from demo.screen import COLUMNS, ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,9 +97,10 @@ def record(
         raise FilmError(f"{command}: expected an end within {limit:.0f} s, got none.") from None
     finally:
         os.close(ours)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        if process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
     recording = Recording(command, events, time.monotonic() - start)
     if code:
         last = "".join(text for _, text in events)[-2000:]
@@ -171,11 +172,3 @@ def replay(recordings: Sequence[Recording], seconds: float) -> Replay:
         now = spans[-1][1]
         events.append((now, PROMPT))
     return Replay(events, speed, spans)
-
-
-def screen_after(recordings: Sequence[Recording]) -> Screen:
-    """Return the screen at the end of a replay."""
-    screen = Screen()
-    for _, text in replay(recordings, 1.0).events:
-        screen.feed(text)
-    return screen
