@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -94,7 +94,7 @@ def make_workspace(checkout: Path, directory: Path) -> Workspace:
         if (checkout / place).is_dir() and not (directory / "shared").exists():
             (directory / "shared").mkdir()
             (directory / "shared" / "fashion-mnist").symlink_to((checkout / place).resolve())
-    workspace = Workspace(root, _environment(directory), _free_port())
+    workspace = Workspace(root, _environment(directory), free_port())
     command = ["git", "clone", "--quiet", "--local", "--no-hardlinks", str(checkout), str(root)]
     done = subprocess.run(
         command, env=workspace.environment, capture_output=True, text=True, check=False
@@ -121,7 +121,8 @@ def _environment(directory: Path) -> dict[str, str]:
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that is free now."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
@@ -156,7 +157,8 @@ def server(workspace: Workspace, command: str) -> Iterator[str]:
             time.sleep(0.3)
         yield address
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(10)
         except subprocess.TimeoutExpired:

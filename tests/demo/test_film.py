@@ -6,9 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import zlib
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -20,9 +18,8 @@ from demo.film import write_film
 from demo.layout import FRAMES_PER_SECOND, HEIGHT, WIDTH
 from demo.shoot import shoot
 from demo.video import facts, writer
-from demo.workspace import Workspace, make_workspace
+from demo.workspace import Workspace
 
-ROOT = Path(__file__).resolve().parents[2]
 LIMITS = Limits(13.0, 15.0, 5.0, (1, 4, 7, 10.5, 12))
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
 PAGE = "<h1>First</h1>" + "<p>text</p>" * 30 + "<h2>Second</h2>" + "<p>more</p>" * 30
@@ -128,43 +125,6 @@ def test_captions_are_spoken_on_request(short_script, footage):
     command = ["ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0"]
     done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["h264", "aac"]
-
-
-@pytest.mark.parametrize("narrate", [False, True])
-def test_missing_programs_are_named_with_the_command_that_installs_them(tmp_path, narrate):
-    command = [sys.executable, "-m", "demo", *(["--narrate"] if narrate else [])]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={"PATH": str(tmp_path), "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stdout == ""
-    missing = "ffmpeg chromium git" + (" espeak-ng" if narrate else "")
-    assert done.stderr.strip().endswith(f"apt-get install {missing}")
-    assert len(done.stderr.splitlines()) == 1
-
-
-def test_the_film_is_made_in_a_clone_with_settings_of_its_own(tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    checkout = tmp_path / "checkout"
-    (checkout / "data" / "fashion-mnist").mkdir(parents=True)
-    (checkout / "code.py").write_text("")
-    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
-    for words in (["init", "-q"], ["add", "code.py"], ["commit", "-qm", "First"]):
-        subprocess.run([*git, *words], cwd=checkout, check=True)
-    (checkout / ".metaflow").mkdir()
-    made = make_workspace(checkout, tmp_path / "work")
-    assert {path.name for path in made.root.iterdir()} == {".git", "code.py"}
-    shared = made.root.parent / "shared" / "fashion-mnist"
-    assert shared.resolve() == checkout / "data" / "fashion-mnist"
-    assert "MLFLOW_TRACKING_URI" not in made.environment
-    assert "METAFLOW_DATASTORE_SYSROOT_LOCAL" not in made.environment
-    with pytest.raises(FilmError, match="expected a Git repository"):
-        make_workspace(tmp_path / "work" / "shared", tmp_path / "other")
 
 
 @pytest.mark.parametrize("shift", ["blur", "noise_large"])
