@@ -10,6 +10,7 @@ import click
 from demo.errors import FilmError
 from fmnist_lib.commands.main import CommandLine
 from fmnist_lib.commands.options import UserPath
+from fmnist_lib.common.formatting import short_list
 from fmnist_lib.common.paths import PROJECT_ROOT
 
 if TYPE_CHECKING:
@@ -47,13 +48,15 @@ def make_film(redraw: bool = False, narrate: bool = False) -> None:
     from demo.scenes import read_script
     from demo.shoot import shoot
     from demo.video import require_tools
-    from demo.workspace import make_workspace
+    from demo.workspace import changed_files, make_workspace
 
     start = time.monotonic()
     require_tools(narrate)
     script = read_script()
     footage = WORK / "footage"
     if not redraw:
+        if changed := changed_files(PROJECT_ROOT):
+            click.echo(f"Not committed, so not in the film: {short_list(changed)}.")
         shoot(script, make_workspace(PROJECT_ROOT, WORK), footage, click.echo)
     elif not footage.is_dir():
         raise FilmError(f"{footage}: expected the last shooting, found none. Leave out --redraw.")

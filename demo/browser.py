@@ -31,6 +31,7 @@ _SWITCHES = (
     "headless=new",
     "no-sandbox",
     "disable-gpu",
+    "disable-dev-shm-usage",
     "hide-scrollbars",
     "no-first-run",
     "disable-sync",

@@ -106,6 +106,13 @@ def make_workspace(checkout: Path, directory: Path) -> Workspace:
     return workspace
 
 
+def changed_files(checkout: Path) -> list[str]:
+    """Return the tracked files of a checkout whose changes are not committed."""
+    command = ["git", "-C", str(checkout), "diff", "HEAD", "--name-only"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.splitlines()
+
+
 def _environment(directory: Path) -> dict[str, str]:
     """Return the environment without the user's settings of Metaflow and MLflow."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(_SETTINGS)}

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from demo.errors import FilmError
-from demo.workspace import Workspace, free_port, make_workspace, server
+from demo.workspace import Workspace, changed_files, free_port, make_workspace, server
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,8 +49,12 @@ def test_the_film_is_made_in_a_clone_with_settings_of_its_own(tmp_path, monkeypa
     for words in (["init", "-q"], ["add", "code.py"], ["commit", "-qm", "First"]):
         subprocess.run([*git, *words], cwd=checkout, check=True)
     (checkout / ".metaflow").mkdir()
+    assert changed_files(checkout) == []
+    (checkout / "code.py").write_text("changed")
+    assert changed_files(checkout) == ["code.py"]
     made = make_workspace(checkout, tmp_path / "work")
     assert {path.name for path in made.root.iterdir()} == {".git", "code.py"}
+    assert (made.root / "code.py").read_text() == ""
     shared = made.root.parent / "shared" / "fashion-mnist"
     assert shared.resolve() == checkout / "data" / "fashion-mnist"
     assert "MLFLOW_TRACKING_URI" not in made.environment
