@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Metaflow stops with "Unknown user" if the environment names no user, or root.
 export METAFLOW_USER ?= $(shell id -un | sed 's/^root$$/container-root/')
 
-.PHONY: help install data-tools run quick pictures test test-fast lint format types lock clean
+.PHONY: help install data-tools run quick pictures demo test test-fast lint format types lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ quick: install ## A smoke run of every step in about a minute
 
 pictures: install ## Take README's pictures from the latest run's cards (needs Chromium)
 	$(BIN)/python docs/make_pictures.py
+
+demo: install ## Film the presentation into dist/ (needs ffmpeg and Chromium)
+	$(BIN)/python -m demo
 
 test: install ## Lint, types and all tests
 	$(MAKE) lint types
@@ -68,4 +71,4 @@ lock: ## Update the lock (needs uv)
 		--quiet --output-file requirements/data-versioning.txt
 
 clean: ## Remove the files that runs and tools create; the environment stays
-	rm -rf .metaflow mlruns bundles signals .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .metaflow mlruns bundles signals dist .pytest_cache .mypy_cache .ruff_cache

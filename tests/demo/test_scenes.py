@@ -1,0 +1,80 @@
+"""The script of the film: its length, its captions, and messages about mistakes in it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from demo.check import Limits
+from demo.errors import FilmError
+from demo.layout import WIDTH, caption_lines, font
+from demo.scenes import (
+    Cue,
+    fill,
+    read_script,
+    read_subtitles,
+    subtitles,
+    too_long,
+    too_short,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = read_script()
+READERS = {"", "the ML engineer", "the data scientist", "the reviewer", "the operator"}
+
+
+@pytest.mark.parametrize("optional", [True, False])
+def test_the_film_has_its_length_with_and_without_optional_scenes(optional):
+    scenes = [scene for scene in SCRIPT.scene if optional or not scene.optional]
+    assert Limits().shortest <= sum(scene.seconds for scene in scenes) <= Limits().longest
+
+
+@pytest.mark.parametrize("scene", SCRIPT.scene, ids=lambda scene: scene.name)
+def test_captions_fit_and_are_shown_long_enough_to_be_read(scene):
+    assert scene.audience in READERS
+    for caption in scene.captions:
+        text = fill(caption.text, {"speed": "10.5"})
+        assert not too_long(caption), text
+        assert not too_short(caption), text
+        for line in caption_lines(text):
+            assert len(line) <= 90
+            assert font(25).getlength(line) < WIDTH - 64, line
+
+
+def test_the_accuracy_on_the_last_slides_is_the_measured_one():
+    with (ROOT / "benchmarks" / "results" / "frontier.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["minutes"] == "10.0"]
+    mean = sum(float(row["test_accuracy"]) for row in rows) / len(rows)
+    (title,) = [one.slide.title for one in SCRIPT.scene if one.name == "Result"]
+    assert f"{mean:.3f} after ten minutes" in title
+
+
+def test_pictures_and_posters_exist():
+    pictures = [scene.slide.picture for scene in SCRIPT.scene if scene.slide]
+    assert all((ROOT / picture).exists() for picture in pictures)
+    assert set(SCRIPT.poster) <= {scene.name for scene in SCRIPT.scene}
+    assert (ROOT / "docs" / "pictures" / "poster.png").stat().st_size < 150_000
+
+
+def test_captions_go_through_a_subtitle_file():
+    cues = [Cue(0.0, 2.5, "One.", ""), Cue(2.5, 3605.04, "A caption " * 10 + "end", "")]
+    text = subtitles(cues)
+    assert "00:00:02,500 --> 01:00:05,040" in text
+    assert read_subtitles(text) == cues
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("title = 1", "title"),
+        ('title = "x"\nscene = [{name = "a", captions = []}]', "captions"),
+        ('title = "x"\n[[scene]]\nname = "a"\ncaptions = [{text = "b", seconds = 1}]', "one of"),
+        ("title", "scenes.toml"),
+    ],
+)
+def test_a_mistake_in_the_script_is_named(tmp_path, text, message):
+    (tmp_path / "scenes.toml").write_text(text)
+    with pytest.raises(FilmError, match=message):
+        read_script(tmp_path / "scenes.toml")
