@@ -12,6 +12,7 @@ import time
 import numpy as np
 import psutil
 import pytest
+from metaflow.cards import get_cards
 
 pytestmark = pytest.mark.slow
 
@@ -94,7 +95,7 @@ def test_a_run_that_is_ended_then_fails_is_resumed_from_its_last_attempt(
 
 
 def test_a_run_killed_in_mid_search_is_resumed_to_the_same_winner(
-    project, finished, real_data_dir, latest_run
+    project, finished, real_data_dir, latest_run, card_content
 ):
     """SIGKILL of the scheduler, the tasks and the searches' own processes, then `resume`."""
     options = ("--data-dir", str(real_data_dir))
@@ -120,6 +121,10 @@ def test_a_run_killed_in_mid_search_is_resumed_to_the_same_winner(
     cloned = {task.data.candidate for task in resumed["search"] if is_cloned(task)}
     assert cloned == {task.data.candidate for task in killed["search"] if "result" in task}
     assert "baseline-logistic" in cloned
+    (overview,) = [task for task in resumed["search"] if "candidate" not in task]
+    content = str(card_content(get_cards(overview, id="candidate")[0]))
+    assert "finished earlier" in content
+    assert "3 of 3 ended" in content
     assert "optuna-kernel" not in cloned
     assert_same_winner(resumed, finished)
 

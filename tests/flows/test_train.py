@@ -24,6 +24,7 @@ CARDS = {
     "explain": "explain",
     "drift": "drift",
     "publish": "summary",
+    "end": "timeline",
 }
 ARTIFACTS = {
     "start": {"dataset", "data_version", "data_audit"},
@@ -57,6 +58,7 @@ SEEN = {
     "explain": "SHAP attributions",
     "drift": "images that raise the alarm",
     "publish": "Identifiers and locations",
+    "end": "When every task ran",
 }
 
 
@@ -80,6 +82,9 @@ setTimeout(() => {
       images: page.images.length,
       broken: [...page.images].filter(image => !image.naturalWidth).length,
       nameless: [...page.images].filter(image => !image.alt).length,
+      boxes: page.querySelectorAll(".value-box").length,
+      answered: Math.max(...[...page.querySelectorAll(".value-box, h1")]
+        .map(part => part.getBoundingClientRect().bottom)),
       text: page.body.innerText,
     };
   });
@@ -116,11 +121,15 @@ def test_a_browser_shows_the_card_at_every_width(finished, tmp_path, step):
     )
     result = re.search("RESULT(.*)END", done.stdout)
     assert result, done.stdout[-500:]
-    for frame in json.loads(base64.b64decode(result[1])):
+    frames = json.loads(base64.b64decode(result[1]))
+    # Title and main figures are seen at a desk without scrolling.
+    assert frames[-1]["answered"] <= 900  # the height of the frame
+    assert 3 <= frames[-1]["boxes"] <= 5
+    for frame in frames:
         assert SEEN[step] in frame["text"]
         assert frame["overflow"] <= 0
         assert frame["broken"] == frame["nameless"] == 0
-        assert step in ("search", "publish") or frame["images"] > 0
+        assert step in ("search", "publish", "end") or frame["images"] > 0
 
 
 def test_one_task_of_the_search_shows_all_candidates(finished, card_content):
