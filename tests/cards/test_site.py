@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -140,3 +142,54 @@ def test_a_directory_in_use_is_left_alone(bundle, tmp_path):
     assert done.exit_code == 1
     assert "expected a new or an empty directory" in done.output
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+def test_hostile_text_is_executed_on_no_page(contents, tmp_path):
+    """In settings, errors, descriptions and file names, on the run's page and a comparison."""
+    run = "document.title='executed'"
+    hostile = f'<img src=x onerror="{run}"><script>{run}</script>'
+    odd = f"{hostile} {{{{ 7 * 7 }}}} \N{RIGHT-TO-LEFT OVERRIDE} \N{DRESS} {'long ' * 2000}"
+    report = contents["report"]
+    board = report.leaderboard.assign(
+        description=odd,
+        status=report.leaderboard["status"].str.replace("every trial failed", odd, regex=False),
+    )
+    version = replace(report.data_version, origin="custom", location=odd)
+    changed = replace(
+        report,
+        leaderboard=board,
+        data_version=version,
+        drift_verdict=odd,
+        settings=report.settings | {"data": {"directory": odd, odd[:300]: odd}},
+    )
+    plain, odd_one = (
+        write_bundle(tmp_path / f"{name}.zip", **(contents | {"report": one, "cards": {}})).path
+        for name, one in (("plain", report), ("odd", changed))
+    )
+    runner = CliRunner()
+    for arguments in (
+        ["page", str(odd_one), "--out", str(tmp_path / "page")],
+        ["compare", str(plain), str(odd_one), "--out", str(tmp_path / "page" / "comparison.html")],
+    ):
+        done = runner.invoke(cards, arguments)
+        assert done.exit_code == 0, done.output
+    for name in ("index", "summary", "model-card", "datasheet", "comparison"):
+        shown = browse(tmp_path / "page" / f"{name}.html", tmp_path / "profile")
+        assert "<title>executed" not in shown, name
+        assert '<img src="x"' not in shown, name
+        assert not re.search(r"\b49\b", shown), name
+
+
+def browse(page, profile):
+    """Return the document of a page as a browser has it."""
+    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000"]
+    done = subprocess.run(
+        ["chromium", *options, f"--user-data-dir={profile}", "--dump-dom", page.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-500:]
+    return done.stdout
