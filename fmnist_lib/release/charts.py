@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.formatting import p_value, percent
 from fmnist_lib.common.labels import CLASS_NAMES
-from fmnist_lib.release.findings import contributions
+from fmnist_lib.release.findings import contributions, readable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +96,7 @@ def contribution_chart(report: RunReport) -> list[dict[str, Any]]:
     """Return feature blocks and members of the vote with bars of the accuracy lost without them."""
     blocks, members = contributions(report)
     n_members = min(len(members), max(MAX_MEMBERS, MAX_PARTS - len(blocks)))
-    named = [(part.name, part.loss) for part in blocks[: MAX_PARTS - n_members]]
+    named = [(readable(part.name), part.loss) for part in blocks[: MAX_PARTS - n_members]]
     named += [(f"{part.name} (vote)", part.loss) for part in members[:n_members]]
     axis = Axis(0.0, max((loss.high for _, loss in named), default=0.0))
     return [

@@ -218,15 +218,26 @@ def error_finding(report: RunReport) -> Finding | None:
 
 
 def contribution_finding(report: RunReport) -> Finding | None:
-    """Return which part is worth most; None if contributions were not measured."""
+    """Return the most important part; None if contributions were not measured."""
     blocks, members = contributions(report)
     if not blocks and not members:
         return None
     top = blocks[0] if blocks else members[0]
     if top.loss.low <= 0:
         return Finding("No part is significantly needed alone")
-    kind = "Feature block" if blocks else "In the vote,"
-    return Finding(f"{kind} {shorten(top.name, 24)} is worth {100 * top.loss.value:.2f} points")
+    kind = "Most important features" if blocks else "Most important in the vote"
+    return Finding(f"{kind}: {shorten(readable(top.name), 24)}")
+
+
+def readable(block: str) -> str:
+    """Return the name of a feature block as in the description of a pipeline.
+
+    Examples
+    --------
+    >>> readable("patches_3+5+7")
+    'patches 3+5+7'
+    """
+    return block.replace("_", " ")
 
 
 def contributions(report: RunReport) -> tuple[list[Any], list[Any]]:

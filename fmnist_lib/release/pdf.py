@@ -37,6 +37,8 @@ _FLAGS = (
 _DATE = re.compile(rb"(/(?:CreationDate|ModDate) \(D:)\d{14}")
 _ID = re.compile(rb"/ID \[<[0-9A-Fa-f]+>\s*<[0-9A-Fa-f]+>\]")
 _HEX_DIGIT = re.compile(rb"[0-9A-Fa-f](?=[0-9A-Fa-f]*>)")
+#: Identifier of a structure element, made from a counter of the browser that depends on timing.
+_NODE = re.compile(rb"(?<!\\)\(node(\d{8})\)")
 _FIXED_DATE = b"19800101000000"
 
 
@@ -60,16 +62,21 @@ def print_pdf(html: str, seconds: float = SECONDS) -> bytes | None:
         return None
     try:
         with TemporaryDirectory(prefix="summary-pdf-", ignore_cleanup_errors=True) as directory:
-            return without_dates(_print(browser, html, Path(directory), seconds))
+            return reproducible(_print(browser, html, Path(directory), seconds))
     except (OSError, ValueError) as error:
         logger.warning("The summary is not printed to PDF: %s failed: %s", browser, error)
         return None
 
 
-def without_dates(pdf: bytes) -> bytes:
-    """Return a PDF with fixed dates and identifier of the same length."""
+def reproducible(pdf: bytes) -> bytes:
+    """Return a PDF of the same length with fixed dates, and with its identifiers renumbered.
+
+    The structure elements, which screen readers use, keep their order.
+    """
     pdf = _DATE.sub(rb"\g<1>" + _FIXED_DATE, pdf)
-    return _ID.sub(lambda found: _HEX_DIGIT.sub(b"0", found[0]), pdf)
+    pdf = _ID.sub(lambda found: _HEX_DIGIT.sub(b"0", found[0]), pdf)
+    order = {node: number for number, node in enumerate(sorted(set(_NODE.findall(pdf))), start=1)}
+    return _NODE.sub(lambda found: b"(node%08d)" % order[found[1]], pdf)
 
 
 def _print(browser: str, html: str, directory: Path, seconds: float) -> bytes:

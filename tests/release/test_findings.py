@@ -123,7 +123,7 @@ def test_blocks_and_members_are_sorted_by_the_accuracy_lost_without_them():
     assert contribution_chart(run_report()) == []
     blocks = [_part("gradients", 0.01), _part("patches", 0.03)]
     report = _with_contributions(blocks, [_part(f"m{n}", 0.001 * n) for n in range(9)])
-    assert contribution_finding(report).title == "Feature block patches is worth 3.00 points"
+    assert contribution_finding(report).title == "Most important features: patches"
     rows = contribution_chart(report)
     names = ["patches", "gradients", "m8 (vote)", "m7 (vote)", "m6 (vote)"]
     assert [row["name"] for row in rows] == names
@@ -139,7 +139,7 @@ def test_two_members_are_shown_beside_many_blocks():
 
 def test_a_part_without_a_significant_loss_is_not_called_valuable():
     report = _with_contributions([_part("patches", 0.9)], [_part("tpot", 0.01), _part("a", 0.0)])
-    assert contribution_finding(report).title == "In the vote, tpot is worth 1.00 points"
+    assert contribution_finding(report).title == "Most important in the vote: tpot"
     report = _with_contributions([_part(name, 0.001, low=-0.001) for name in "ab"], [])
     assert contribution_finding(report).title == "No part is significantly needed alone"
 
