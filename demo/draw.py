@@ -125,7 +125,7 @@ def frames(footage: Footage) -> Iterator[bytes]:
     content = b""
     for number, picture in enumerate(footage.pictures()):
         while number / FRAMES_PER_SECOND >= cue.end - 1e-6:
-            cue = next(cues)
+            cue = next(cues, cue)
         if before is None or before[0] is not picture or before[1] is not cue:
             frame = Image.new("RGB", (WIDTH, HEIGHT))
             frame.paste(picture, (0, 0))

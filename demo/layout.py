@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-WIDTH, HEIGHT, FRAMES_PER_SECOND = 1280, 720, 25
+WIDTH, HEIGHT, FRAMES_PER_SECOND = 1280, 720, 24
 #: Height of the caption bar at the bottom; the rest is the picture above it.
 BAR = 116
 PICTURE = HEIGHT - BAR

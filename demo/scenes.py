@@ -29,6 +29,7 @@ class Caption(Section):
     text : str
         At most two lines. ``{speed}`` and other values are filled in.
     seconds : float
+        A multiple of 0.25, which is a whole number of frames.
     seek : str
         Regular expression of the heading to scroll to, ignoring case; empty: stay.
     onward : float
@@ -36,7 +37,7 @@ class Caption(Section):
     """
 
     text: str
-    seconds: Annotated[float, Field(gt=0)]
+    seconds: Annotated[float, Field(gt=0, multiple_of=0.25)]
     seek: str = ""
     onward: float = 0.8
 

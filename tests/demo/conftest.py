@@ -31,11 +31,11 @@ page = "page/index.html"
 shows = "python -m cards page"
 [[scene.captions]]
 text = "The top of a page."
-seconds = 2
+seconds = 2.5
 [[scene.captions]]
 text = "The heading that the caption is about."
 seek = "^second"
-seconds = 3
+seconds = 2.5
 [[scene]]
 name = "Absent"
 page = "absent.html"

@@ -72,6 +72,7 @@ def test_captions_go_through_a_subtitle_file():
         ('title = "x"\nscene = [{name = "a", captions = []}]', "captions"),
         ('title = "x"\n[[scene]]\nname = "a"\ncaptions = [{text = "b", seconds = 1}]', "one of"),
         ("title", "scenes.toml"),
+        ('title = "x"\n[[scene]]\nname = "a"\ncaptions = [{text = "b", seconds = 1.1}]', "0.25"),
     ],
 )
 def test_a_mistake_in_the_script_is_named(tmp_path, text, message):
