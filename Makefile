@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# tests/conftest.py says which tests share a process.
+PARALLEL := --numprocesses 2 --dist loadgroup
 # Metaflow stops with "Unknown user" if the environment names no user, or root.
 export METAFLOW_USER ?= $(shell id -un | sed 's/^root$$/container-root/')
 
@@ -42,10 +44,10 @@ demo: install ## Film the presentation into dist/ (needs ffmpeg and Chromium)
 
 test: install ## Lint, types and all tests
 	$(MAKE) lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-fast: install ## The tests that take seconds
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 lint: install ## Ruff: rules and format
 	$(BIN)/ruff check .
