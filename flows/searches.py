@@ -24,9 +24,9 @@ OVERVIEW = "all candidates"
 #: Seconds between two looks at the progress (the card's refresh interval lets every second one
 #: through), and between two lines on the console unless something happened.
 _POLL_SECONDS, _QUIET_SECONDS = 1.25, 15.0
-#: The overview ends when no candidate has been running for this time. A task takes 2 to 5 seconds
-#: to start.
-_IDLE_SECONDS = 12.0
+#: The overview gives up when no candidate has started for the first time, and none has run for the
+#: second one. A task takes 2 to 5 seconds to start, on a busy machine up to 20.
+_START_SECONDS, _IDLE_SECONDS = 20.0, 60.0
 
 
 def current_budget(planned: Budget) -> Budget:
@@ -110,15 +110,16 @@ class SearchDisplay:
         finished = [name for name in candidates if name not in waiting]
         content, console = SearchCard(candidates, finished, self._version), _Console()
         self._card.extend(content.components)
-        done, last_alive = False, time.monotonic()
-        while not done and time.monotonic() - last_alive < _IDLE_SECONDS:
+        done, last_alive, limit = False, time.monotonic(), _START_SECONDS
+        while not done and time.monotonic() - last_alive < limit:
             found, left = read_progress(self._directory), _seconds_left(budget, config)
-            done = all(name in found and found[name].ended for name in waiting)
+            # A task that was killed does not end its candidate.
+            done = all(name in found and not found[name].alive for name in waiting)
             content.update(found, left, ended=done)
             self._card.refresh()
             console.show(progress_line(found, waiting, left), _events(found))
             if any(one.alive for one in found.values()):
-                last_alive = time.monotonic()
+                last_alive, limit = time.monotonic(), _IDLE_SECONDS
             if not done:
                 time.sleep(_POLL_SECONDS)
         if not done:
@@ -158,7 +159,7 @@ def _not_followed(found: Any) -> Any:
     from metaflow.cards import Markdown
 
     reason = (
-        "A candidate's task died, or waits for a free worker"
+        "The last candidates did not start"
         if found
         else "No candidate's progress can be read here: they run on other machines, or one by one"
     )

@@ -26,6 +26,7 @@ def searches(monkeypatch):
     import searches
 
     monkeypatch.setattr(searches, "_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(searches, "_START_SECONDS", 0.3)
     monkeypatch.setattr(searches, "_IDLE_SECONDS", 0.5)
     yield searches
     sys.modules.pop("searches", None)
@@ -87,7 +88,13 @@ def test_a_killed_candidate_does_not_keep_it_waiting(follow, tmp_path):
     dead._write(CandidateProgress("b", process=2**22 + 1, started=0.0))
     _, card = follow("a", "b")
     assert ["b", "its task died", "", "", "", "0", ""] in card.table("candidate")
-    assert "A candidate's task died" in card.text
+    assert card.title == "Best trial of the search: 90.00 %, a"
+
+
+def test_a_candidate_that_never_starts_is_waited_for_only_so_long(follow, tmp_path):
+    finish(ProgressFile(tmp_path / "run", "a"))
+    _, card = follow("a", "b")
+    assert "The last candidates did not start" in card.text
 
 
 def test_where_no_progress_can_be_read_it_says_so_and_ends(follow):
