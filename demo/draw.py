@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Frames of a cross-fade between scenes; fastest scrolling in pixels per second.
 FADE, SCROLL_SPEED = 8, 1800.0
+#: Replay speeds from here on are shown without a decimal.
+WHOLE_SPEED = 3.0
 #: Pixels above a heading that stay visible.
 _MARGIN = 24
 
@@ -167,7 +169,7 @@ def _frames(seconds: float) -> int:
 
 def _rounded(speed: float) -> str:
     """Return a speed with at most one decimal."""
-    return f"{speed:.0f}" if speed >= 3 else f"{speed:.1f}".removesuffix(".0")  # noqa: PLR2004 (one decimal is enough above)
+    return f"{speed:.0f}" if speed >= WHOLE_SPEED else f"{speed:.1f}".removesuffix(".0")
 
 
 def _clock(seconds: float) -> str:

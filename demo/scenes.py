@@ -87,6 +87,8 @@ class Scene(Section):
         Flow of the card.
     page : str
         Path of an HTML file in the checkout.
+    width : int
+        Width of the window for a card or a page, in pixels of the page: smaller is larger print.
     mlflow : str
         Address within MLflow's user interface.
     wait : str
@@ -109,6 +111,7 @@ class Scene(Section):
     step: str = ""
     flow: str = "FashionMnistTrain"
     page: str = ""
+    width: Annotated[int, Field(ge=320, le=1280)] = 1024
     mlflow: str = ""
     wait: str = "body"
     click: Annotated[tuple[str, ...], List] = ()

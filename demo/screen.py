@@ -112,9 +112,9 @@ def _styled(style: Style, number: int) -> Style:
         return replace(style, bold=number == 1)
     if number == 2:  # noqa: PLR2004 (dim, by the standard ECMA-48)
         return replace(style, colour=_DIM)
-    if number in (39, *range(30, 38), *range(90, 98)):
-        return replace(style, colour=_INK if number == 39 else _COLOURS[number % 10])  # noqa: PLR2004 (as above: the default colour)
-    return style
+    if number in (*range(30, 38), *range(90, 98)):
+        return replace(style, colour=_COLOURS[number % 10])
+    return replace(style, colour=_INK) if number == 39 else style  # noqa: PLR2004 (as above)
 
 
 def draw(screen: Screen, badge: str = "") -> Image.Image:

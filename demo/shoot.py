@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from demo.workspace import Workspace
 
 _HERE = Path(__file__).parent
-#: Widths of pages in pixels of the page, and the height of MLflow's window.
-PAGE_WIDTH, MLFLOW_WIDTH, MLFLOW_HEIGHT = 1024, 1160, 1160
+#: Size of MLflow's window in pixels of the page.
+MLFLOW_WIDTH, MLFLOW_HEIGHT = 1160, 1160
 VALUES = "values.json"
 #: MLflow's assistant covers a part of the page unless it was closed before.
 _CLOSE_ASSISTANT = """
@@ -136,8 +136,8 @@ def _page(shooting: Shooting, scene: Scene, number: int) -> None:
             f"{scene.name}: expected {scene.page or f'one of the cards {scene.cards}'}, got none. "
             "Name another page in demo/scenes.toml."
         )
-    scale = WIDTH / PAGE_WIDTH
-    with Browser(PAGE_WIDTH, int((PICTURE - HEADER) / scale), scale) as browser:
+    scale = WIDTH / scene.width
+    with Browser(scene.width, int((PICTURE - HEADER) / scale), scale) as browser:
         browser.open(page.as_uri())
         _keep(shooting, browser, number, whole=True)
 
