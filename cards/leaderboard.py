@@ -15,7 +15,7 @@ from cards.charts import intervals, points, quantity, tooltip
 from cards.components import box, cost_boxes, details, folded_table, header, pictures, table
 from cards.contributions import contributions_sections
 from cards.costs import costs_section
-from cards.escape import text
+from cards.escape import code, text
 from fmnist_lib.common.formatting import interval, p_value, percent
 from fmnist_lib.common.labels import CLASS_NAMES
 
@@ -37,8 +37,10 @@ _ALPHA = 0.05
 _DRAWN_ABOVE = 0.5
 
 
-def leaderboard_card(selection: Selection, version: DataVersion) -> list[MetaflowCardComponent]:
-    """Build the card."""
+def leaderboard_card(
+    selection: Selection, version: DataVersion, winner_command: str = ""
+) -> list[MetaflowCardComponent]:
+    """Build the card; the command opens the card of the winner's search."""
     board, evaluation = selection.leaderboard, selection.evaluation
     winner = board.loc[board["status"] == "winner"].iloc[0]
     finished = board[~board["status"].str.startswith("failed")]
@@ -47,7 +49,8 @@ def leaderboard_card(selection: Selection, version: DataVersion) -> list[Metaflo
             f"{winner['candidate']} wins with {percent(evaluation.accuracy.value, 2)} on the test "
             "images",
             version,
-            f"{text(winner['description'])}. {_spent(selection.spent)}",
+            f"{text(winner['description'])}. {_spent(selection.spent)}"
+            + (f" Its search: {code(winner_command)}." if winner_command else ""),
             _boxes(selection, winner),
         ),
         *_candidates(finished, evaluation.accuracy.confidence),

@@ -47,6 +47,23 @@ def candidate_of(task: Any) -> str | None:
         return None
 
 
+def search_command(pathspec: str, candidate: str) -> str:
+    """Return the command that opens a candidate's card; empty for the ensemble, which has none.
+
+    Parameters
+    ----------
+    pathspec : str
+        ``Flow/run``.
+    candidate : str
+    """
+    from metaflow import Run
+
+    for task in Run(pathspec, _namespace_check=False)["search"]:
+        if candidate_of(task) == candidate:
+            return f"python flows/train.py card view {'/'.join(task.pathspec.split('/')[1:])}"
+    return ""
+
+
 def _name(task: Any) -> str:
     """Return the name of a task's page."""
     step, candidate = task.parent.id, candidate_of(task)

@@ -25,7 +25,7 @@ from metaflow import (  # noqa: E402 (the line above makes the packages beside f
     step,
 )
 
-from cards.failure import FailureCard  # noqa: E402
+from cards.step_card import StepCard  # noqa: E402
 from configuration import parse_monitor, store_address  # noqa: E402
 
 
@@ -57,7 +57,7 @@ class FashionMnistMonitor(FlowSpec):
         "run", type=str, default=None, help="Training run to take the champion from"
     )
 
-    @FailureCard(card="champion")
+    @StepCard(card="champion")
     @card(type="blank", id="champion")
     @step
     def start(self):
@@ -75,7 +75,7 @@ class FashionMnistMonitor(FlowSpec):
         current.card["champion"].extend(champion_card(self.champion_run, self.data_version))
         self.next(self.assess)
 
-    @FailureCard(card="monitor")
+    @StepCard(card="monitor")
     @card(type="blank", id="monitor")
     @step
     def assess(self):
@@ -104,7 +104,7 @@ class FashionMnistMonitor(FlowSpec):
         self.next_step = "retrain" if self.may_retrain else "end"
         self.next({"retrain": self.retrain, "end": self.end}, condition="next_step")
 
-    @FailureCard(card="retrain")
+    @StepCard(card="retrain")
     @card(type="blank", id="retrain")
     @step
     def retrain(self):

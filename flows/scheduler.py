@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow import current
 
-from cards.failure import resume_command
+from cards.step_card import resume_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

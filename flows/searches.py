@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fmnist_lib.common.candidate_result import CandidateResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from fmnist_lib.config.search import SearchConfig
@@ -48,7 +48,12 @@ def current_budget(planned: Budget) -> Budget:
     return planned.resumed(run["start"].task.created_at.timestamp(), finished)
 
 
-def result_of(branch: Any, config: SearchConfig) -> CandidateResult:
+def results_of(inputs: Iterable[Any], config: SearchConfig) -> list[CandidateResult]:
+    """Return the results of the search tasks."""
+    return [_result_of(branch, config) for branch in inputs if branch.input != OVERVIEW]
+
+
+def _result_of(branch: Any, config: SearchConfig) -> CandidateResult:
     """Return the result of a search task; a failed one if the whole task died."""
     if getattr(branch, "result", None) is not None:
         return branch.result

@@ -31,7 +31,7 @@ from metaflow import (  # noqa: E402 (the line above makes the packages beside f
     trigger_on_finish,
 )
 
-from cards.failure import FailureCard  # noqa: E402
+from cards.step_card import StepCard  # noqa: E402
 from configuration import parse_training, resolve_training, store_address  # noqa: E402
 from searches import OVERVIEW  # noqa: E402
 
@@ -80,7 +80,7 @@ class FashionMnistTrain(FlowSpec):
         "monitor", type=str, default=None, help="Run of the monitor that requests retraining"
     )
 
-    @FailureCard(card="data")
+    @StepCard(card="data")
     @card(type="blank", id="data")
     @step
     def start(self):
@@ -110,7 +110,7 @@ class FashionMnistTrain(FlowSpec):
         current.run.add_tags(training_tags(self))
         self.next({"train": self.eda, "rest": self.end}, condition="decision")
 
-    @FailureCard(card="eda")
+    @StepCard(card="eda")
     @card(type="blank", id="eda")
     @step
     def eda(self):
@@ -142,7 +142,7 @@ class FashionMnistTrain(FlowSpec):
         self.next(self.search, foreach="searches")
 
     @catch(var="search_failure")
-    @FailureCard(card="candidate")
+    @StepCard(card="candidate")
     @card(type="blank", id="candidate", refresh_interval=2.4)
     @step
     def search(self):
@@ -164,25 +164,27 @@ class FashionMnistTrain(FlowSpec):
             self.result = display.search(job)
         self.next(self.select)
 
-    @FailureCard(card="leaderboard")
+    @StepCard(card="leaderboard")
     @card(type="blank", id="leaderboard")
     @step
     def select(self, inputs):
         """Select the winner by validation, refit it, and evaluate it once on the test images."""
         from cards.leaderboard import leaderboard_card
+        from cards.pages import search_command
         from fmnist_lib.workflows.select import select
-        from searches import current_budget, result_of
+        from searches import current_budget, results_of
 
         self.merge_artifacts(inputs, exclude=["candidate", "result", "search_failure"])
         settings, budget = self.settings, current_budget(self.budget)
-        candidates = [branch for branch in inputs if branch.input != OVERVIEW]
-        results = [result_of(branch, settings.search) for branch in candidates]
+        results = results_of(inputs, settings.search)
         selection = select(results, self.dataset, settings, budget, self.cache)
         self.keep(selection)
         # An alias of `winner`, the artifact's name before: clients may still read it.
         self.champion = self.winner
         print(f"{self.spent}.")
-        current.card["leaderboard"].extend(leaderboard_card(selection, self.data_version))
+        command = search_command(f"{current.flow_name}/{current.run_id}", selection.winner_id)
+        content = leaderboard_card(selection, self.data_version, command)
+        current.card["leaderboard"].extend(content)
         self.next(self.examine)
 
     @step
@@ -190,7 +192,7 @@ class FashionMnistTrain(FlowSpec):
         """No-op: fans out to the next two steps, which a Metaflow join cannot do."""
         self.next(self.explain, self.drift)
 
-    @FailureCard(card="explain")
+    @StepCard(card="explain")
     @card(type="blank", id="explain")
     @step
     def explain(self):
@@ -210,7 +212,7 @@ class FashionMnistTrain(FlowSpec):
         current.card["explain"].extend(explain_card(self.explanation, self.data_version))
         self.next(self.publish)
 
-    @FailureCard(card="drift")
+    @StepCard(card="drift")
     @card(type="blank", id="drift")
     @step
     def drift(self):
@@ -234,7 +236,7 @@ class FashionMnistTrain(FlowSpec):
         current.card["drift"].extend(drift_card(self.drift_report, self.data_version))
         self.next(self.publish)
 
-    @FailureCard(card="summary")
+    @StepCard(card="summary")
     @card(type="blank", id="summary")
     @step
     def publish(self, inputs):
@@ -261,7 +263,7 @@ class FashionMnistTrain(FlowSpec):
         current.card["summary"].extend(summary_card(report, comparison))
         self.next(self.end)
 
-    @FailureCard(card="timeline")
+    @StepCard(card="timeline")
     @card(type="blank", id="timeline")
     @step
     def end(self):

@@ -73,6 +73,12 @@ class Selection:
     held_back: Batch
     pictures: tuple[Picture, ...]
 
+    @property
+    def winner_id(self) -> str:
+        """Id of the winning candidate."""
+        board = self.leaderboard
+        return str(board.loc[board["status"] == "winner", "candidate"].iloc[0])
+
 
 def select(
     results: Sequence[CandidateResult],

@@ -15,10 +15,10 @@ from cards.candidate import result_card
 from cards.components import header, pictures, table
 from cards.data import rest_card
 from cards.escape import code, paragraphs, text
-from cards.failure import failure
 from cards.gates import gates_section
 from cards.monitor import champion_card, retraining_card
 from cards.search import SearchCard
+from cards.step_card import failure
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.plotting import new_figure, picture
 from fmnist_lib.common.promotion_decision import GateResult, PromotionDecision

@@ -1,4 +1,4 @@
-"""Report a failing step: a card with the reason, and one message on the console."""
+"""End the card of a step: the other cards of the run, or why the step failed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import shlex
 import sys
 import time
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metaflow import UserStepDecorator, current
 from metaflow.cards import Markdown
 from metaflow.exception import MetaflowException
 
+from cards.components import details, folded_table
 from cards.escape import code, paragraphs
 
 if TYPE_CHECKING:
@@ -19,12 +21,26 @@ if TYPE_CHECKING:
 
 #: Slightly more than Metaflow's rate limit for refreshes of one card.
 REFRESH_SECONDS = 5.2
+#: Steps with a card, and what it shows.
+_CARDS = {
+    "train.py": {
+        "start": "data",
+        "eda": "exploration",
+        "search": "all candidates, and each of them",
+        "select": "leaderboard",
+        "explain": "SHAP attributions",
+        "drift": "drift tests",
+        "publish": "summary",
+        "end": "timeline",
+    },
+    "monitor.py": {"start": "champion", "assess": "verdict", "retrain": "retraining"},
+}
 #: Options of Metaflow that say where a run is kept.
 _STORES = ("--datastore", "--metadata")
 
 
-class FailureCard(UserStepDecorator):
-    """Put the reason of a failure on the step's card before the step fails.
+class StepCard(UserStepDecorator):
+    """Put the other cards of the run on a step's card, or the reason of a failure.
 
     An error that this project raises on purpose then ends the task with its message alone; any
     other keeps its traceback.
@@ -45,12 +61,13 @@ class FailureCard(UserStepDecorator):
         flow: Any,  # noqa: ARG002 (Metaflow's signature)
         exception: Exception | None = None,
     ) -> tuple[Exception | None, dict[str, Any] | None]:
-        """Render the failure, and raise it again."""
-        if exception is None:
-            return None, None
+        """Add the last section; render a failure before it is raised again."""
         from fmnist_lib.common.errors import FmnistError
 
         card = current.card[self._card_id]
+        if exception is None:
+            card.append(other_cards(step_name, current.run_id, sys.argv[0]))
+            return None, None
         card.extend(failure(step_name, exception, resume_command(sys.argv, current.run_id)))
         # A failed step renders no card at its end. The first refresh renders in a background
         # process, which would find the task's configuration deleted; the second, once the rate
@@ -61,6 +78,27 @@ class FailureCard(UserStepDecorator):
         if isinstance(exception, FmnistError):
             exception = _message_only(exception)
         return exception, None
+
+
+def other_cards(step_name: str, run_id: str, script: str) -> Any:
+    """Build the folded section with the commands that open the other cards of the run.
+
+    Parameters
+    ----------
+    step_name, run_id : str
+        Of this card.
+    script : str
+        Path of the flow's file.
+    """
+    flow = Path(script).name
+    rows = [
+        (content, f"python flows/{flow} card view {run_id}/{step}")
+        for step, content in _CARDS.get(flow, {}).items()
+        if step != step_name
+    ]
+    if flow == "train.py":
+        rows.append(("all of them as files", f"python -m cards page {run_id} --out page"))
+    return details("Other cards of this run", folded_table(["card", "command"], rows))
 
 
 def failure(step_name: str, error: BaseException, command: str) -> list[Any]:
