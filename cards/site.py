@@ -61,7 +61,7 @@ def write_site(name: str, directory: Path) -> Path:
     require_unused(directory)
     results = read_results(name)
     bundle = Path(name).expanduser()
-    pages, times = _of_bundle(bundle) if bundle.exists() else _of_run(results.name)
+    pages, times, pdf = _of_bundle(bundle) if bundle.exists() else _of_run(results.name)
     directory.mkdir(parents=True, exist_ok=True)
     pages, shared = offline_pages(pages)
     for part, content in shared.items():
@@ -71,12 +71,14 @@ def write_site(name: str, directory: Path) -> Path:
         page = _with_navigation(pages[file], file, files)
         write_atomically(directory / f"{file}.html", page.encode())
     results.leaderboard.to_csv(directory / "leaderboard.csv", index=False)
+    if pdf:
+        write_atomically(directory / "summary.pdf", pdf)
     report = build_report(results, times).model_dump_json(indent=2)
     write_atomically(directory / "report.json", report.encode())
     schema = json.dumps(Report.model_json_schema(), indent=2)
     write_atomically(directory / "report.schema.json", schema.encode())
     index = directory / "index.html"
-    write_atomically(index, _index(results, files, times).encode())
+    write_atomically(index, _index(results, files, times, has_pdf=bool(pdf)).encode())
     return index
 
 
@@ -114,14 +116,16 @@ def serve_site(directory: Path, port: int, write: Callable[[str], None]) -> None
             return
 
 
-def _of_bundle(path: Path) -> tuple[dict[str, str], list[TaskTime]]:
-    """Return the HTML pages in a bundle; it does not hold the times of the tasks."""
+def _of_bundle(path: Path) -> tuple[dict[str, str], list[TaskTime], bytes]:
+    """Return HTML pages and printed summary of a bundle; it does not hold the tasks' times."""
     with open_bundle(path) as (names, read):
         pages = [name for name in names if name.endswith(".html") and "source/" not in name]
-        return {Path(name).stem: read(name).decode() for name in pages}, []
+        pdf = read("summary.pdf") if "summary.pdf" in names else b""
+        return {Path(name).stem: read(name).decode() for name in pages}, [], pdf
 
 
-def _of_run(pathspec: str) -> tuple[dict[str, str], list[TaskTime]]:
+def _of_run(pathspec: str) -> tuple[dict[str, str], list[TaskTime], bytes]:
+    """Return the run's HTML pages, the times of its tasks, and its printed summary."""
     from cards.pages import card_pages
 
     run = read_run(pathspec)
@@ -132,7 +136,10 @@ def _of_run(pathspec: str) -> tuple[dict[str, str], list[TaskTime]]:
     ):
         if step in run and artifact in run[step].task:
             pages[name] = run[step].task[artifact].data
-    return pages, task_times(run)
+    pdf = Path()
+    if "publish" in run and "bundle_path" in run["publish"].task:
+        pdf = Path(run["publish"].task["bundle_path"].data).with_suffix(".pdf")
+    return pages, task_times(run), pdf.read_bytes() if pdf.is_file() else b""
 
 
 def _step(file: str) -> str:
@@ -145,7 +152,9 @@ def _order(file: str) -> tuple[int, str]:
     return (names.index(_step(file)) if _step(file) in names else len(names), file)
 
 
-def _index(results: RunResults, files: Sequence[str], times: Sequence[TaskTime]) -> str:
+def _index(
+    results: RunResults, files: Sequence[str], times: Sequence[TaskTime], *, has_pdf: bool
+) -> str:
     accuracy = wilson(int(results.correct.sum()), len(results.labels))
     reached = percent(accuracy.value, 2)
     return render_page(
@@ -157,6 +166,7 @@ def _index(results: RunResults, files: Sequence[str], times: Sequence[TaskTime])
         candidates=[_row(row) for _, row in results.leaderboard.iterrows()],
         timeline=timeline_picture(times) if times else None,
         files=[
+            *([("summary.pdf", "summary.pdf: one sheet of A4")] if has_pdf else []),
             ("report.json", "report.json: every figure, for machines"),
             ("report.schema.json", "report.schema.json: its schema"),
             ("leaderboard.csv", "leaderboard.csv"),

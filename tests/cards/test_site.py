@@ -35,7 +35,8 @@ def bundle(contents, tmp_path_factory):
         "search-fast": "<body><h1>f</h1>",
     }
     return write_bundle(
-        tmp_path_factory.mktemp("site") / "run.zip", **(contents | {"cards": pages})
+        tmp_path_factory.mktemp("site") / "run.zip",
+        **(contents | {"cards": pages, "summary_pdf": b"%PDF-"}),
     ).path
 
 
@@ -45,7 +46,9 @@ def test_the_page_of_a_bundle_links_only_files_that_exist(bundle, tmp_path):
     index = (tmp_path / "page" / "index.html").read_text()
     links = re.findall(r'href="([^"]+)"', index)
     assert links[:2] == ["search.html", "search-fast.html"]
-    assert {"select.html", "summary.html", "model-card.html", "report.json"} <= set(links)
+    assert {"select.html", "summary.html", "model-card.html", "report.json", "summary.pdf"} <= set(
+        links
+    )
     assert all((tmp_path / "page" / link).is_file() for link in links)
     assert "Candidate fast" in index
     assert "<script" not in index
