@@ -13,6 +13,7 @@ from metaflow.cards import Markdown, VegaChart
 
 from cards.charts import spec, tooltip
 from cards.components import box, details, folded_table, header
+from cards.escape import text
 from cards.pages import candidate_of
 from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.plotting import PRIMARY, SECONDARY, new_figure, picture
@@ -86,7 +87,7 @@ def timeline_card(times: Sequence[TaskTime], version: DataVersion) -> list[Metaf
             "time to start a task is part of it.",
             _boxes(times),
         ),
-        Markdown("## When every task ran"),
+        Markdown(f"## When every task ran: {text(longest_task(times))}"),
         VegaChart(_chart(times, answer)),
         details(
             "Every task",
@@ -103,6 +104,12 @@ def longest(times: Sequence[TaskTime]) -> str:
     spans = wall_by_step(times)
     step = max(spans, key=lambda one: spans[one])
     return f"The run took {_wall(times):.0f} s, {spans[step]:.0f} s of it in the step {step}"
+
+
+def longest_task(times: Sequence[TaskTime]) -> str:
+    """Return the task that took longest, in words."""
+    task = max(times, key=lambda one: one.seconds)
+    return f"{task.name} took longest, {task.seconds:.0f} s"
 
 
 def wall_by_step(times: Sequence[TaskTime]) -> dict[str, float]:

@@ -38,16 +38,25 @@ def class_balance(splits: Sequence[SplitAudit]) -> Picture:
     return picture(
         figure,
         "class-balance",
-        "Class balance",
+        f"Class balance: {_evenness(splits)}",
         "Bars of equal length: accuracy is a fair summary. Bars of different lengths: read the "
         "metrics per class too.",
     )
+
+
+def _evenness(splits: Sequence[SplitAudit]) -> str:
+    counts = splits[0].class_counts
+    if all(len(set(split.class_counts)) == 1 for split in splits):
+        return "every class has the same number of images"
+    rare, common = CLASS_NAMES[int(np.argmin(counts))], CLASS_NAMES[int(np.argmax(counts))]
+    return f"most images are of {common}, fewest of {rare}"
 
 
 def near_duplicates(examples: Sequence[ExamplePair]) -> tuple[Picture, ...]:
     """Draw the pairs side by side; return no picture if there are none."""
     if not examples:
         return ()
+    differing = sum(pair.labels[0] != pair.labels[1] for pair in examples)
     columns = min(_PAIRS_PER_ROW, len(examples))
     rows = -(-len(examples) // columns)
     figure = new_figure(2.7 * columns, 2.1 * rows)
@@ -66,7 +75,7 @@ def near_duplicates(examples: Sequence[ExamplePair]) -> tuple[Picture, ...]:
         picture(
             figure,
             "near-duplicates",
-            "Near-duplicates",
+            f"Near-duplicates: the labels differ in {differing} of {len(examples)} closest pairs",
             "Pairs of nearly identical images. Under each image: its split; below, the "
             "root-mean-square difference of the pixels (0-255). Orange titles: the labels "
             "differ, so at least one of them may be label noise.",

@@ -56,13 +56,14 @@ def distributions(reference: np.ndarray, current: np.ndarray, ks: TwoSampleResul
             color=ALERT if ks.rejected[column] else "black",
         )
         _style(one)
+    largest = ks.by_effect[0]
     for row in axes:
         row[0].set_ylabel("share of images up to this value")
     axes[0, 0].legend(frameon=False, loc="lower right")
     return picture(
         figure,
         "drift-distributions",
-        "Columns with the largest shift",
+        f"Columns with the largest shift: {ks.columns[largest]}, KS {ks.statistic[largest]:.3f}",
         f"Cumulative distributions of {len(reference)} reference and {len(current)} current "
         "images. The KS statistic is the largest vertical distance, marked by the orange line; "
         "significantly different columns have an orange title.",
@@ -105,10 +106,12 @@ def signatures(columns: Sequence[str], detection: Sequence[DetectionRate]) -> Pi
     axes.spines[:].set_visible(False)
     axes.axvline(N_CLASSES - 0.5, color="black", lw=0.8)
     figure.colorbar(image, ax=axes, label="KS statistic", pad=0.01)
+    shift, column = (int(place) for place in np.unravel_index(values.argmax(), values.shape))
+    shifted = _label(detection[shift])
     return picture(
         figure,
         "drift-signatures",
-        "KS statistics by shift and column",
+        f"KS statistics by shift and column: {shifted} changes {columns[column]} most",
         "Median KS statistic over the repeated batches. The model's outputs are left of the "
         "line, named image features right of it.",
     )

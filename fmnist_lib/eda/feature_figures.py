@@ -68,7 +68,7 @@ def distributions_picture(
         f"the classes best: the class accounts for {percent(ratios[best], 0)} of its variance. "
         "No single feature separates all ten."
     )
-    title = "Most discriminative features, by class"
+    title = f"Most discriminative features: {best} first"
     return picture(figure, "feature-distributions", title, caption)
 
 

@@ -90,7 +90,9 @@ def average_images_picture(images: np.ndarray, labels: np.ndarray) -> Picture:
         f"to image, {least} least. Bright areas of the lower row are where garments of one class "
         "differ: sleeves, collars, handles, heels."
     )
-    return picture(figure, "average-images", "Mean and variance per class", caption)
+    return picture(
+        figure, "average-images", f"Mean and variance per class: {most} varies most", caption
+    )
 
 
 def _moments(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -156,7 +158,7 @@ def embedding_picture(embedding: Embedding) -> Picture:
     axes.legend(
         loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, markerscale=3, fontsize=10
     )
-    return picture(figure, "embedding", "t-SNE embedding", _embedding_caption(embedding))
+    return picture(figure, "embedding", _embedding_title(embedding), _embedding_caption(embedding))
 
 
 def _name_cluster(axes: Axes, points: np.ndarray, name: str) -> None:
@@ -170,6 +172,13 @@ def _name_cluster(axes: Axes, points: np.ndarray, name: str) -> None:
     axes.annotate(
         name, (x, y), ha="center", va="center", fontsize=11, weight="bold", color="#1f2933"
     ).set(path_effects=outline, zorder=5)
+
+
+def _embedding_title(embedding: Embedding) -> str:
+    if embedding.mixed_pair is None:
+        return "t-SNE embedding"
+    first, second = (CLASS_NAMES[label] for label in embedding.mixed_pair)
+    return f"t-SNE embedding: {first} and {second} overlap most"
 
 
 def _embedding_caption(embedding: Embedding) -> str:

@@ -63,7 +63,7 @@ def confusion_picture(evaluation: Evaluation) -> Picture:
     return picture(
         figure,
         "confusion",
-        "Confusion matrix",
+        f"Confusion matrix: {worst['class']} is recognised least",
         f"Test images by actual and predicted class; the colour is the share of the row. "
         f"Hardest class: {worst['class']}, recall {worst['recall']:.1%}.",
     )

@@ -158,7 +158,8 @@ def deletion_curve(explanation: Explanation) -> Picture:
     return picture(
         figure,
         "deletion",
-        "Deletion test",
+        "Deletion test: hiding what the maps rank first lowers the probability "
+        + ("most" if test.passed else "no more than hiding other pixels"),
         f"Mean over {len(test.original)} images, with 95 % intervals. If the maps are right, the "
         "orange curve falls fastest.",
     )

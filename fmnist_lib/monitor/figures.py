@@ -49,10 +49,11 @@ def history_chart(signals: Sequence[Signal]) -> Picture:
     axes.grid(axis="y", alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, ncols=6, loc="lower left", bbox_to_anchor=(0, 1))
+    calm = sum(signal.verdict == "ok" for signal in signals)
     return picture(
         figure,
         "monitor-history",
-        "Verdicts over time",
+        f"Verdicts over time: {calm} of {len(signals)} ok",
         "Each mark is a batch: estimated accuracy with its interval, or the realised one (ringed) "
         "where labels were known. The step line is the champion's accuracy on held-out images.",
     )
