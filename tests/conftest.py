@@ -30,6 +30,7 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 SHARED_RUNS = ("tests/flows", "tests/docs")
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in the same hook
 def pytest_collection_modifyitems(config, items):
     """Keep tests that share a run, or a module's fixtures, in one process of pytest-xdist."""
     if not config.pluginmanager.hasplugin("xdist"):

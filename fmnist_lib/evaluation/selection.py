@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmnist_lib.common.statistics import Estimate
+from fmnist_lib.common.statistics import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fmnist_lib.common.candidate_result import CandidateResult
+    from fmnist_lib.common.statistics import Estimate
 
 
 def corrected_accuracy(
@@ -23,6 +25,9 @@ def corrected_accuracy(
     sample of the validation images the best candidate is selected again and scored on the
     out-of-bag images (Tsamardinos, Greasidou and Borboudakis, "Bootstrapping the
     Out-of-sample Predictions for Efficient and Accurate Cross-Validation", Machine Learning 2018).
+    The interval is Wilson's at the corrected accuracy: the quantiles of the out-of-bag scores,
+    which rest on 37 % of the images each, would cover in 99 instead of 95 % of searches
+    (`benchmarks/simulations.py`).
 
     Parameters
     ----------
@@ -45,5 +50,5 @@ def corrected_accuracy(
     winners = (correct @ counts.T).argmax(axis=0)
     out_of_bag = (counts == 0).astype(np.float32)
     scores = np.einsum("ij,ij->i", correct[winners], out_of_bag) / out_of_bag.sum(axis=1)
-    low, high = np.quantile(scores, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Estimate(float(scores.mean()), float(low), float(high), confidence)
+    value = float(scores.mean())
+    return replace(wilson(round(value * n), n, confidence), value=value)

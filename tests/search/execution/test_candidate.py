@@ -72,7 +72,7 @@ def test_a_failure_is_a_result_with_the_reason(job, data):
 
 def test_a_search_that_hangs_is_killed_and_gives_its_best_so_far(job):
     def stop(progress):
-        if progress.phase == "searching":
+        if progress.phase == "searching" and progress.trials:
             psutil.Process().children()[0].suspend()
 
     result = search_candidate(job(optuna(), seconds=9), stop)
