@@ -131,7 +131,9 @@ class _ServerLock:
         try:
             self._registry.create_registered_model(self._lock, description=self._token)
         except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            # The second: the server finds the name taken, looks the model up for its message, and
+            # its holder has released it meanwhile.
+            if error.error_code not in ("RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"):
                 raise
         holder = self._holder()
         if holder == self._token:

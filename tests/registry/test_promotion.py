@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
 from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.common.promotion_decision import GateResult
 from fmnist_lib.config.release import GatesConfig
 from fmnist_lib.registry.audit_log import open_entry, read_audit_log
 from fmnist_lib.registry.promotion import promote, read_measures, rollback
+from fmnist_lib.registry.promotion_lock import _ServerLock
 from fmnist_lib.registry.store import client
 
 NAME = "fashion-mnist"
@@ -172,3 +177,27 @@ def test_the_measures_of_a_version_can_be_read_back(store, registry, new_version
     bare = registry.create_model_version(NAME, "file:///nowhere").version
     with pytest.raises(TrackingError, match=f"{NAME} {bare}: expected the measures"):
         read_measures(store, NAME, str(bare))
+
+
+def test_a_lock_that_is_released_while_it_is_asked_for_is_asked_for_again():
+    """The server finds its name taken, and no longer finds the model that has it."""
+    lock = _ServerLock("http://127.0.0.1:9", "lock")
+    models = {}
+
+    class Registry:
+        calls = 0
+
+        def create_registered_model(self, name, description):
+            self.calls += 1
+            if self.calls == 1:
+                raise MlflowException("not found", error_code=RESOURCE_DOES_NOT_EXIST)
+            models[name] = description
+
+        def get_registered_model(self, name):
+            if name not in models:
+                raise MlflowException("not found", error_code=RESOURCE_DOES_NOT_EXIST)
+            return SimpleNamespace(description=models[name])
+
+    lock._registry = Registry()
+    assert not lock._try()
+    assert lock._try()
