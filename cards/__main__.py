@@ -10,14 +10,14 @@ import click
 
 from fmnist_lib.commands.main import CommandLine
 from fmnist_lib.commands.options import UserPath, json_option, print_json
-from fmnist_lib.common.process import client_cache
+from fmnist_lib.common.process import client_cache, metaflow_user
 
 
 @click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
 def cards() -> None:
     """Make pages of finished runs that open from a file, without a network."""
     # Before Metaflow is imported.
-    for key, value in client_cache().items():
+    for key, value in (metaflow_user() | client_cache()).items():
         os.environ.setdefault(key, value)
 
 

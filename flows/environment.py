@@ -6,7 +6,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
-from fmnist_lib.common.process import available_cores, can_write_home, client_cache, user_name
+from fmnist_lib.common.process import available_cores, can_write_home, client_cache, metaflow_user
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def prepare_environment(project: Path) -> None:
         Checkout, whose ``.cache`` replaces a home directory that can't be written.
     """
     os.environ["MPLBACKEND"] = "Agg"
-    defaults = _threads() | _user() | _caches(project) | client_cache()
+    defaults = _threads() | metaflow_user() | _caches(project) | client_cache()
     os.environ.update({key: value for key, value in defaults.items() if not os.environ.get(key)})
 
 
@@ -40,19 +40,6 @@ def _threads() -> dict[str, str]:
     workers = {f"METAFLOW_{command}_MAX_WORKERS" for command in ("RUN", "RESUME")}
     libraries = {f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL")}
     return dict.fromkeys(workers, str(available_cores() + 1)) | dict.fromkeys(libraries, "1")
-
-
-def _user() -> dict[str, str]:
-    """Return a user name for Metaflow, which stops with "Unknown user" without one or for root.
-
-    USERNAME is the last variable that Metaflow reads before USER, so METAFLOW_USER in the
-    environment or in Metaflow's own configuration still takes precedence.
-    """
-    names = (os.environ.get(key) for key in ("SUDO_USER", "USERNAME", "USER"))
-    if any(name and name != "root" for name in names):
-        return {}
-    name = user_name()
-    return {"USERNAME": "container-root" if name == "root" else name}
 
 
 def _caches(project: Path) -> dict[str, str]:

@@ -53,6 +53,19 @@ def name_missing_home() -> None:
         os.environ["HOME"] = NO_HOME
 
 
+def metaflow_user() -> dict[str, str]:
+    """Return a user name for Metaflow, which stops with "Unknown user" without one or for root.
+
+    USERNAME is the last variable that Metaflow reads before USER, so METAFLOW_USER in the
+    environment or in Metaflow's own configuration still takes precedence.
+    """
+    names = (os.environ.get(key) for key in ("SUDO_USER", "USERNAME", "USER"))
+    if any(name and name != "root" for name in names):
+        return {}
+    name = user_name()
+    return {"USERNAME": "container-root" if name == "root" else name}
+
+
 def client_cache() -> dict[str, str]:
     """Return the variable that gives Metaflow's Client API a cache of this user's own.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -25,6 +26,7 @@ from fmnist_lib.release.bundle import write_bundle
 from fmnist_lib.release.bundle_results import read_results
 
 ROOT = Path(__file__).resolve().parents[2]
+USERS = ("METAFLOW_USER", "SUDO_USER", "USERNAME", "USER")
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +128,22 @@ def test_the_page_is_served_to_this_machine_only(bundle, tmp_path):
         finally:
             server.send_signal(signal.SIGINT)
         assert server.wait(timeout=10) == 0
+
+
+def test_a_run_is_looked_up_for_root_without_a_user_name(tmp_path):
+    variables = {key: value for key, value in os.environ.items() if key not in USERS}
+    command = [sys.executable, "-m", "cards", "page", "FashionMnistTrain/1"]
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path / "page")],
+        cwd=ROOT,
+        env=variables | {"USER": "root"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "expected a bundle's path or a training run" in done.stderr
+    assert "user name" not in done.stderr
 
 
 def test_a_port_in_use_is_one_message(bundle, tmp_path):
