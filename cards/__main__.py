@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import click
 
 from fmnist_lib.commands.main import CommandLine
 from fmnist_lib.commands.options import UserPath, json_option, print_json
-from fmnist_lib.common.process import client_cache, metaflow_user
+from fmnist_lib.common.process import client_cache, metaflow_user, set_missing
 
 
 @click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
 def cards() -> None:
     """Make pages of finished runs that open from a file, without a network."""
     # Before Metaflow is imported.
-    for key, value in (metaflow_user() | client_cache()).items():
-        os.environ.setdefault(key, value)
+    set_missing(metaflow_user() | client_cache())
 
 
 @cards.command()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from metaflow.cards import Markdown
 
 from cards.charts import intervals, tooltip
-from cards.comparison import change_row, comparison_title
+from cards.comparison import change_row, changes_title, comparison_title, is_better
 from cards.components import details, folded_table
 from cards.escape import code, text
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 #: Changes that are listed; `python -m cards compare` lists all.
 _MAX_CHANGES = 12
+_COLOURS = {True: "primary", False: "alert", None: "secondary"}
 
 
 def champion_section(comparison: RunComparison | None) -> list[MetaflowCardComponent]:
@@ -54,8 +55,8 @@ def accuracy_change(comparison: RunComparison | None) -> tuple[str, bool | None]
     if comparison is None or comparison.paired is None:
         return "", None
     difference = comparison.difference
-    good = True if difference.low > 0 else False if difference.high < 0 else None
-    return f"{100 * difference.value:+.2f} points against the champion", good
+    points = f"{100 * difference.value:+.2f} points against the champion"
+    return points, is_better(difference)
 
 
 def _lower(sentence: str) -> str:
@@ -85,7 +86,7 @@ def _classes(comparison: RunComparison) -> list[MetaflowCardComponent]:
             "high": 100 * one.difference.high,
             "champion": one.before,
             "this_run": one.after,
-            "colour": _colour(one.difference.low, one.difference.high),
+            "colour": _COLOURS[is_better(one.difference)],
         }
         for one in comparison.classes
     ]
@@ -106,16 +107,10 @@ def _classes(comparison: RunComparison) -> list[MetaflowCardComponent]:
     ]  # fmt: skip
 
 
-def _colour(low: float, high: float) -> str:
-    return "primary" if low > 0 else "alert" if high < 0 else "secondary"
-
-
 def _changed(comparison: RunComparison) -> str:
     n = len(comparison.changes)
-    areas = ", ".join(dict.fromkeys(change.area for change in comparison.changes))
+    title = changes_title(comparison.changes, "What changed since the champion")
     if not n:
-        return "No setting, data or code changed"
+        return title
     more = f", the first {_MAX_CHANGES}" if n > _MAX_CHANGES else ""
-    return (
-        f"What changed since the champion: {areas} ({n} {'change' if n == 1 else 'changes'}{more})"
-    )
+    return f"{title} ({n} {'change' if n == 1 else 'changes'}{more})"

@@ -14,7 +14,7 @@ from fmnist_lib.common.plotting import ALERT, PRIMARY, SECONDARY, new_figure, pi
 from fmnist_lib.monitor.figures import gallery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from fmnist_lib.common.plotting import Picture
     from fmnist_lib.common.statistics import Estimate
@@ -29,16 +29,14 @@ _HASH_CHARACTERS, _VALUE_CHARACTERS = 12, 60
 
 def comparison_page(comparison: RunComparison) -> str:
     """Return the comparison as one HTML page without scripts; every value is escaped."""
-    changes = comparison.changes
-    areas = ", ".join(dict.fromkeys(change.area for change in changes))
     return render_page(
         "comparison.html",
         title=comparison_title(comparison),
         note=f"{comparison.first.name} (before) and {comparison.second.name} (after). "
         + _images_sentence(comparison),
         boxes=list(_boxes(comparison)),
-        changes_title=f"What changed: {areas}" if changes else "No setting, data or code changed",
-        changes=[tuple(change_row(one)) for one in changes],
+        changes_title=changes_title(comparison.changes),
+        changes=[change_row(one) for one in comparison.changes],
         pictures=[_class_picture(comparison), *_flip_pictures(comparison)],
         costs=list(_costs(comparison)),
         classes=[
@@ -93,6 +91,17 @@ def comparison_title(comparison: RunComparison) -> str:
     return f"Significantly {direction} accurate, by {points}"
 
 
+def changes_title(changes: Sequence[Change], what: str = "What changed") -> str:
+    """Return the areas in which something changed, in words."""
+    areas = ", ".join(dict.fromkeys(change.area for change in changes))
+    return f"{what}: {areas}" if changes else "No setting, data or code changed"
+
+
+def is_better(difference: Estimate) -> bool | None:
+    """Return whether a difference is an improvement; None if its interval holds zero."""
+    return True if difference.low > 0 else False if difference.high < 0 else None
+
+
 def change_row(change: Change) -> list[str]:
     """Return a change as a row of a table, long values by their beginning."""
     return [change.area, change.name, _short(change.before), _short(change.after)]
@@ -128,7 +137,7 @@ def _boxes(comparison: RunComparison) -> Iterator[dict[str, str]]:
         f"{100 * difference.value:+.2f} points",
         f"{difference.confidence:.0%} interval {_points_interval(difference)}",
         f"McNemar p {p_value(paired.p_value)}" if paired else "",
-        good=True if difference.low > 0 else False if difference.high < 0 else None,
+        good=is_better(difference),
     )
     if paired:
         yield page_box(
@@ -165,7 +174,7 @@ def _class_picture(comparison: RunComparison) -> Picture:
         low, value, high = (
             100 * end for end in (one.difference.low, one.difference.value, one.difference.high)
         )
-        colour = PRIMARY if low > 0 else ALERT if high < 0 else SECONDARY
+        colour = {True: PRIMARY, False: ALERT, None: SECONDARY}[is_better(one.difference)]
         beyond += [one.name] if colour != SECONDARY else []
         axes.plot([low, high], [row, row], color=colour, linewidth=2.5)
         axes.plot(value, row, "o", color=colour, markersize=7)

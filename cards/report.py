@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from cards.timeline import TaskTime  # noqa: TC001 (a field's type)
-from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
+from fmnist_lib.common.labels import CLASS_NAMES
 from fmnist_lib.common.statistics import wilson
+from fmnist_lib.evaluation.metrics import confusion_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,9 +101,6 @@ def build_report(results: RunResults, times: Sequence[TaskTime] = ()) -> Report:
     rows = [row | {key: row.get(key) or "" for key in texts} for row in rows]
     candidates = [Candidate.model_validate(row) for row in rows]
     labels, predictions, correct = results.labels, results.predictions, results.correct
-    counts = [[0] * N_CLASSES for _ in range(N_CLASSES)]
-    for label, predicted in zip(labels.tolist(), predictions.tolist(), strict=True):
-        counts[label][predicted] += 1
     return Report(
         run=results.name,
         data=dict(results.data),
@@ -118,7 +116,7 @@ def build_report(results: RunResults, times: Sequence[TaskTime] = ()) -> Report:
                 for label, name in enumerate(CLASS_NAMES)
                 if (labels == label).any()
             },
-            confusion=counts,
+            confusion=confusion_matrix(labels, predictions).tolist(),
             classes=list(CLASS_NAMES),
             metrics=dict(results.metrics),
         ),

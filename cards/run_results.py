@@ -51,6 +51,12 @@ def read_run(pathspec: str) -> Run:
         ) from None
 
 
+def bundle_of(run: Run) -> str | None:
+    """Return the path of a run's bundle; None if the run did not write one."""
+    task = run["publish"].task if "publish" in run else None
+    return str(task["bundle_path"].data) if task is not None and "bundle_path" in task else None
+
+
 def results_of(name: str, data: Any, bundle: str | None) -> RunResults:
     """Return the results in the artifacts of a run.
 
@@ -82,10 +88,7 @@ def _results_of_run(pathspec: str) -> RunResults:
 
     run = read_run(pathspec)
     try:
-        data, bundle = run["select"].task.data, None
-        if "publish" in run and "bundle_path" in run["publish"].task:
-            bundle = run["publish"].task["bundle_path"].data
-        return results_of(pathspec, data, bundle)
+        return results_of(pathspec, run["select"].task.data, bundle_of(run))
     except (MetaflowException, KeyError, AttributeError, TypeError) as error:
         raise DataError(
             f"{pathspec}: expected a training run that selected a winner, got one that did not "

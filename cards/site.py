@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cards.components import page_box, render_page
 from cards.offline import offline_pages
 from cards.report import Report, build_report
-from cards.run_results import read_results, read_run
+from cards.run_results import bundle_of, read_results, read_run
 from cards.timeline import TaskTime, task_times, timeline_picture
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.files import require_unused, write_atomically
@@ -136,9 +136,8 @@ def _of_run(pathspec: str) -> tuple[dict[str, str], list[TaskTime], bytes]:
     ):
         if step in run and artifact in run[step].task:
             pages[name] = run[step].task[artifact].data
-    pdf = Path()
-    if "publish" in run and "bundle_path" in run["publish"].task:
-        pdf = Path(run["publish"].task["bundle_path"].data).with_suffix(".pdf")
+    bundle = bundle_of(run)
+    pdf = Path(bundle).with_suffix(".pdf") if bundle else Path()
     return pages, task_times(run), pdf.read_bytes() if pdf.is_file() else b""
 
 

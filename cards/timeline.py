@@ -101,8 +101,7 @@ def timeline_card(times: Sequence[TaskTime], version: DataVersion) -> list[Metaf
 
 def longest(times: Sequence[TaskTime]) -> str:
     """Return the wall time of the run, and the step that covers most of it."""
-    spans = wall_by_step(times)
-    step = max(spans, key=lambda one: spans[one])
+    spans, step = _spans(times)
     return f"The run took {_wall(times):.0f} s, {spans[step]:.0f} s of it in the step {step}"
 
 
@@ -120,6 +119,12 @@ def wall_by_step(times: Sequence[TaskTime]) -> dict[str, float]:
         - min(one.start for one in times if one.step == step)
         for step in steps
     }
+
+
+def _spans(times: Sequence[TaskTime]) -> tuple[dict[str, float], str]:
+    """Return the wall time of every step, and the step with the longest."""
+    spans = wall_by_step(times)
+    return spans, max(spans, key=lambda step: spans[step])
 
 
 def _wall(times: Sequence[TaskTime]) -> float:
@@ -143,8 +148,7 @@ def _boxes(times: Sequence[TaskTime]) -> Iterator[Any]:
 
 
 def _chart(times: Sequence[TaskTime], answer: str) -> dict[str, Any]:
-    spans = wall_by_step(times)
-    step = max(spans, key=lambda one: spans[one])
+    spans, step = _spans(times)
     rows = [
         {
             "task": f"{one.name} ({one.task})",
@@ -185,8 +189,7 @@ def _chart(times: Sequence[TaskTime], answer: str) -> dict[str, Any]:
 
 def timeline_picture(times: Sequence[TaskTime]) -> Picture:
     """Draw when every task ran, for a page without scripts."""
-    spans = wall_by_step(times)
-    step = max(spans, key=lambda one: spans[one])
+    spans, step = _spans(times)
     figure = new_figure(10, 0.8 + 0.3 * len(times))
     axes = figure.subplots()
     for row, one in enumerate(times):

@@ -6,7 +6,13 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
-from fmnist_lib.common.process import available_cores, can_write_home, client_cache, metaflow_user
+from fmnist_lib.common.process import (
+    available_cores,
+    can_write_home,
+    client_cache,
+    metaflow_user,
+    set_missing,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,8 +33,7 @@ def prepare_environment(project: Path) -> None:
         Checkout, whose ``.cache`` replaces a home directory that can't be written.
     """
     os.environ["MPLBACKEND"] = "Agg"
-    defaults = _threads() | metaflow_user() | _caches(project) | client_cache()
-    os.environ.update({key: value for key, value in defaults.items() if not os.environ.get(key)})
+    set_missing(_threads() | metaflow_user() | _caches(project) | client_cache())
 
 
 def _threads() -> dict[str, str]:

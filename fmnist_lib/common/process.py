@@ -36,6 +36,11 @@ def user_name() -> str:
         return f"uid-{os.getuid()}"
 
 
+def set_missing(variables: dict[str, str]) -> None:
+    """Set the variables that the environment lacks, or has empty."""
+    os.environ.update({key: value for key, value in variables.items() if not os.environ.get(key)})
+
+
 def prepare_process() -> None:
     """Set HOME and MPLBACKEND if libraries could not be imported otherwise."""
     name_missing_home()
