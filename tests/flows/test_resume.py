@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import signal
@@ -108,7 +109,8 @@ def test_a_run_killed_in_mid_search_is_resumed_to_the_same_winner(
     ]
     assert search in everything
     for one in everything:
-        one.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
     process.wait(timeout=15)
     psutil.wait_procs(everything, timeout=15)
     assert not alive(everything)
@@ -134,10 +136,10 @@ def wait_for_search(task, busy_seconds=0.0):
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for child in task.children():
-            if "fmnist_lib.search.execution.isolated" in child.cmdline():
-                while child.cpu_times().user < busy_seconds:
-                    time.sleep(0.02)
-                return child
+            with contextlib.suppress(psutil.Error):  # a child of the task that has just ended
+                searches = "fmnist_lib.search.execution.isolated" in child.cmdline()
+                if searches and child.cpu_times().user >= busy_seconds:
+                    return child
         time.sleep(0.02)
     raise AssertionError("no search was seen")
 
