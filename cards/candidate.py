@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown, ProgressBar, VegaChart
 
-from cards.charts import bars, points, quantity, spec, tooltip
+from cards.charts import bars, line_with_intervals, points, quantity, spec, tooltip
 from cards.components import box, cost_boxes, details, folded_table, header
 from cards.escape import paragraphs, text
 from fmnist_lib.common.formatting import interval, percent
@@ -86,6 +86,7 @@ def result_card(result: CandidateResult, version: DataVersion) -> list[MetaflowC
             _boxes(result),
         ),
         *_trials(result),
+        *_learning_curve(result),
         *_importances(result),
         *_front(result),
         details("Every figure", folded_table(["figure", "value"], _facts(result))),
@@ -155,6 +156,42 @@ def _importances(result: CandidateResult) -> list[MetaflowCardComponent]:
             quantity("share", "share of the variance", ".0%"),
             name="parameter",
             details=tooltip(parameter="", share=".1%"),
+        ),
+    ]
+
+
+def _learning_curve(result: CandidateResult) -> list[MetaflowCardComponent]:
+    """Build the section on what more training images bring."""
+    curve = result.learning_curve
+    if not curve[1:]:
+        return []
+    before, last = curve[-2:]
+    points = f"{100 * (last.accuracy.value - before.accuracy.value):+.1f} points"
+    rows = [
+        {
+            "images": point.rows,
+            "accuracy": point.accuracy.value,
+            "low": point.accuracy.low,
+            "high": point.accuracy.high,
+        }
+        for point in curve
+    ]
+    numbers = "; ".join(
+        f"{point.rows:,} images {percent(point.accuracy.value, 2)} ({interval(point.accuracy)})"
+        for point in curve
+    )
+    return [
+        Markdown(f"## From {before.rows:,} to {last.rows:,} training images: {points}"),
+        Markdown(
+            "Accuracy of the best pipeline on held-out training images, fitted on a part of the "
+            "others, with intervals. Optimistic, as the best of many."
+        ),
+        line_with_intervals(
+            f"Learning curve: {numbers}.",
+            rows,
+            quantity("images", "training images", "~s") | {"scale": {"type": "log"}},
+            "accuracy",
+            details=tooltip(images=",d", accuracy=".2%", low=".2%", high=".2%"),
         ),
     ]
 

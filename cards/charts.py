@@ -168,6 +168,40 @@ def points(
     )
 
 
+def line_with_intervals(
+    description: str,
+    values: Rows,
+    x: Channel,
+    title: str,
+    *,
+    details: Sequence[Channel],
+) -> VegaChart:
+    """Build a line through estimates, with their intervals.
+
+    Parameters
+    ----------
+    description : str
+        See `spec`.
+    values : sequence of mapping
+        Each with the field of ``x``, ``accuracy``, ``low`` and ``high``.
+    x : dict
+        See `quantity`.
+    title : str
+        Of the vertical axis, with the unit.
+    details : sequence of dict
+        See `tooltip`.
+    """
+    shared = {"x": x, "tooltip": list(details)}
+    value = shared | {"y": quantity("accuracy", title, ".1%")}
+    span = shared | {"y": quantity("low", title, ".1%"), "y2": {"field": "high"}}
+    layers: list[Channel] = [
+        {"mark": {"type": "rule", "color": PRIMARY, "strokeWidth": 2.5}, "encoding": span},
+        {"mark": {"type": "line", "color": PRIMARY}, "encoding": value},
+        {"mark": {"type": "point", "size": 70, "color": PRIMARY}, "encoding": value},
+    ]
+    return VegaChart(spec(description, values, layers, 220))
+
+
 def bars(
     description: str, values: Rows, x: Channel, *, name: str, details: Sequence[Channel]
 ) -> VegaChart:
@@ -183,7 +217,7 @@ def bars(
     )
 
 
-def heatmap(description: str, values: Rows) -> VegaChart:
+def heatmap(description: str, values: Rows, domain: tuple[float, float] | None = None) -> VegaChart:
     """Build a matrix of shares, as coloured cells with their numbers.
 
     Parameters
@@ -192,8 +226,11 @@ def heatmap(description: str, values: Rows) -> VegaChart:
         See `spec`.
     values : sequence of mapping
         One per cell, row by row: ``row``, ``column`` and ``share`` in [0, 1].
+    domain : tuple of float, optional
+        Shares of the lightest and the darkest colour; default: the smallest and the largest.
     """
     shares = [row["share"] for row in values]
+    lightest, darkest = domain or (min(shares), max(shares))
     axis: Channel = {"type": "nominal", "sort": None, "title": None}
     cell: Channel = {
         "x": axis | {"field": "column", "axis": {"labelAngle": -20}},
@@ -203,11 +240,11 @@ def heatmap(description: str, values: Rows) -> VegaChart:
     shade: Channel = {
         "field": "share",
         "type": "quantitative",
-        "scale": {"scheme": "blues", "zero": False},
+        "scale": {"scheme": "blues", "domain": [lightest, darkest]},
         "legend": None,
     }
     # The scheme is light at low shares.
-    middle = (min(shares) + max(shares)) / 2
+    middle = (lightest + darkest) / 2
     ink = {"condition": {"test": f"datum.share > {middle}", "value": "#ffffff"}, "value": "#17202b"}
     number = {"field": "share", "type": "quantitative", "format": ".0%"}
     layers: list[Channel] = [

@@ -12,10 +12,11 @@ from metaflow.cards import Markdown
 
 from cards.components import box, details, folded_table, header, pictures, table
 from cards.escape import code, text
+from cards.history import history
 from cards.power import power
 from fmnist_lib.common.formatting import p_value, percent, sentence
 from fmnist_lib.drift.verdict import retrain_alpha, watch_alpha
-from fmnist_lib.monitor.figures import gallery, history_chart
+from fmnist_lib.monitor.figures import gallery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,7 +61,7 @@ def champion_card(champion: Champion, version: DataVersion) -> list[MetaflowCard
 def monitor_card(
     signal: Signal,
     assessment: BatchAssessment,
-    history: Sequence[Signal],
+    earlier: Sequence[Signal],
     images: np.ndarray,
     *,
     config: VerdictConfig,
@@ -70,8 +71,8 @@ def monitor_card(
 ) -> list[MetaflowCardComponent]:
     """Card of an assessment: verdict, accuracy, evidence, outliers and history.
 
-    `names` are the file names of the images, `unreadable` is the number of earlier runs that could
-    not be read.
+    `earlier` ends with this run's own signal, `names` are the file names of the images,
+    `unreadable` is the number of earlier runs that could not be read.
     """
     return [
         *header(
@@ -86,8 +87,8 @@ def monitor_card(
         Markdown("## Evidence"),
         *_evidence(assessment, config),
         *_outliers(assessment, images, names),
-        *pictures([history_chart(history)]),
-        details("History", _history(history)),
+        *history(earlier),
+        details("The latest runs", _history(earlier)),
         *_unreadable(unreadable),
     ]
 
@@ -188,7 +189,7 @@ def _interval(estimate: Estimate | None) -> str:
     )
 
 
-def _history(history: Sequence[Signal]) -> Markup:
+def _history(signals: Sequence[Signal]) -> Markup:
     return folded_table(
         ["when (UTC)", "batch", "images", "verdict", "accuracy", "retraining"],
         [
@@ -200,7 +201,7 @@ def _history(history: Sequence[Signal]) -> Markup:
                 _interval(one.accuracy),
                 one.retraining.reason if one.retraining else "",
             )
-            for one in reversed(history[-_SHOWN_HISTORY:])
+            for one in reversed(signals[-_SHOWN_HISTORY:])
         ],
     )
 

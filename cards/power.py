@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.components import details, folded_table
+from cards.charts import heatmap
 from fmnist_lib.common.formatting import percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from markupsafe import Markup
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.drift.power import PowerRow
@@ -37,27 +36,29 @@ def power(study: Sequence[PowerRow]) -> list[MetaflowCardComponent]:
             f"{percent(best.rate.value, 0)} of the time, and {_shift(worst)} "
             f"{percent(worst.rate.value, 0)} of the time.{false}"
         ),
-        details("Detection rate by shift and share of shifted images", _power_table(study)),
+        *_rates(study),
     ]
 
 
-def _power_table(rows: Sequence[PowerRow]) -> Markup:
-    fractions = sorted({row.fraction for row in rows if row.shift != "none"})
-    rates = {(row.shift, row.fraction): row.rate for row in rows}
-    shifts = list(dict.fromkeys(row.shift for row in rows if row.shift != "none"))
-    return folded_table(
-        ["shift", *(f"in {percent(fraction, 0)} of the images" for fraction in fractions)],
-        [
-            (
-                shift.replace("_", " "),
-                *(
-                    percent(rates[shift, one].value, 0) if (shift, one) in rates else ""
-                    for one in fractions
-                ),
-            )
-            for shift in shifts
-        ],
+def _rates(study: Sequence[PowerRow]) -> list[MetaflowCardComponent]:
+    """Build the matrix of detection rates."""
+    cells: list[dict[str, Any]] = [
+        {
+            "row": row.shift.replace("_", " "),
+            "column": f"in {percent(row.fraction, 0)}",
+            "share": row.rate.value,
+        }
+        for row in sorted(study, key=lambda row: row.fraction)
+        if row.shift != "none"
+    ]
+    numbers = "; ".join(
+        f"{cell['row']} {cell['column']} of the images {percent(cell['share'], 0)}"
+        for cell in cells
     )
+    return [
+        Markdown("Detection rate by kind of shift and share of shifted images:"),
+        heatmap(f"Detection rate: {numbers}.", cells, (0.0, 1.0)),
+    ]
 
 
 def _shift(row: PowerRow) -> str:

@@ -13,6 +13,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class LearningPoint:
+    """Accuracy after a fit on part of the training images.
+
+    Attributes
+    ----------
+    rows : int
+        Images of the fit.
+    accuracy : Estimate
+        On held-out training images.
+    """
+
+    rows: int
+    accuracy: Estimate
+
+
+@dataclass(frozen=True)
 class CandidateResult:
     """One candidate after its search and its refit on the training images.
 
@@ -32,7 +48,7 @@ class CandidateResult:
     validation_correct : ndarray of bool, shape (n_validation,), or None
         For paired comparisons with other candidates.
     validation_probabilities : ndarray of float32, shape (n_validation, n_classes), or None
-    params, trials, front, importances, stopped
+    params, trials, front, importances, stopped, learning_curve
         See `fmnist_lib.search.engines.job.Found`.
     search_seconds, fit_seconds : float
         Wall time of the search, and of the refit on the training images.
@@ -62,6 +78,7 @@ class CandidateResult:
     front: pd.DataFrame | None = None
     importances: dict[str, float] = field(default_factory=dict)
     stopped: str | None = None
+    learning_curve: tuple[LearningPoint, ...] = ()
     search_seconds: float = 0.0
     fit_seconds: float = 0.0
     fit_rows: int = 0

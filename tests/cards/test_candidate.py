@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from cards.candidate import LiveCard, result_card
+from fmnist_lib.common.candidate_result import LearningPoint
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.data.version import DataVersion
 from fmnist_lib.search.engines.result import CandidateResult, Progress
@@ -77,6 +78,18 @@ def test_the_result_says_what_was_found_and_what_failed(result):
     assert "90.00 %" in text
     assert "1 complete, 1 pruned, 1 failed" in text
     assert "ValueError: broken" in text
+
+
+def test_the_learning_curve_says_what_more_images_bring(result):
+    curve = (
+        LearningPoint(1000, wilson(850, 1000)),
+        LearningPoint(4000, wilson(3600, 4000)),
+        LearningPoint(16000, wilson(3680, 4000)),
+    )
+    text = rendered(result_card(replace(result, learning_curve=curve), VERSION))
+    assert "From 4,000 to 16,000 training images: +2.0 points" in text
+    assert "1,000 images 85.00 % (95% interval" in text
+    assert "training images:" not in rendered(result_card(result, VERSION))
 
 
 def test_a_failed_candidate_says_why():

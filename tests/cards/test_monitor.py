@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cards.history import history
 from cards.monitor import champion_card, monitor_card, retraining_card
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.config.drift import DriftConfig, VerdictConfig
@@ -119,8 +120,29 @@ def test_evidence_accuracy_pictures_and_history_follow(card):
         "Verdicts over time",
     ):
         assert expected in content
-    assert len(Card(card).captions) == 2
+    assert len(Card(card).captions) == 1  # outliers; the history is a chart
     assert len(Card(card).tables) >= 4
+
+
+@pytest.mark.parametrize("n_runs", [1, 60])
+def test_the_history_shows_every_run_with_its_verdict(signal, n_runs):
+    verdicts = ["insufficient_data", "ok", "watch", "retrain"]
+    signals = [
+        replace(signal, verdict=verdicts[run % 4], created=f"2026-01-31T02:{run:02}:00+00:00")
+        for run in range(n_runs)
+    ]
+    signals[0] = replace(
+        signals[0], estimated_accuracy=None, realised_accuracy=None, reference_accuracy=None
+    )
+    (chart,) = Card(history(signals)).charts
+    rows = chart["data"]["values"]
+    assert len({row["created"] for row in rows}) == n_runs
+    assert rows[0]["accuracy"] is None
+    assert rows[0]["source"] == "none"
+    assert "2026-01-31T02:00 insufficient data without accuracy" in chart["description"]
+    if n_runs > 1:
+        assert rows[1]["verdict"] == "ok"
+        assert rows[1]["low"] < rows[1]["accuracy"] < rows[1]["high"]
 
 
 def test_the_power_at_this_size_is_a_sentence(assessment, signal, test_images):

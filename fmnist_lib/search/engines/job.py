@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from fmnist_lib.common.candidate_result import LearningPoint
     from fmnist_lib.config.search import AnyCandidate
     from fmnist_lib.search.recipes.fit_time import FitTime
     from fmnist_lib.search.recipes.recipe import Recipe
@@ -127,6 +128,8 @@ class Found:
         Of the best trial's last fit; None if the search is not bounded by time.
     stopped : str or None
         Why the search ended before its trials or generations did; None if it did not.
+    learning_curve : tuple of LearningPoint
+        Of the best recipe, on more and more rows; empty if the engine fits on all of them at once.
     """
 
     recipe: Recipe
@@ -138,6 +141,7 @@ class Found:
     importances: dict[str, float] = field(default_factory=dict)
     fit_time: FitTime | None = None
     stopped: str | None = None
+    learning_curve: tuple[LearningPoint, ...] = ()
 
 
 #: Called after every trial with the number of trials, the accuracy of the best one, and what was

@@ -10,8 +10,9 @@ import numpy as np
 import optuna
 import pandas as pd
 
+from fmnist_lib.common.candidate_result import LearningPoint
 from fmnist_lib.common.errors import SearchError
-from fmnist_lib.common.statistics import mcnemar
+from fmnist_lib.common.statistics import mcnemar, wilson
 from fmnist_lib.features.chunks import available_threads
 from fmnist_lib.search.engines.job import OUT_OF_TIME, STAGNATION, Found
 from fmnist_lib.search.engines.search_space import starting_points, suggest
@@ -128,7 +129,7 @@ class _Objective:
         recipe = pipelines.make_recipe(params, self._job.seed, self._job.memory_gib)
         growth = pipelines.growth(params)
         self._check_size(trial, recipe)
-        score, fit_seconds = 0.0, 0.0
+        score, fit_seconds, curve = 0.0, 0.0, []
         n_most = min(self._candidate.rows or data.n_fit, data.n_fit)
         for rung in range(_RUNGS):
             n_fit = n_most // reduction ** (_RUNGS - 1 - rung)
@@ -141,6 +142,8 @@ class _Objective:
             score = float(correct.mean())
             self._correct[trial.number] = correct
             trial.report(score, step=reduction**rung)
+            curve.append((n_fit, int(correct.sum()), len(correct)))
+            trial.set_user_attr("learning_curve", curve)
             # The time of a kernel on few rows does not grow with their square yet.
             if rung or growth <= 1:
                 kernel = params["family"] == "kernel"
@@ -180,6 +183,10 @@ class _Objective:
             description=pipelines.describe(params),
             fit_time=_fit_time(best) if self._job.is_bounded_by_time else None,
             stopped=self._stopped,
+            learning_curve=tuple(
+                LearningPoint(rows, wilson(n_correct, n, self._job.confidence))
+                for rows, n_correct, n in best.user_attrs["learning_curve"]
+            ),
         )
 
     def _is_better(self, trial: FrozenTrial) -> bool:

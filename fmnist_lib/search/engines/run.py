@@ -103,6 +103,7 @@ def _validated(job: Job, found: Found, search_seconds: float, n_rows: int) -> Ca
         front=found.front,
         importances=found.importances,
         stopped=found.stopped,
+        learning_curve=found.learning_curve,
         predict_ms_per_image=milliseconds_per_image(pipeline, data.images[data.validation_rows]),
         model_mb=len(pickle.dumps(pipeline)) / 1e6,
         search_seconds=search_seconds,

@@ -30,6 +30,13 @@ def search(data, cache):
     return run
 
 
+def test_the_best_recipe_has_a_learning_curve(search):
+    found, _, job = search(trials=4)
+    rows = [point.rows for point in found.learning_curve]
+    assert rows == [job.data.n_fit // 16, job.data.n_fit // 4, job.data.n_fit]
+    assert found.learning_curve[-1].accuracy.value == found.score
+
+
 def test_a_search_bounded_by_trials_is_reproducible_and_prunes(search):
     first, reports, _ = search(trials=12)
     second, _, _ = search(trials=12)
