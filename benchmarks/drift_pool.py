@@ -102,7 +102,7 @@ def _fit(held: Held):
     from fmnist_lib.search.recipes.pipelines import make_recipe
     from fmnist_lib.search.recipes.search_data import SearchData
 
-    data = SearchData(held.fitted_images, held.fitted_labels, n_holdout=0, n_train=N_FITTED)
+    data = SearchData(held.fitted_images, held.fitted_labels, 0, N_FITTED, np.arange(N_FITTED))
     # The search sets the temperature by its validation images; here the learner does it.
     recipe = make_recipe(RECIPE, SEED).with_learner(temperature=None)
     store = ColumnStore(CACHE / "columns", data, SEED)

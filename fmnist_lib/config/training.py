@@ -70,6 +70,16 @@ class EvaluationConfig(Section):
     confused_pairs: Annotated[int, Field(ge=1, le=45)] = 5
 
 
+class CrossFitConfig(Section):
+    """Out-of-fold predictions of the training images, for the label audit and more."""
+
+    enabled: bool = Field(default=True, description="false: neither label audit nor sets.")
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    rows: Annotated[int, Field(ge=500)] | None = Field(
+        default=None, description="Training images to use, stratified; absent: all."
+    )
+
+
 class ExplainConfig(Section):
     """Number of images that SHAP explains, and its cost."""
 
@@ -90,6 +100,7 @@ class Settings(Section):
     search: SearchConfig
     evaluation: EvaluationConfig = EvaluationConfig()
     explain: ExplainConfig = ExplainConfig()
+    cross_fit: CrossFitConfig = CrossFitConfig()
     drift: DriftConfig = DriftConfig()
     tracking: TrackingConfig = TrackingConfig()
     gates: GatesConfig = GatesConfig()

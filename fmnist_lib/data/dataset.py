@@ -40,10 +40,18 @@ class Split:
     ----------
     images : ndarray of uint8, shape (n, 28, 28), values 0-255
     labels : ndarray of uint8, shape (n,), values 0-9
+    numbers : ndarray of int, shape (n,)
+        Position of each image in its file, counted from 0. Default: in the order of the images.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
+    numbers: NDArray[np.intp] = None  # type: ignore[assignment]  # set below
+
+    def __post_init__(self) -> None:
+        """Number the images in their order by default."""
+        if self.numbers is None:
+            object.__setattr__(self, "numbers", np.arange(len(self.labels)))
 
     def __len__(self) -> int:
         """Count the images."""
@@ -109,8 +117,8 @@ def load_dataset(
     pool, test = _read(source, seed)
     train, validation = split_indices(pool.labels, config.rows, config.validation_share, seed)
     dataset = Dataset(
-        train=Split(pool.images[train], pool.labels[train]),
-        validation=Split(pool.images[validation], pool.labels[validation]),
+        train=Split(pool.images[train], pool.labels[train], train),
+        validation=Split(pool.images[validation], pool.labels[validation], validation),
         test=test,
     )
     return dataset, _version(dataset, source)

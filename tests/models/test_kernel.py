@@ -144,6 +144,32 @@ def test_the_hardest_rows_are_those_at_the_boundary_and_some_of_every_class():
     assert learner.score(X, y) > 0.95
 
 
+def test_rows_with_wrong_labels_are_not_the_hardest(rows):
+    X, y = rows
+    random = np.random.default_rng(0)
+    noisy = y[:4000].copy()
+    wrong = random.choice(4000, 200, replace=False)
+    noisy[wrong] = (noisy[wrong] + random.integers(1, 4, 200)) % 4
+
+    def score(labels, min_margin):
+        learner = KernelClassifier(
+            hardest_share=0.5, ridge=0.002, min_margin=min_margin, random_state=0
+        )
+        return learner.fit(X[:4000], labels).score(X[4000:], y[4000:])
+
+    assert score(noisy, -0.8) > score(noisy, -np.inf) + 0.005
+    assert score(y[:4000], -0.8) > score(y[:4000], -np.inf) - 0.005
+
+
+def test_a_class_that_a_few_landmarks_do_not_know_is_kept():
+    random = np.random.default_rng(0)
+    y = np.repeat([0, 1, 2], [4000, 4000, 12])
+    X = random.normal(size=(8012, 2)) * 0.3 + np.array([[-1, 0], [1, 0], [-1, 0]])[y]
+    learner = KernelClassifier(hardest_share=0.3, random_state=0).fit(X, y)
+    kept = learner.coefficients_[:, 2] > 0.5 * learner.coefficients_[:, 2].max()
+    assert np.count_nonzero(kept) >= 5
+
+
 def test_half_of_the_rows_are_enough_if_they_are_the_hardest(rows):
     X, y = rows
 

@@ -9,7 +9,7 @@ from fmnist_lib.search.recipes.search_data import SearchData
 def data(train_images, train_labels):
     """600 held-out and 2,400 other training images, 1,000 validation images."""
     chosen = [*range(3000), *range(5000, 6000)]
-    return SearchData(train_images[chosen], train_labels[chosen], n_holdout=600, n_train=3000)
+    return SearchData(train_images[chosen], train_labels[chosen], 600, 3000, chosen)
 
 
 @pytest.fixture(scope="session")

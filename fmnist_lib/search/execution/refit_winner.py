@@ -56,14 +56,23 @@ def refit_winner(
         The fitted pipeline, and the number of images it was fitted on.
     """
     store = ColumnStore(cache / "features", data, settings.seed)
-    by_id = {result.id: result for result in results}
-    members = [by_id[name] for name in winner.params] if winner.engine == ENSEMBLE else [winner]
+    members = [member for member, _ in members_of(winner, results)]
     n_rows = _affordable_rows(members, len(data.labels), seconds)
     pipelines = [_fit(member, data, store, n_rows) for member in members]
     fitted = pipelines[0]
     if winner.engine == ENSEMBLE:
         fitted = vote(list(zip(winner.params, pipelines, winner.params.values(), strict=True)))
     return pickle.loads(pickle.dumps(fitted)), n_rows  # noqa: S301 (our own)
+
+
+def members_of(
+    winner: CandidateResult, results: Sequence[CandidateResult]
+) -> list[tuple[CandidateResult, float]]:
+    """Return the members of an ensemble with their weights; a single candidate is its own."""
+    if winner.engine != ENSEMBLE:
+        return [(winner, 1.0)]
+    by_id = {result.id: result for result in results}
+    return [(by_id[name], weight) for name, weight in winner.params.items()]
 
 
 def _affordable_rows(members: Sequence[CandidateResult], most: int, seconds: float) -> int:

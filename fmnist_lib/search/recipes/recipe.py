@@ -93,7 +93,7 @@ class Recipe:
     def fit_learner(self, store: ColumnStore, data: SearchData, rows: slice) -> Any:
         """Return a copy of the learner fitted on some images."""
         return fit_quietly(
-            self._prepared_learner(store), self.columns(store, data, rows), data.labels[rows]
+            self.unfitted_learner(store), self.columns(store, data, rows), data.labels[rows]
         )
 
     def pipeline(self, store: ColumnStore, learner: Any) -> Pipeline:
@@ -132,7 +132,8 @@ class Recipe:
         """Return the recipe with some parameters of the learner changed."""
         return replace(self, learner=clone(self.learner).set_params(**parameters))
 
-    def _prepared_learner(self, store: ColumnStore) -> Any:
+    def unfitted_learner(self, store: ColumnStore) -> Any:
+        """Return a copy of the learner, told which columns change sign if it asks."""
         learner = clone(self.learner)
         if learner.get_params().get("antisymmetric", False) is True:
             parity = np.concatenate([block.parity(store) for block in self.blocks])

@@ -26,12 +26,15 @@ class SearchData:
     n_holdout : int
     n_train : int
         Held-out images and those to fit on.
+    numbers : ndarray of int, shape (n,)
+        Positions in the training file, counted from 0.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
     n_holdout: int
     n_train: int
+    numbers: NDArray[np.intp]
 
     @property
     def n_fit(self) -> int:
@@ -77,4 +80,5 @@ def search_data(dataset: Any, holdout_share: float, seed: int) -> SearchData:
         labels=np.concatenate([train.labels[order], validation.labels]),
         n_holdout=max(1, round(holdout_share * len(order))),
         n_train=len(order),
+        numbers=np.concatenate([train.numbers[order], validation.numbers]),
     )
