@@ -34,6 +34,7 @@ from metaflow import (  # noqa: E402 (the line above makes the packages beside f
 from cards.step_card import StepCard  # noqa: E402
 from configuration import parse_training, resolve_training, store_address  # noqa: E402
 from searches import OVERVIEW  # noqa: E402
+from training_run import TrainingRun  # noqa: E402
 
 
 def triggered_by_monitor(flow):
@@ -48,7 +49,7 @@ def triggered_by_monitor(flow):
 
 @triggered_by_monitor
 @package_sources(["../fmnist_lib", "../cards"], suffixes=[".py", ".html", ".css", ".csv"])
-class FashionMnistTrain(FlowSpec):
+class FashionMnistTrain(TrainingRun, FlowSpec):
     """Train, compare and register classifiers of the images, with a card per step."""
 
     config = Config(
@@ -283,64 +284,6 @@ class FashionMnistTrain(FlowSpec):
         current.card["timeline"].extend(timeline_card(times, self.data_version))
         for line in closing_lines(self, current.run_id):
             print(line)
-
-    @property
-    def settings(self):
-        """The run's configuration as the model that `fmnist_lib` takes.
-
-        Stored as plain values: a pickled model differs between processes.
-        """
-        from fmnist_lib.config.loading import validate_settings
-
-        return validate_settings(self.resolved_config, "configuration")
-
-    def read_data(self):
-        """Read the images to train on, and those to test for drift."""
-        from fmnist_lib.workflows.training_data import read_training_data
-        from retraining import add_new_images
-
-        settings, self.n_new_held_out = self.settings, 0
-        if self.challenge:
-            directory = self.cache / "retraining" / current.run_id
-            settings, self.n_new_held_out = add_new_images(self.challenge, settings, directory)
-            self.resolved_config = settings.model_dump(mode="json")
-        address = store_address(settings.tracking)
-        self.keep(read_training_data(settings, address, self.batch, self.label_column))
-
-    def keep(self, artifacts):
-        """Store every field of a dataclass as an artifact."""
-        for name, value in vars(artifacts).items():
-            setattr(self, name, value)
-
-    @property
-    def cache(self):
-        """The directory of feature columns, studies and retraining data."""
-        from fmnist_lib.common.paths import resolve_path
-
-        return resolve_path(self.settings.search.cache, PROJECT_ROOT)
-
-    def report(self):
-        """Return the report of the run."""
-        from fmnist_lib.workflows.report import build_report
-        from identity import run_identity
-
-        return build_report(
-            self.dataset,
-            self.winner,
-            audit=self.data_audit,
-            contest=self.contest,
-            identity=run_identity(PROJECT_ROOT),
-            settings=self.resolved_config,
-            data_version=self.data_version,
-            candidates=self.results,
-            leaderboard=self.leaderboard,
-            contributions=self.contributions,
-            evaluation=self.evaluation,
-            test_probabilities=self.test_probabilities,
-            pictures=self.pictures + self.explanation.pictures + self.drift_report.pictures,
-            drift_verdict=self.drift_report.finding,
-            detection=self.drift_report.detection,
-        )
 
 
 if __name__ == "__main__":

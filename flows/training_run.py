@@ -1,0 +1,77 @@
+"""What the steps of the training flow share: settings, cache, data and report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metaflow import current
+
+from configuration import PROJECT_ROOT, store_address
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fmnist_lib.common.run_report import RunReport
+    from fmnist_lib.config.training import Settings
+
+
+class TrainingRun:
+    """Helpers of `FashionMnistTrain`, which is the flow."""
+
+    @property
+    def settings(self) -> Settings:
+        """The run's configuration as the model that `fmnist_lib` takes.
+
+        Stored as plain values: a pickled model differs between processes.
+        """
+        from fmnist_lib.config.loading import validate_settings
+
+        return validate_settings(self.resolved_config, "configuration")
+
+    def read_data(self) -> None:
+        """Read the images to train on, and those to test for drift."""
+        from fmnist_lib.workflows.training_data import read_training_data
+        from retraining import add_new_images
+
+        settings, self.n_new_held_out = self.settings, 0
+        if self.challenge:
+            directory = self.cache / "retraining" / current.run_id
+            settings, self.n_new_held_out = add_new_images(self.challenge, settings, directory)
+            self.resolved_config = settings.model_dump(mode="json")
+        address = store_address(settings.tracking)
+        self.keep(read_training_data(settings, address, self.batch, self.label_column))
+
+    def keep(self, artifacts: Any) -> None:
+        """Store every field of a dataclass as an artifact."""
+        for name, value in vars(artifacts).items():
+            setattr(self, name, value)
+
+    @property
+    def cache(self) -> Path:
+        """The directory of feature columns, studies and retraining data."""
+        from fmnist_lib.common.paths import resolve_path
+
+        return resolve_path(self.settings.search.cache, PROJECT_ROOT)
+
+    def report(self) -> RunReport:
+        """Return the report of the run."""
+        from fmnist_lib.workflows.report import build_report
+        from identity import run_identity
+
+        return build_report(
+            self.dataset,
+            self.winner,
+            audit=self.data_audit,
+            contest=self.contest,
+            identity=run_identity(PROJECT_ROOT),
+            settings=self.resolved_config,
+            data_version=self.data_version,
+            candidates=self.results,
+            leaderboard=self.leaderboard,
+            contributions=self.contributions,
+            evaluation=self.evaluation,
+            test_probabilities=self.test_probabilities,
+            pictures=self.pictures + self.explanation.pictures + self.drift_report.pictures,
+            drift_verdict=self.drift_report.finding,
+            detection=self.drift_report.detection,
+        )
