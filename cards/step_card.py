@@ -30,6 +30,7 @@ _CARDS = {
         "select": "leaderboard",
         "explain": "SHAP attributions",
         "drift": "drift tests",
+        "cross_fit": "audit of the training labels",
         "publish": "summary",
         "end": "timeline",
     },
