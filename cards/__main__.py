@@ -96,7 +96,9 @@ def labels(run: str, out: Path) -> None:
             "--out."
         )
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(out, suspects.assign(corrected="").to_csv(index=False).encode())
+    write_atomically(
+        out, suspects.assign(corrected="").to_csv(index=False, float_format="%.6g").encode()
+    )
     click.echo(f"{out}: {len(suspects):,} labels")
 
 

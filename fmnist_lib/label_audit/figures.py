@@ -49,9 +49,15 @@ def suspects_picture(
     places = np.column_stack([rows, neighbours[:, :n_shown]])
     captions = np.array(CLASS_NAMES, dtype=object)[labels[places]]
     captions[:, 0] = suspects["given"] + " →\n" + suspects["suggested"] + "?"
-    colours = [ALERT, *[SECONDARY] * n_shown] * len(rows)
+    # An empty place ends the row of a suspect.
+    drawn = np.pad(images[places], ((0, 0), (0, 1), (0, 0), (0, 0)))
+    captions = np.pad(captions, ((0, 0), (0, 1)), constant_values="")
+    colours = [ALERT, *[SECONDARY] * (n_shown + 1)] * len(rows)
     figure = _montage(
-        images[places.ravel()], captions.ravel().tolist(), _PER_ROW * (1 + n_shown), colours
+        drawn.reshape(-1, *images.shape[1:]),
+        captions.ravel().tolist(),
+        _PER_ROW * (n_shown + 2),
+        colours,
     )
     first = suspects.iloc[0]
     return (

@@ -58,7 +58,7 @@ def test_wrong_labels_are_ranked_first(flipped):
     assert (np.diff(given) >= -1e-6).all()
 
 
-def test_the_audit_gives_evidence_for_every_suspect(flipped, settings, train_images, train_labels):
+def test_the_audit_gives_evidence_for_every_suspect(flipped, settings, train_images):
     found, true, wrong = flipped
     columns = np.eye(10, dtype=np.float32)[true] + 0.01 * np.float32(
         np.random.default_rng(1).random((N, 10))
@@ -85,7 +85,7 @@ def test_the_audit_gives_evidence_for_every_suspect(flipped, settings, train_ima
 def test_suspects_of_confused_classes_are_ambiguous_unless_their_neighbours_agree(
     flipped, settings, train_images
 ):
-    found, true, _ = flipped
+    found, _, _ = flipped
     random = np.random.default_rng(2)
     columns = random.random((N, 8)).astype(np.float32)  # neighbours at random
     suspects = audit_labels(found, train_images[:N], columns, settings).suspects
