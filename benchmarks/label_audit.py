@@ -1,4 +1,4 @@
-"""How many planted label errors the audit finds, and what undoing them brings.
+"""Count the planted label errors that the audit finds, and measure what undoing them brings.
 
 python benchmarks/label_audit.py RUN [--seed 0]
 

@@ -1,4 +1,4 @@
-"""What the steps of the training flow share: settings, cache, data and report."""
+"""Settings, cache, data and report, shared by the steps of the training flow."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CrossFitted:
-    """What the cross-fit gives; every field is an artifact of the step `cross_fit`.
+    """Out-of-fold probabilities and audit; every field is an artifact of the step `cross_fit`.
 
     Attributes
     ----------
