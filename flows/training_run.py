@@ -55,9 +55,17 @@ class TrainingRun:
 
     def report(self) -> RunReport:
         """Return the report of the run."""
+        from fmnist_lib.workflows.accuracy_checks import check_accuracy
         from fmnist_lib.workflows.report import build_report
         from identity import run_identity
 
+        checks = check_accuracy(
+            self.dataset.test.labels,
+            self.test_probabilities,
+            self.data_audit,
+            self.out_of_fold,
+            self.settings,
+        )
         return build_report(
             self.dataset,
             self.winner,
@@ -69,6 +77,7 @@ class TrainingRun:
             candidates=self.results,
             leaderboard=self.leaderboard,
             contributions=self.contributions,
+            accuracy_checks=checks,
             evaluation=self.evaluation,
             test_probabilities=self.test_probabilities,
             pictures=self.pictures + self.explanation.pictures + self.drift_report.pictures,

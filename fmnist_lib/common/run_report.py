@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from fmnist_lib.common.accuracy_check import AccuracyCheck
     from fmnist_lib.common.candidate_result import CandidateResult
     from fmnist_lib.common.contributions import Contributions
     from fmnist_lib.common.data_version import DataVersion
@@ -147,6 +148,8 @@ class RunReport:
         Of the images of every split.
     contributions : Contributions or None
         Of feature blocks and ensemble members.
+    accuracy_checks : sequence of AccuracyCheck
+        The test accuracy without doubtful images, and on other test sets.
     duplicates : sequence
         Counts of duplicates and near-duplicates; see `fmnist_lib.data.audit_result.DuplicateCount`.
     candidates : sequence of CandidateResult
@@ -188,6 +191,7 @@ class RunReport:
     pictures: tuple[Picture, ...]
     drift_verdict: str
     contributions: Contributions | None = None
+    accuracy_checks: Sequence[AccuracyCheck] = ()
     duplicates: Sequence[Any] = ()
     detection: Sequence[Any] = ()
     extra_gates: Sequence[GateResult] = ()

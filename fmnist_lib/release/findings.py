@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from fmnist_lib.common.accuracy_check import AccuracyCheck
     from fmnist_lib.common.run_report import RunReport
 
 #: p-value below which two candidates count as different.
@@ -163,7 +164,12 @@ def trust_finding(report: RunReport) -> Finding:
 
 
 def _duplicates(report: RunReport) -> Sequence[tuple[str, str]]:
-    """Return how many test images have a near-duplicate among the others, if that was counted."""
+    """Return how many test images have a near-duplicate among the others, if that was counted.
+
+    With the accuracy looked at in other ways, if it was.
+    """
+    if report.accuracy_checks:
+        return [("In other ways", "; ".join(_check(one) for one in report.accuracy_checks) + ".")]
     if not report.duplicates:
         return ()
     leaks = report.duplicates[-1]
@@ -172,6 +178,10 @@ def _duplicates(report: RunReport) -> Sequence[tuple[str, str]]:
         f"{leaks.near:,} test images have one in training; they explain at most {bound:.2f} points."
     )
     return (("Near-duplicates", text),)
+
+
+def _check(check: AccuracyCheck) -> str:
+    return f"{percent(check.accuracy.value, 2)} {check.name}"
 
 
 def _optimism(report: RunReport) -> str:
