@@ -74,10 +74,10 @@ def other_splits(
     mean, margin = float(np.mean(values)), float(norm.ppf((1 + confidence) / 2) * np.std(values))
     fitted = out_of_fold.n_available * (out_of_fold.n_folds - 1) // out_of_fold.n_folds
     yield AccuracyCheck(
-        f"on {N_SPLITS} other stratified test sets",
+        f"on {N_SPLITS} other test sets",
         Estimate(mean, max(mean - margin, 0.0), min(mean + margin, 1.0), confidence),
         len(correct),
         0,
-        f"drawn from all images, most of them answered by fits on {fitted:,}: the test images are "
-        "like the others",
+        f"stratified, from all images, most answered by fits on {fitted:,}: the test images "
+        "are like the others",
     )

@@ -146,7 +146,7 @@ def trust_finding(report: RunReport) -> Finding:
     facts = [
         (
             "Chance",
-            f"Wilson interval of ±{margin:.2f} points; smaller differences may be chance.",
+            f"differences below ±{margin:.2f} points may be chance.",
         ),
         *_duplicates(report),
         ("Selection", _optimism(report)),
@@ -169,7 +169,7 @@ def _duplicates(report: RunReport) -> Sequence[tuple[str, str]]:
     With the accuracy looked at in other ways, if it was.
     """
     if report.accuracy_checks:
-        return [("In other ways", "; ".join(_check(one) for one in report.accuracy_checks) + ".")]
+        return [("Also", ", ".join(_check(one) for one in report.accuracy_checks) + ".")]
     if not report.duplicates:
         return ()
     leaks = report.duplicates[-1]
@@ -190,7 +190,7 @@ def _optimism(report: RunReport) -> str:
     validation = table[table["status"] == "winner"].iloc[0]["validation_accuracy"]
     optimism = 100 * (validation - test)
     words = "too optimistic" if optimism >= 0 else "too pessimistic"
-    return f"validation said {percent(validation, 2)}, {abs(optimism):.2f} points {words}."
+    return f"validation was {abs(optimism):.2f} points {words}."
 
 
 def _weakest_class(report: RunReport) -> Sequence[tuple[str, str]]:

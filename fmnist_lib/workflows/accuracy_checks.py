@@ -46,14 +46,14 @@ def check_accuracy(
         *without(
             correct,
             np.array(audit.leaked, dtype=np.intp),
-            "without near-duplicates of training images",
-            "what the winner may have remembered",
+            "without near-duplicates",
+            "of training images, which the winner may have remembered",
             confidence,
         ),
         *without(
             correct,
             rank_suspects(answers),
-            "without contested test labels",
+            "without contested labels",
             "an upper bound: only labels that the winner contradicts can be contested",
             confidence,
         ),

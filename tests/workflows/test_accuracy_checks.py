@@ -50,7 +50,7 @@ def test_images_that_the_winner_may_remember_are_left_out(test):
     labels, probabilities = test
     correct = probabilities.argmax(axis=1) == labels
     remembered = np.flatnonzero(correct)[:300]
-    found = checks(test, tuple(remembered))["without near-duplicates of training images"]
+    found = checks(test, tuple(remembered))["without near-duplicates"]
     assert found.n_images == 1700
     assert found.n_left_out == 300
     assert found.accuracy.value == pytest.approx((correct.sum() - 300) / 1700)
@@ -59,7 +59,7 @@ def test_images_that_the_winner_may_remember_are_left_out(test):
 
 def test_contested_labels_are_those_the_audit_would_doubt(test):
     labels, probabilities = test
-    found = checks(test)["without contested test labels"]
+    found = checks(test)["without contested labels"]
     correct = (probabilities.argmax(axis=1) == labels).mean()
     assert found.n_left_out > 50
     assert found.accuracy.value > correct
@@ -67,7 +67,7 @@ def test_contested_labels_are_those_the_audit_would_doubt(test):
 
 def test_other_test_sets_hold_images_answered_out_of_fold(test):
     others = fold(*answers(12_000, 0.95, 1))
-    name = "on 20 other stratified test sets"
+    name = "on 20 other test sets"
     found = checks(test, out_of_fold=others)[name]
     assert found.n_images == 2000
     assert found.accuracy.value == pytest.approx((0.9 * 2000 + 0.95 * 12_000) / 14_000, abs=0.005)
@@ -78,4 +78,4 @@ def test_other_test_sets_hold_images_answered_out_of_fold(test):
 
 def test_nothing_is_said_of_no_images(test):
     found = checks(test, tuple(range(2000)))
-    assert "without near-duplicates of training images" not in found
+    assert "without near-duplicates" not in found
