@@ -135,7 +135,7 @@ def intervals(
     }
     shared = {"y": y, "color": colour, "tooltip": list(details)}
     line = {"x": quantity("low", title, number_format), "x2": {"field": "high"}}
-    layers = [
+    layers: list[Channel] = [
         {"mark": {"type": "rule", "strokeWidth": 2.5}, "encoding": shared | line},
         {
             "mark": {"type": "point", "size": 90, "opacity": 1},

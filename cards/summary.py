@@ -15,6 +15,7 @@ from cards.charts import intervals, tooltip
 from cards.components import box, details, folded_table, header, table
 from cards.escape import code, text
 from cards.gates import gates_section
+from cards.prediction_sets import prediction_sets
 from fmnist_lib.common.formatting import percent
 from fmnist_lib.release.summary import Summary
 
@@ -52,6 +53,7 @@ def summary_card(
         *gates_section(tracked.decision if tracked else None),
         *champion_section(comparison),
         *_checks(report),
+        *(prediction_sets(report.prediction_sets) if report.prediction_sets else []),
         Markdown("## Candidates"),
         Markdown("On validation images that no search used."),
         table(_HEADERS, ([row[key] for key in _COLUMNS] for row in summary.rows)),

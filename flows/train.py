@@ -247,12 +247,19 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
     def cross_fit(self):
         """Predict every training image by a fit without it, and audit the training labels."""
         from cards.labels import labels_card
-        from fmnist_lib.workflows.label_audit import cross_fit_and_audit
+        from fmnist_lib.workflows.cross_fit import cross_fit_and_audit
 
-        self.out_of_fold = self.label_audit = None
+        self.out_of_fold = self.label_audit = self.conformal = self.prediction_sets = None
         if self.settings.cross_fit.enabled:
-            results = self.leaderboard, self.results
-            self.keep(cross_fit_and_audit(*results, self.dataset, self.settings, self.cache))
+            found = cross_fit_and_audit(
+                self.leaderboard,
+                self.results,
+                self.dataset,
+                self.settings,
+                self.cache,
+                test_probabilities=self.test_probabilities,
+            )
+            self.keep(found)
         current.card["labels"].extend(labels_card(self.label_audit, self.data_version))
         self.next(self.publish)
 

@@ -78,6 +78,8 @@ class TrainingRun:
             leaderboard=self.leaderboard,
             contributions=self.contributions,
             accuracy_checks=checks,
+            conformal=self.conformal,
+            prediction_sets=self.prediction_sets,
             evaluation=self.evaluation,
             test_probabilities=self.test_probabilities,
             pictures=self.pictures + self.explanation.pictures + self.drift_report.pictures,

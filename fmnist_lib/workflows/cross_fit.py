@@ -1,4 +1,4 @@
-"""Cross-fit the winner on the training images, and audit their labels."""
+"""Cross-fit the winner on the training images: audit of labels, calibration of sets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmnist_lib.evaluation.conformal import calibrate, evaluate_sets
 from fmnist_lib.label_audit.audit import audit_labels
 from fmnist_lib.search.execution.cross_fit import cross_fit
 from fmnist_lib.search.execution.refit_winner import members_of
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from fmnist_lib.common.conformal import ConformalCalibration
     from fmnist_lib.common.out_of_fold import OutOfFold
+    from fmnist_lib.common.prediction_sets import PredictionSets
     from fmnist_lib.config.training import Settings
     from fmnist_lib.data.dataset import Dataset
     from fmnist_lib.label_audit.result import LabelAudit
@@ -34,10 +37,16 @@ class CrossFitted:
     ----------
     out_of_fold : OutOfFold
     label_audit : LabelAudit
+    conformal : ConformalCalibration
+        Of the winner's prediction sets.
+    prediction_sets : PredictionSets
+        Of the test images.
     """
 
     out_of_fold: OutOfFold
     label_audit: LabelAudit
+    conformal: ConformalCalibration
+    prediction_sets: PredictionSets
 
 
 def cross_fit_and_audit(
@@ -46,8 +55,10 @@ def cross_fit_and_audit(
     dataset: Dataset,
     settings: Settings,
     cache: Path,
+    *,
+    test_probabilities: np.ndarray,
 ) -> CrossFitted:
-    """Predict every training image out of fold, and audit the labels.
+    """Predict every training image out of fold, audit the labels, calibrate prediction sets.
 
     Similar images are near each other in the features of the winner, of an ensemble in those of
     the member with the largest weight.
@@ -59,9 +70,11 @@ def cross_fit_and_audit(
     results : sequence of CandidateResult
         All candidates, ensembles included.
     dataset : Dataset
-        Its test images are not used.
+        Its test images are not predicted: their labels show how good the prediction sets are.
     settings : Settings
     cache : path
+    test_probabilities : ndarray, shape (n_test, n_classes)
+        The winner's.
     """
     data = search_data(dataset, settings.search.holdout_share, settings.seed)
     winner_id = board.loc[board["status"] == "winner", "candidate"].iloc[0]
@@ -74,4 +87,12 @@ def cross_fit_and_audit(
     assert largest.recipe is not None  # noqa: S101 (the winner has one)
     store = ColumnStore(cache / "features", data, settings.seed)
     columns = largest.recipe.columns(store, data, data.all_rows)[rows]
-    return CrossFitted(out_of_fold, audit_labels(out_of_fold, data.images[rows], columns, settings))
+    conformal = calibrate(out_of_fold)
+    return CrossFitted(
+        out_of_fold=out_of_fold,
+        label_audit=audit_labels(out_of_fold, data.images[rows], columns, settings),
+        conformal=conformal,
+        prediction_sets=evaluate_sets(
+            conformal, test_probabilities, dataset.test.labels, settings.evaluation.confidence
+        ),
+    )
