@@ -44,7 +44,6 @@ class StressConfig(Section):
     )
     shifts: Annotated[tuple[StressShift, ...], List, Field(min_length=1)] = (
         "gaussian_noise",
-        "salt_and_pepper",
         "rotation",
         "translation",
         "darker",

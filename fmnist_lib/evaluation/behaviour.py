@@ -68,10 +68,10 @@ def behaviour_tests(
     predict: Predict,
     images: np.ndarray,
     labels: np.ndarray,
-    sample: np.ndarray,
-    typical: np.ndarray,
     config: StressConfig,
     *,
+    sample: np.ndarray,
+    typical: np.ndarray,
     confidence: float,
 ) -> tuple[Behaviour, ...]:
     """Run all behaviour tests.
@@ -83,9 +83,9 @@ def behaviour_tests(
     images : ndarray of shape (n, 28, 28), uint8
         Images that the model was not fitted on.
     labels : ndarray of int, shape (n,)
+    config : StressConfig
     sample, typical : ndarray of int
         Rows for the invariance tests, and of unmistakable images.
-    config : StressConfig
     confidence : float in (0, 1)
 
     References
@@ -162,8 +162,9 @@ def without_upper_half(images: np.ndarray) -> np.ndarray:
     rows = (images >= _INK).any(axis=2)
     first = rows.argmax(axis=1)
     last = rows.shape[1] - rows[:, ::-1].argmax(axis=1)
-    below = np.arange(rows.shape[1]) >= ((first + last) // 2)[:, None]
-    return np.where(below[:, :, None], images, np.uint8(0))
+    middle = np.expand_dims((first + last) // 2, axis=1)
+    below = np.expand_dims(np.arange(rows.shape[1]) >= middle, axis=2)
+    return np.where(below, images, np.uint8(0))
 
 
 def _classes(predict: Predict, images: np.ndarray) -> np.ndarray:

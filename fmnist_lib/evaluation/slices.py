@@ -6,6 +6,7 @@ Reads the test probabilities that the run already has: no test image is predicte
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -131,8 +132,8 @@ def measure_slices(
     ]
     first = np.zeros(len(labels), dtype=bool)
     first[np.random.default_rng(seed).permutation(len(labels))[: len(labels) // 2]] = True
-    for rule in tree_rules(features[first], ~correct[first], config.tree_depth, config.min_slice):
-        parts.append(("found", rule.text, rule.covers(features), ~first))
+    rules = tree_rules(features[first], ~correct[first], config.tree_depth, config.min_slice)
+    parts += [("found", rule.text, rule.covers(features), ~first) for rule in rules]
     tested = [part for part in parts if (part[2] & part[3]).sum() >= config.min_slice]
     slices = _adjusted([_measure(*part, correct, confidence) for part in tested])
     return Slices(
@@ -182,7 +183,7 @@ def _bins(
     if len(edges) < 3:  # noqa: PLR2004 (one bin would be all images)
         return
     number = np.searchsorted(edges[1:-1], values, side="right")
-    for position, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for position, (low, high) in enumerate(pairwise(edges)):
         ends = f"{low:.2f} to {high:.2f}" if kind == "distance" else f"{low:.0%} to {high:.0%}"
         unit = "" if kind == "distance" else " of the image"
         yield kind, f"{words} {ends}{unit}", number == position

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from fmnist_lib.evaluation.behaviour import Behaviour
     from fmnist_lib.evaluation.slices import Slices
 
+#: Validation images among which the unmistakable ones are chosen: 1 s for every 10,000.
+_MAX_TYPICAL = 2_000
+
 
 @dataclass(frozen=True)
 class StressReport:
@@ -111,13 +114,16 @@ def measure_stress(
         confidence=confidence,
         seed=seed,
     )
+    few = slice(_MAX_TYPICAL)
     behaviours = behaviour_tests(
         models[winner.id],
         validation.images,
         validation.labels,
-        rows,
-        space.clearest(validation.images, validation.labels, config.typical_images),
         config,
+        sample=rows,
+        typical=space.clearest(
+            validation.images[few], validation.labels[few], config.typical_images
+        ),
         confidence=confidence,
     )
     return StressReport(
