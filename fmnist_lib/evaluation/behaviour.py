@@ -227,7 +227,7 @@ def _direction(
             yield name, expectation, np.zeros(0, dtype=bool)
             continue
         moved = (predict(after) - predict(before))[:, list(watched)].sum(axis=1)
-        yield name, expectation, sign * moved > 0
+        yield name, expectation, np.asarray(sign * moved > 0)
 
 
 def _blank_images(predict: Predict) -> np.ndarray:
