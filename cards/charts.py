@@ -228,8 +228,9 @@ def lines_with_intervals(
     span = shared | {"y": quantity("low", title, ".0%"), "y2": {"field": "high"}}
     band: list[Channel] = [{"mark": {"type": "area", "opacity": 0.15}, "encoding": span}]
     layers: list[Channel] = [
-        *(band if show_intervals else []),
+        # The legend looks like the first layer.
         {"mark": {"type": "line"}, "encoding": value},
+        *(band if show_intervals else []),
         {"mark": {"type": "point", "size": 60}, "encoding": value | {"tooltip": list(details)}},
     ]
     return VegaChart(spec(description, values, layers, 260))

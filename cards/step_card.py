@@ -30,6 +30,7 @@ _CARDS = {
         "select": "leaderboard",
         "explain": "SHAP attributions",
         "drift": "drift tests",
+        "stress": "slices, shifts and behaviour tests",
         "publish": "summary",
         "end": "timeline",
     },

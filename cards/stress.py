@@ -136,9 +136,10 @@ def _slices(slices: Slices) -> list[MetaflowCardComponent]:
     if not slices.slices:
         return [Markdown("## Too few test images for slices")]
     ranked = sorted(slices.slices, key=lambda one: one.accuracy.value)
+    labels = _labels(slices.slices)
     rows = [
         {
-            "slice": _label(one),
+            "slice": labels[one.name],
             "rule": one.name,
             "value": one.accuracy.value,
             "low": one.accuracy.low,
@@ -177,9 +178,14 @@ def _slices(slices: Slices) -> list[MetaflowCardComponent]:
     ]
 
 
-def _label(one: Slice) -> str:
-    """Return a name that fits beside the chart, and is unique."""
-    return one.name.removesuffix(" of the image").replace("distance to the training images", "far:")
+def _labels(slices: Sequence[Slice]) -> dict[str, str]:
+    """Return short labels of the slices, by their names; found rules are numbered."""
+    found = [one.name for one in slices if one.kind == "found"]
+    short = {one.name: one.name.removesuffix(" of the image") for one in slices}
+    short |= {
+        name: name.replace(" to the training images", "") for name in short if " to the " in name
+    }
+    return short | {name: f"found rule {number}" for number, name in enumerate(found, start=1)}
 
 
 def _number(one: Slice) -> str:
@@ -297,12 +303,13 @@ def _behaviours(behaviours: Sequence[Behaviour]) -> list[MetaflowCardComponent]:
 
 
 def _slice_table(slices: Slices) -> Markup:
+    labels = _labels(slices.slices)
     return folded_table(
-        ["slice", "kind", "images", "accuracy", "95 % interval", "p", "adjusted p", "worse"],
+        ["slice", "label", "images", "accuracy", "interval", "p", "adjusted p", "worse"],
         [
             (
                 one.name,
-                one.kind,
+                labels[one.name],
                 f"{one.n_images:,}",
                 percent(one.accuracy.value),
                 f"{percent(one.accuracy.low)} to {percent(one.accuracy.high)}",

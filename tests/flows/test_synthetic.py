@@ -44,7 +44,7 @@ def test_without_data_every_report_says_synthetic(
     assert "SYNTHETIC" in output
     run = latest_run()
     assert "data:synthetic" in run.tags
-    for step in ("start", "eda", "search", "select", "explain", "drift", "publish"):
+    for step in ("start", "eda", "search", "select", "explain", "drift", "stress", "publish"):
         (card,) = get_cards(run[step].task)
         assert "SYNTHETIC" in str(card_content(card)), step
 

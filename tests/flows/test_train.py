@@ -23,6 +23,7 @@ CARDS = {
     "select": "leaderboard",
     "explain": "explain",
     "drift": "drift",
+    "stress": "stress",
     "publish": "summary",
     "end": "timeline",
 }
@@ -34,6 +35,7 @@ ARTIFACTS = {
     "select": {"leaderboard", "champion", "test_metrics", "reference"},
     "explain": {"explanation"},
     "drift": {"drift_report"},
+    "stress": {"stress_report"},
     "publish": {"mlflow_run_id", "model_uri", "bundle_path", "summary_html"},
 }
 
@@ -57,6 +59,7 @@ SEEN = {
     "select": "is the hardest class",
     "explain": "SHAP attributions",
     "drift": "images that raise the alarm",
+    "stress": "Every shift and strength",
     "publish": "Identifiers and locations",
     "end": "When every task ran",
 }
@@ -129,7 +132,7 @@ def test_a_browser_shows_the_card_at_every_width(finished, tmp_path, step):
         assert SEEN[step] in frame["text"]
         assert frame["overflow"] <= 0
         assert frame["broken"] == frame["nameless"] == 0
-        assert step in ("search", "publish", "end") or frame["images"] > 0
+        assert step in ("search", "stress", "publish", "end") or frame["images"] > 0
 
 
 def test_one_task_of_the_search_shows_all_candidates(finished, card_content):
@@ -155,7 +158,8 @@ def test_the_page_of_the_run_holds_every_card_and_the_timeline(finished, project
     )
     assert done.returncode == 0, done.stderr
     pages = {path.stem for path in (tmp_path / "page").glob("*.html")}
-    steps = {"start", "eda", "select", "explain", "drift", "publish", "search", "search-tpot"}
+    steps = {"start", "eda", "select", "explain", "drift", "stress", "publish"}
+    steps |= {"search", "search-tpot"}
     assert steps | {"index", "sweetviz", "summary"} <= pages
     report = json.loads((tmp_path / "page" / "report.json").read_text())
     accuracy = finished["select"].task.data.evaluation.accuracy.value
@@ -231,7 +235,7 @@ def test_metaflow_and_mlflow_lead_to_each_other(finished, project):
 def test_the_bundle_holds_the_cards_of_every_step_that_has_one(finished):
     with zipfile.ZipFile(finished["publish"].task.data.bundle_path) as bundle:
         pages = {name for name in bundle.namelist() if name.startswith("cards/")}
-    steps = {"start", "eda", "select", "explain", "drift"}
+    steps = {"start", "eda", "select", "explain", "drift", "stress"}
     assert {f"cards/{step}.html" for step in steps} <= pages
     searches = {f"cards/search{name}.html" for name in ("", "-optuna-kernel", "-tpot")}
     assert searches <= pages
