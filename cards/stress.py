@@ -13,7 +13,7 @@ from metaflow.cards import Markdown
 from cards.charts import intervals, lines_with_intervals, quantity, tooltip
 from cards.components import box, details, folded_table, header, table
 from cards.escape import text
-from fmnist_lib.common.formatting import interval, p_value, percent
+from fmnist_lib.common.formatting import capitalised, interval, p_value, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,7 +63,7 @@ def _answer(report: StressReport) -> str:
     else:
         slices = f"Worst slice: {worst.name}, {percent(worst.accuracy.value)} correct"
     shift = (
-        f"{_words(curve)} costs most"
+        f"most harmful shift: {_words(curve)}"
         if curve.breaks_at
         else "no simulated shift lowers the accuracy"
     )
@@ -181,11 +181,11 @@ def _slices(slices: Slices) -> list[MetaflowCardComponent]:
 def _labels(slices: Sequence[Slice]) -> dict[str, str]:
     """Return short labels of the slices, by their names; found rules are numbered."""
     found = [one.name for one in slices if one.kind == "found"]
-    short = {one.name: one.name.removesuffix(" of the image") for one in slices}
-    short |= {
-        name: name.replace(" to the training images", "") for name in short if " to the " in name
+    labels = {
+        one.name: one.name.removesuffix(" of the image").replace(" to the training images", "")
+        for one in slices
     }
-    return short | {name: f"found rule {number}" for number, name in enumerate(found, start=1)}
+    return labels | {name: f"found rule {number}" for number, name in enumerate(found, start=1)}
 
 
 def _number(one: Slice) -> str:
@@ -208,7 +208,8 @@ def _shifts(robustness: Robustness) -> list[MetaflowCardComponent]:
     ]
     first = curves[0]
     finding = (
-        f"{_words(first)} costs {robustness.models[0]} most: {_points(first.lost)}"
+        f"{capitalised(_words(first))} is the most harmful shift: {robustness.models[0]} loses "
+        f"{_points(first.lost)}"
         if first.breaks_at
         else f"No simulated shift lowers the accuracy of {robustness.models[0]}"
     )
@@ -239,9 +240,9 @@ def _comparison(robustness: Robustness) -> list[MetaflowCardComponent]:
         return []
     winner, second = robustness.models
     if difference.low > 0:
-        finding = f"{winner} stays ahead of {second} under shifts"
+        finding = f"{winner} is more accurate than {second} under shifts"
     elif difference.high < 0:
-        finding = f"{second} is more robust than {winner}"
+        finding = f"{second} is more accurate than {winner} under shifts"
     else:
         finding = f"Under shifts {winner} and {second} cannot be told apart"
     rows = [

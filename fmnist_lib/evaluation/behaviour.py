@@ -159,7 +159,7 @@ def with_filled_gaps(images: np.ndarray) -> np.ndarray:
 
 def without_upper_half(images: np.ndarray) -> np.ndarray:
     """Erase the upper half of the garment's rows: of a boot the shaft."""
-    rows = (images >= _INK).any(axis=2)
+    rows = (images >= _INK).max(axis=2)
     first = rows.argmax(axis=1)
     last = rows.shape[1] - rows[:, ::-1].argmax(axis=1)
     middle = np.expand_dims((first + last) // 2, axis=1)
