@@ -208,6 +208,40 @@ def line_with_intervals(
     return VegaChart(spec(description, values, layers, 220))
 
 
+def lines_with_intervals(
+    description: str,
+    values: Rows,
+    x: Channel,
+    title: str,
+    *,
+    colour: str,
+    details: Sequence[Channel],
+    show_intervals: bool = False,
+) -> VegaChart:
+    """Build several lines through estimates, one per value of a field.
+
+    Parameters
+    ----------
+    description, values, x, title, details
+        See `line_with_intervals`.
+    colour : str
+        Field that tells the lines apart.
+    show_intervals : bool
+        Draw bands between ``low`` and ``high``: for few lines.
+    """
+    shared = {"x": x, "color": {"field": colour, "type": "nominal", "sort": None}}
+    value = shared | {"y": quantity("accuracy", title, ".0%")}
+    span = shared | {"y": quantity("low", title, ".0%"), "y2": {"field": "high"}}
+    band: list[Channel] = [{"mark": {"type": "area", "opacity": 0.15}, "encoding": span}]
+    layers: list[Channel] = [
+        # The legend looks like the first layer.
+        {"mark": {"type": "line"}, "encoding": value},
+        *(band if show_intervals else []),
+        {"mark": {"type": "point", "size": 60}, "encoding": value | {"tooltip": list(details)}},
+    ]
+    return VegaChart(spec(description, values, layers, 260))
+
+
 def bars(
     description: str, values: Rows, x: Channel, *, name: str, details: Sequence[Channel]
 ) -> VegaChart:

@@ -31,6 +31,7 @@ _CARDS = {
         "explain": "SHAP attributions",
         "drift": "drift tests",
         "cross_fit": "audit of the training labels",
+        "stress": "slices, shifts and behaviour tests",
         "publish": "summary",
         "end": "timeline",
     },

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.candidate_result import CandidateResult
+from fmnist_lib.common.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,6 +61,32 @@ def _result_of(branch: Any, config: SearchConfig) -> CandidateResult:
     reason = getattr(branch, "search_failure", None) or "no reason known"
     engine = config.candidate(branch.input).engine
     return CandidateResult(branch.input, engine, error=f"its task died: {reason}")
+
+
+def pipeline_reader(run: str) -> Callable[[str], Any]:
+    """Return a function from a candidate to the pipeline that its search task validated.
+
+    The results that later steps get are without pipelines, which may take a hundred megabytes.
+
+    Parameters
+    ----------
+    run : str
+        ``Flow/run`` of the search.
+    """
+    from metaflow import Run
+
+    from cards.pages import candidate_of
+
+    def read(candidate: str) -> Any:
+        for task in Run(run, _namespace_check=False)["search"]:
+            if candidate_of(task) == candidate:
+                return task["result"].data.pipeline
+        raise DataError(
+            f"{run}: expected a search task of the candidate {candidate}, found none. Run the step "
+            "where the run's tasks are stored."
+        )
+
+    return read
 
 
 class SearchDisplay:

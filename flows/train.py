@@ -187,15 +187,16 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         # An alias of `winner`, the artifact's name before: clients may still read it.
         self.champion = self.winner
         print(f"{self.spent}.")
-        command = search_command(f"{current.flow_name}/{current.run_id}", selection.winner_id)
+        self.searched_run = f"{current.flow_name}/{current.run_id}"
+        command = search_command(self.searched_run, selection.winner_id)
         content = leaderboard_card(selection, self.data_version, command)
         current.card["leaderboard"].extend(content)
         self.next(self.examine)
 
     @step
     def examine(self):
-        """No-op: fans out to the next three steps, which a Metaflow join cannot do."""
-        self.next(self.explain, self.drift, self.cross_fit)
+        """No-op: fans out to the next steps, which a Metaflow join cannot do."""
+        self.next(self.explain, self.drift, self.cross_fit, self.stress)
 
     @StepCard(card="explain")
     @card(type="blank", id="explain")
@@ -261,6 +262,25 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
             )
             self.keep(found)
         current.card["labels"].extend(labels_card(self.label_audit, self.data_version))
+        self.next(self.publish)
+
+    @StepCard(card="stress")
+    @card(type="blank", id="stress")
+    @step
+    def stress(self):
+        """Measure on which images the winner fails, and which changes of the images break it."""
+        from cards.stress import stress_card
+        from fmnist_lib.workflows.stress import measure_stress
+        from searches import pipeline_reader
+
+        self.stress_report = measure_stress(
+            self.results,
+            pipeline_reader(self.searched_run),
+            self.dataset,
+            self.test_probabilities,
+            self.settings,
+        )
+        current.card["stress"].extend(stress_card(self.stress_report, self.data_version))
         self.next(self.publish)
 
     @StepCard(card="summary")

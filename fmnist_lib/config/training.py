@@ -11,6 +11,7 @@ from fmnist_lib.config.base import Section, Share
 from fmnist_lib.config.drift import DriftConfig
 from fmnist_lib.config.release import GatesConfig, ReleaseConfig, TrackingConfig
 from fmnist_lib.config.search import SearchConfig
+from fmnist_lib.config.stress import StressConfig
 
 DEFAULT_CONFIG = PROJECT_ROOT / "config" / "train.toml"
 
@@ -124,6 +125,7 @@ class Settings(Section):
     cross_fit: CrossFitConfig = CrossFitConfig()
     label_audit: LabelAuditConfig = LabelAuditConfig()
     drift: DriftConfig = DriftConfig()
+    stress: StressConfig = StressConfig()
     tracking: TrackingConfig = TrackingConfig()
     gates: GatesConfig = GatesConfig()
     release: ReleaseConfig = ReleaseConfig()

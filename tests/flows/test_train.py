@@ -28,6 +28,7 @@ CARDS = {
     "explain": "explain",
     "drift": "drift",
     "cross_fit": "labels",
+    "stress": "stress",
     "publish": "summary",
     "end": "timeline",
 }
@@ -40,6 +41,7 @@ ARTIFACTS = {
     "explain": {"explanation"},
     "drift": {"drift_report"},
     "cross_fit": {"out_of_fold", "label_audit"},
+    "stress": {"stress_report"},
     "publish": {"mlflow_run_id", "model_uri", "bundle_path", "summary_html"},
 }
 
@@ -64,6 +66,7 @@ SEEN = {
     "explain": "SHAP attributions",
     "drift": "images that raise the alarm",
     "cross_fit": "Correct them",
+    "stress": "Every shift and strength",
     "publish": "Identifiers and locations",
     "end": "When every task ran",
 }
@@ -136,7 +139,7 @@ def test_a_browser_shows_the_card_at_every_width(finished, tmp_path, step):
         assert SEEN[step] in frame["text"]
         assert frame["overflow"] <= 0
         assert frame["broken"] == frame["nameless"] == 0
-        assert step in ("search", "publish", "end") or frame["images"] > 0
+        assert step in ("search", "stress", "publish", "end") or frame["images"] > 0
 
 
 def test_one_task_of_the_search_shows_all_candidates(finished, card_content):
@@ -162,7 +165,7 @@ def test_the_page_of_the_run_holds_every_card_and_the_timeline(finished, project
     )
     assert done.returncode == 0, done.stderr
     pages = {path.stem for path in (tmp_path / "page").glob("*.html")}
-    steps = {"start", "eda", "select", "explain", "drift", "cross_fit"}
+    steps = {"start", "eda", "select", "explain", "drift", "cross_fit", "stress"}
     steps |= {"publish", "search", "search-tpot"}
     assert steps | {"index", "sweetviz", "summary"} <= pages
     report = json.loads((tmp_path / "page" / "report.json").read_text())
@@ -282,7 +285,7 @@ def test_metaflow_and_mlflow_lead_to_each_other(finished, project):
 def test_the_bundle_holds_the_cards_of_every_step_that_has_one(finished):
     with zipfile.ZipFile(finished["publish"].task.data.bundle_path) as bundle:
         pages = {name for name in bundle.namelist() if name.startswith("cards/")}
-    steps = {"start", "eda", "select", "explain", "drift", "cross_fit"}
+    steps = {"start", "eda", "select", "explain", "drift", "cross_fit", "stress"}
     assert {f"cards/{step}.html" for step in steps} <= pages
     searches = {f"cards/search{name}.html" for name in ("", "-optuna-kernel", "-tpot")}
     assert searches <= pages

@@ -1,0 +1,342 @@
+"""Card of the step `stress`.
+
+It answers without scrolling: on which images the winner fails most, which change of the images
+breaks it first, and whether it behaves as expected when an image changes slightly.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metaflow.cards import Markdown
+
+from cards.charts import intervals, lines_with_intervals, quantity, tooltip
+from cards.components import box, details, folded_table, header, table
+from cards.escape import text
+from fmnist_lib.common.formatting import capitalised, interval, p_value, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from markupsafe import Markup
+    from metaflow.cards import MetaflowCardComponent
+
+    from fmnist_lib.common.statistics import Estimate
+    from fmnist_lib.data.version import DataVersion
+    from fmnist_lib.drift.strengths import Robustness, ShiftCurve
+    from fmnist_lib.evaluation.behaviour import Behaviour
+    from fmnist_lib.evaluation.slices import Slice, Slices
+    from fmnist_lib.workflows.stress import StressReport
+
+#: Shifts with a line of their own on the chart: the palette has so many colours.
+_DRAWN_SHIFTS = 7
+
+
+def stress_card(report: StressReport, version: DataVersion) -> list[MetaflowCardComponent]:
+    """Card of a stress report: slices, simulated shifts and behaviour tests."""
+    slices, robustness = report.slices, report.robustness
+    return [
+        *header(
+            _answer(report),
+            version,
+            f"Slices: {slices.n_images:,} test images, from the predictions of the evaluation. "
+            f"Shifts and behaviour: validation images, which the pipelines judged here were not "
+            f"fitted on; the test images are not predicted again.{_notes(report)}",
+            _boxes(report),
+        ),
+        *_slices(slices),
+        *_shifts(robustness),
+        *_comparison(robustness),
+        *_behaviours(report.behaviours),
+        details("Every slice", _slice_table(slices)),
+        details("Every shift and strength", _shift_table(robustness)),
+        Markdown(f"Time: {report.seconds:.0f} s."),
+    ]
+
+
+def _answer(report: StressReport) -> str:
+    worst, curve = report.slices.worst, report.robustness.curves[0]
+    if not report.slices.n_errors:
+        slices = "No test image is misclassified"
+    elif worst is None:
+        slices = "No slice is significantly worse than the rest"
+    else:
+        slices = f"Worst slice: {worst.name}, {percent(worst.accuracy.value)} correct"
+    shift = (
+        f"most harmful shift: {_words(curve)}"
+        if curve.breaks_at
+        else "no simulated shift lowers the accuracy"
+    )
+    return f"{slices}; {shift}"
+
+
+def _notes(report: StressReport) -> str:
+    notes = []
+    if report.slices.missing_classes:
+        notes.append(f"No test image of {', '.join(report.slices.missing_classes)}.")
+    if report.second is None:
+        notes.append("No second-best candidate: no other single candidate finished.")
+    return "".join(f" {note}" for note in notes)
+
+
+def _words(curve: ShiftCurve) -> str:
+    return curve.name.replace("_", " ")
+
+
+def _boxes(report: StressReport) -> Iterator[Any]:
+    slices, robustness = report.slices, report.robustness
+    worst = slices.worst
+    yield box(
+        "Worst slice",
+        percent(worst.accuracy.value) if worst else "none",
+        f"{worst.name}: {interval(worst.accuracy)}, simultaneous for all slices"
+        if worst
+        else "no slice is significantly worse than the other images",
+        f"all test images: {percent(slices.accuracy.value)}",
+    )
+    worse = sum(one.is_worse for one in slices.slices)
+    yield box(
+        "Slices that are worse",
+        f"{worse} of {len(slices.slices)}",
+        "than the other images, p < 0.05 after Holm's correction",
+    )
+    curve = robustness.curves[0]
+    yield box(
+        "Most harmful shift",
+        _words(curve),
+        f"{_points(curve.lost)} on average over five strengths",
+        f"first loss shown: {curve.breaks_at.description}" if curve.breaks_at else "",
+    )
+    if robustness.difference:
+        winner, second = robustness.models
+        yield box(
+            "Under shifts, second best",
+            second,
+            f"{winner} is {_points(robustness.difference)} more accurate on average",
+        )
+    failed = [one for one in report.behaviours if one.failed]
+    run = [one for one in report.behaviours if one.rate]
+    yield box(
+        "Behaviour tests passed",
+        f"{len(run) - len(failed)} of {len(run)}",
+        f"below the required pass rate: {', '.join(one.name for one in failed)}"
+        if failed
+        else "every pass rate is as required",
+        good=not failed,
+    )
+
+
+def _points(estimate: Estimate) -> str:
+    return (
+        f"{100 * estimate.value:.1f} points [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
+    )
+
+
+def _slices(slices: Slices) -> list[MetaflowCardComponent]:
+    if not slices.slices:
+        return [Markdown("## Too few test images for slices")]
+    ranked = sorted(slices.slices, key=lambda one: one.accuracy.value)
+    labels = _labels(slices.slices)
+    rows = [
+        {
+            "slice": labels[one.name],
+            "rule": one.name,
+            "value": one.accuracy.value,
+            "low": one.accuracy.low,
+            "high": one.accuracy.high,
+            "images": one.n_images,
+            "adjusted_p": p_value(one.adjusted_p_value),
+            "colour": "alert" if one.is_worse else "primary",
+        }
+        for one in ranked
+    ]
+    worse = [one.name for one in ranked if one.is_worse]
+    finding = (
+        f"{len(worse)} slices are worse than the other images, first of all {worse[0]}"
+        if worse
+        else "No slice is significantly worse than the other images"
+    )
+    confidence = slices.accuracy.confidence
+    return [
+        Markdown(f"## {text(finding)}"),
+        Markdown(
+            "Orange: significantly worse (Fisher's exact test, Holm's correction for "
+            f"{len(rows)} slices). Found rules: a decision tree fitted to the errors on one half "
+            "of the test images, measured on the other half."
+            + (f" Not tested, too few images: {slices.n_small}." if slices.n_small else "")
+            + ("" if slices.n_errors else " Without an error there is nothing for a tree to find.")
+        ),
+        intervals(
+            f"Accuracy by slice: {'; '.join(_number(one) for one in ranked)}.",
+            rows,
+            f"accuracy on the test images, with {confidence:.0%} interval",
+            name="slice",
+            details=tooltip(
+                slice="", rule="", value=".1%", low=".1%", high=".1%", images=",", adjusted_p=""
+            ),
+        ),
+    ]
+
+
+def _labels(slices: Sequence[Slice]) -> dict[str, str]:
+    """Return short labels of the slices, by their names; found rules are numbered."""
+    found = [one.name for one in slices if one.kind == "found"]
+    labels = {
+        one.name: one.name.removesuffix(" of the image").replace(" to the training images", "")
+        for one in slices
+    }
+    return labels | {name: f"found rule {number}" for number, name in enumerate(found, start=1)}
+
+
+def _number(one: Slice) -> str:
+    return f"{one.name} {percent(one.accuracy.value)}"
+
+
+def _shifts(robustness: Robustness) -> list[MetaflowCardComponent]:
+    curves = robustness.curves[:_DRAWN_SHIFTS]
+    rows = [
+        {
+            "shift": _words(curve),
+            "strength": point.level,
+            "change": point.description,
+            "accuracy": point.accuracy[0].value,
+            "low": point.accuracy[0].low,
+            "high": point.accuracy[0].high,
+        }
+        for curve in curves
+        for point in curve.points
+    ]
+    first = curves[0]
+    finding = (
+        f"{capitalised(_words(first))} is the most harmful shift: {robustness.models[0]} loses "
+        f"{_points(first.lost)}"
+        if first.breaks_at
+        else f"No simulated shift lowers the accuracy of {robustness.models[0]}"
+    )
+    numbers = "; ".join(
+        f"{_words(curve)} {percent(curve.points[-1].accuracy[0].value)}" for curve in curves
+    )
+    return [
+        Markdown(f"## {text(finding)}"),
+        Markdown(
+            f"{robustness.n_images:,} validation images under every shift at five strengths, 0 is "
+            "unshifted. Which strengths are comparable is a choice; the table below has their "
+            "units."
+        ),
+        lines_with_intervals(
+            f"Accuracy at the strongest shift: {numbers}.",
+            rows,
+            quantity("strength", "strength of the shift"),
+            "accuracy on validation images",
+            colour="shift",
+            details=tooltip(shift="", change="", accuracy=".1%", low=".1%", high=".1%"),
+        ),
+    ]
+
+
+def _comparison(robustness: Robustness) -> list[MetaflowCardComponent]:
+    difference = robustness.difference
+    if difference is None:
+        return []
+    winner, second = robustness.models
+    if difference.low > 0:
+        finding = f"{winner} is more accurate than {second} under shifts"
+    elif difference.high < 0:
+        finding = f"{second} is more accurate than {winner} under shifts"
+    else:
+        finding = f"Under shifts {winner} and {second} cannot be told apart"
+    rows = [
+        {
+            "model": model,
+            "strength": point.level,
+            "accuracy": estimate.value,
+            "low": estimate.low,
+            "high": estimate.high,
+        }
+        for point in robustness.average
+        for model, estimate in zip(robustness.models, point.accuracy, strict=True)
+    ]
+    numbers = "; ".join(
+        f"{point.description} {percent(point.accuracy[0].value)} and "
+        f"{percent(point.accuracy[1].value)}"
+        for point in robustness.average
+    )
+    return [
+        Markdown(f"## {text(f'{finding}: {_points(difference)}')}"),
+        Markdown("Average over the shifts, by strength; both models predict the same images."),
+        lines_with_intervals(
+            f"Average accuracy of {winner} and {second}: {numbers}.",
+            rows,
+            quantity("strength", "strength of the shifts"),
+            "accuracy on validation images, with interval",
+            colour="model",
+            details=tooltip(model="", strength="d", accuracy=".1%", low=".1%", high=".1%"),
+            show_intervals=True,
+        ),
+    ]
+
+
+def _behaviours(behaviours: Sequence[Behaviour]) -> list[MetaflowCardComponent]:
+    failed = [one.name for one in behaviours if one.failed]
+    finding = (
+        f"Pass rates below the requirement: {', '.join(failed)}"
+        if failed
+        else "Every behaviour test passes as often as required"
+    )
+    return [
+        Markdown(f"## {text(finding)}"),
+        table(
+            ["behaviour test", "kind", "expected", "images", "pass rate", "interval", "required"],
+            [
+                (
+                    one.name,
+                    one.kind,
+                    one.expectation,
+                    f"{one.n_images:,}",
+                    percent(one.rate.value) if one.rate else "no images",
+                    f"{percent(one.rate.low)} to {percent(one.rate.high)}" if one.rate else "",
+                    percent(one.required, 0),
+                )
+                for one in behaviours
+            ],
+        ),
+    ]
+
+
+def _slice_table(slices: Slices) -> Markup:
+    labels = _labels(slices.slices)
+    return folded_table(
+        ["slice", "label", "images", "accuracy", "interval", "p", "adjusted p", "worse"],
+        [
+            (
+                one.name,
+                labels[one.name],
+                f"{one.n_images:,}",
+                percent(one.accuracy.value),
+                f"{percent(one.accuracy.low)} to {percent(one.accuracy.high)}",
+                p_value(one.p_value),
+                p_value(one.adjusted_p_value),
+                "YES" if one.is_worse else "no",
+            )
+            for one in slices.slices
+        ],
+    )
+
+
+def _shift_table(robustness: Robustness) -> Markup:
+    return folded_table(
+        ["shift", "change", *(f"{model}, %" for model in robustness.models), "difference, points"],
+        [
+            (
+                _words(curve),
+                point.description,
+                *(
+                    f"{100 * one.value:.1f} [{100 * one.low:.1f}, {100 * one.high:.1f}]"
+                    for one in point.accuracy
+                ),
+                _points(point.difference) if point.difference else "",
+            )
+            for curve in robustness.curves
+            for point in curve.points
+        ],
+    )
