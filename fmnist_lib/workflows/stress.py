@@ -35,7 +35,7 @@ _MAX_TYPICAL = 2_000
 
 @dataclass(frozen=True)
 class StressReport:
-    """Where the winner fails, and what breaks it.
+    """Slices, robustness and behaviour of the winner.
 
     Attributes
     ----------
