@@ -143,7 +143,7 @@ def intervals(
         },
     ]
     if target is not None:
-        mark = {"type": "rule", "strokeDash": [4, 4], "color": SECONDARY}
+        mark: Channel = {"type": "rule", "strokeDash": [4, 4], "color": SECONDARY}
         layers.insert(0, {"mark": mark, "encoding": {"x": {"datum": target}}})
     return VegaChart(spec(description, rows, layers, 12 + 26 * max(len(rows), 1)))
 

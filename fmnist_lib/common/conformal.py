@@ -116,6 +116,8 @@ def sorted_by_class(
     labels : ndarray of int, shape (n,)
     """
     own = probabilities[np.arange(len(labels)), labels].astype(np.float32)
+    # Normalising in float32 may give a little more than 1.
+    own = np.clip(own, 0, 1)
     return ConformalCalibration(
         probabilities=own[np.lexsort((own, labels))],
         counts=np.bincount(labels, minlength=N_CLASSES).astype(np.int64),

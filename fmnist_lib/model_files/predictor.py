@@ -26,13 +26,15 @@ SET_COLUMNS = ("set", "set_size")
 _SEPARATOR = "; "
 
 
-def calibration_of_sets(model: LoadedModel, level: float) -> ConformalCalibration:
-    """Return the calibration of prediction sets; a level out of reach is logged as a warning.
+def check_level(model: LoadedModel, level: float, *, warn: bool = True) -> None:
+    """Check that a model gives prediction sets at a level.
 
     Parameters
     ----------
     model : LoadedModel
     level : float in (0, 1)
+    warn : bool, default=True
+        Log a warning if a class has too few calibration images for the level.
 
     Raises
     ------
@@ -41,10 +43,9 @@ def calibration_of_sets(model: LoadedModel, level: float) -> ConformalCalibratio
     DataError
         The level is not within (0, 1).
     """
-    calibration = _calibration(model)
-    if warning := calibration.describe_out_of_reach(level):
-        logger.warning("%s", warning)
-    return calibration
+    message = _calibration(model).describe_out_of_reach(level)
+    if message and warn:
+        logger.warning("%s", message)
 
 
 def predictions(model: LoadedModel, images: Any, level: float | None = None) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import numpy as np
 
 from fmnist_lib.common.errors import DataError, FmnistError, ModelError
 from fmnist_lib.features.images import as_images
-from fmnist_lib.model_files.predictor import calibration_of_sets, predictions
+from fmnist_lib.model_files.predictor import check_level, predictions
 from fmnist_lib.model_files.stored_model import load_model
 from fmnist_lib.serving.request_table import as_table
 
@@ -43,7 +43,7 @@ class ServedModel:
 
     def __init__(self, model: LoadedModel, level: float | None = None) -> None:
         if level is not None:
-            calibration_of_sets(model, level)
+            check_level(model, level)
         self.model = model
         self.level = level
 
@@ -85,7 +85,8 @@ class ServedModel:
             return self.level
         if isinstance(level, bool) or not isinstance(level, int | float):
             raise DataError(f"sets: expected a number between 0 and 1, got {level!r:.40}.")
-        calibration_of_sets(self.model, level)
+        # A warning per request would fill the log.
+        check_level(self.model, level, warn=False)
         return float(level)
 
 

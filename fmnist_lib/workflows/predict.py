@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.files import delete_stale_partial_files, partial_file
 from fmnist_lib.data.formats.batch import iter_batches
-from fmnist_lib.model_files.predictor import calibration_of_sets, predictions
+from fmnist_lib.model_files.predictor import check_level, predictions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,7 +75,7 @@ def predict_file(
     """
     total = 0
     if level is not None:
-        calibration_of_sets(model, level)
+        check_level(model, level)
     with _unfinished(target) as part, _writer(part, target) as write:
         for batch in iter_batches(source, ROWS, label_column):
             write(_table(model, batch, level))

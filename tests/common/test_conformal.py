@@ -46,6 +46,10 @@ def test_a_level_outside_the_unit_interval_is_one_message(level):
         of_one_class([0.5]).thresholds(level)
 
 
+def test_a_probability_that_rounding_put_above_one_is_one():
+    assert of_one_class([1 + 1e-6] * 20).probabilities.max() == 1
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_constant_predictor_gets_all_classes_in_any_precision(dtype):
     constant = np.full((1000, 10), 0.1, dtype=np.float32)
