@@ -260,8 +260,9 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore the state and recompute derived attributes."""
+        super().__setstate__(state)
         # Models stored before there was a `min_margin` left no row out.
-        super().__setstate__({"min_margin": -np.inf} | state)
+        self.__dict__.setdefault("min_margin", -np.inf)
         if hasattr(self, "rows_"):
             self._kept = Points.from_rows(self.rows_, self._antisymmetric, self.steps_)
 
