@@ -27,7 +27,7 @@ def few_labelled(train_images, train_labels):
         ("linear_champion", ("LinearExplainer", "log-odds")),
         ("boosted_champion", ("TreeExplainer", "log-odds")),
         ("forest_champion", ("TreeExplainer", "probability")),
-        ("kernel_champion", ("PartitionExplainer", "probability")),
+        ("kernel_champion", ("Owen values", "probability")),
     ],
 )
 def test_every_kind_of_champion_gets_its_explainer_and_adds_up(
@@ -73,7 +73,7 @@ def test_values_of_a_boosted_pixel_are_zero_where_no_tree_splits(boosted_champio
     assert by_pixel[used].any()
 
 
-def test_the_base_of_the_partition_explainer_is_the_mean_background(
+def test_the_base_of_owen_values_is_the_mean_background(
     kernel_champion, test_images, background
 ):
     result = attribute(kernel_champion, test_images[:2], background, evaluations=200)
@@ -96,7 +96,7 @@ def test_a_type_that_only_seems_exact_is_explained_by_masking_with_a_reason(
     model = make_pipeline(request.getfixturevalue(first), *others)
     model.fit(*few_labelled)
     result = attribute(model, test_images[:2], few_labelled[0][:100], evaluations=100)
-    assert result.explainer == "PartitionExplainer"
+    assert result.explainer == "Owen values"
     assert reason in result.reason
     assert result.is_additive
 
@@ -106,7 +106,7 @@ def test_a_forest_too_deep_for_exact_values_is_explained_by_masking(
 ):
     monkeypatch.setattr(module, "_TREE_WORK_LIMIT", 1.0)
     result = attribute(forest_champion, test_images[:2], background, evaluations=100)
-    assert result.explainer == "PartitionExplainer"
+    assert result.explainer == "Owen values"
     assert "deep" in result.reason
 
 
@@ -117,7 +117,7 @@ def test_exact_values_that_do_not_add_up_are_not_used(
         module, "_tree_outputs", lambda model, rows: (model.predict_proba(rows), "log-odds")
     )
     result = attribute(boosted_champion, test_images[:2], background, evaluations=100)
-    assert result.explainer == "PartitionExplainer"
+    assert result.explainer == "Owen values"
     assert "did not add up" in result.reason
 
 
