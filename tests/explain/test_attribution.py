@@ -73,9 +73,7 @@ def test_values_of_a_boosted_pixel_are_zero_where_no_tree_splits(boosted_champio
     assert by_pixel[used].any()
 
 
-def test_the_base_of_owen_values_is_the_mean_background(
-    kernel_champion, test_images, background
-):
+def test_the_base_of_owen_values_is_the_mean_background(kernel_champion, test_images, background):
     result = attribute(kernel_champion, test_images[:2], background, evaluations=200)
     hidden = kernel_champion.predict_proba(mean_image(background)[None])[0]
     assert result.base_values == pytest.approx(hidden, abs=1e-6)

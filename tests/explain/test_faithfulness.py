@@ -3,7 +3,11 @@ import pytest
 
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.explain.attribution import attribute, mean_image, values_of_class
-from fmnist_lib.explain.deletion import FRACTIONS, deletion_test
+from fmnist_lib.explain.faithfulness import FRACTIONS, faithfulness_test
+
+
+#: Two images per class.
+PAIRS = np.repeat(np.arange(10), 2)
 
 
 @pytest.fixture(scope="module")
@@ -22,29 +26,40 @@ def hidden(train_images):
     return mean_image(train_images)
 
 
-def test_the_maps_of_the_model_itself_pass(linear_champion, images, maps, hidden):
-    test = deletion_test(linear_champion.predict_proba, images, maps, hidden, seed=0)
-    assert test.passed
-    assert test.over_random.difference.low > 0.1
-    assert test.over_displaced.difference.low > 0.1
-    assert "can be trusted" in test.verdict
+@pytest.fixture
+def check(linear_champion, images, hidden):
+    """Return a function that tests maps of the linear champion."""
+
+    def test(maps, predict_proba=linear_champion.predict_proba, labels=PAIRS):
+        return faithfulness_test(predict_proba, images, maps, labels, hidden, seed=0)
+
+    return test
 
 
-def test_random_maps_fail(linear_champion, images, hidden):
-    random = np.random.default_rng(1).normal(size=images.shape)
-    test = deletion_test(linear_champion.predict_proba, images, random, hidden, seed=0)
-    assert not test.passed
-    assert test.over_random.difference.low < 0.02
-    assert "Do not rely" in test.verdict
+def test_the_maps_of_the_model_itself_pass_both_tests(check, maps):
+    test = check(maps)
+    assert test.deletion.passed
+    assert test.insertion.passed
+    assert test.deletion.over_random.difference.low > 0.1
+    assert test.deletion.over_displaced.difference.low > 0.1
+    assert test.insertion.smallest.low > 0.05
+    assert test.classes_ahead[0] >= 9
 
 
-def test_maps_of_the_wrong_sign_fail(linear_champion, images, maps, hidden):
-    test = deletion_test(linear_champion.predict_proba, images, -maps, hidden, seed=0)
-    assert test.over_random.difference.high < 0
-    assert not test.passed
+def test_random_maps_fail(check, images):
+    test = check(np.random.default_rng(1).normal(size=images.shape))
+    assert not test.deletion.passed
+    assert not test.insertion.passed
+    assert test.deletion.over_random.difference.low < 0.02
 
 
-def test_exactly_the_highest_pixels_are_hidden(images, hidden):
+def test_maps_of_the_wrong_sign_fail(check, maps):
+    test = check(-maps)
+    assert test.deletion.over_random.difference.high < 0
+    assert not test.deletion.passed
+
+
+def test_exactly_the_highest_pixels_are_hidden_and_then_shown(check, images, hidden, monkeypatch):
     seen = []
 
     def record(batch):
@@ -52,21 +67,41 @@ def test_exactly_the_highest_pixels_are_hidden(images, hidden):
         return np.tile(np.eye(10)[0], (len(batch), 1))
 
     scores = np.arange(784.0).reshape(1, 28, 28).repeat(len(images), axis=0)
-    deletion_test(record, images, scores, hidden, seed=0)
-    masked = seen[1].reshape(len(images), len(FRACTIONS), 784)
+    monkeypatch.setenv("FMNIST_THREADS", "1")
+    check(scores, record)
+    n = len(images) + 1
+    masked = np.concatenate(seen)[n : n + len(images) * 2 * len(FRACTIONS)]
+    masked = masked.reshape(len(images), 2, len(FRACTIONS), 784)
+    original = images.reshape(-1, 784)
     for place, fraction in enumerate(FRACTIONS):
         kept = 784 - round(fraction * 784)
-        assert (masked[:, place, :kept] == images.reshape(-1, 784)[:, :kept]).all()
-        assert (masked[:, place, kept:] == hidden.ravel()[kept:]).all()
+        without, only = masked[:, 0, place], masked[:, 1, place]
+        assert (without[:, :kept] == original[:, :kept]).all()
+        assert (without[:, kept:] == hidden.ravel()[kept:]).all()
+        assert (only[:, :kept] == hidden.ravel()[:kept]).all()
+        assert (only[:, kept:] == original[:, kept:]).all()
 
 
-def test_the_same_seed_gives_the_same_numbers(linear_champion, images, maps, hidden):
-    predict = linear_champion.predict_proba
-    first, second = (deletion_test(predict, images, maps, hidden, seed=5) for _ in range(2))
-    assert (first.random == second.random).all()
-    assert first.over_displaced == second.over_displaced
+def test_the_same_seed_gives_the_same_numbers(check, maps):
+    first, second = check(maps), check(maps)
+    assert (first.deletion.random == second.deletion.random).all()
+    assert first.insertion.over_displaced == second.insertion.over_displaced
 
 
-def test_maps_of_another_shape_are_refused(linear_champion, images, maps, hidden):
+def test_a_class_with_one_image_has_no_interval(check, maps):
+    test = check(maps, labels=np.r_[np.zeros(19, dtype=int), 3])
+    assert test.deletion.by_class[3] is None
+    assert test.deletion.by_class[0] is not None
+    assert test.classes_ahead[1] == 1
+
+
+def test_the_controls_of_a_constant_predictor_are_as_good(check, maps):
+    test = check(maps, lambda batch: np.full((len(batch), 10), 0.1))
+    assert not test.deletion.passed
+    assert test.deletion.smallest.value == pytest.approx(0)
+    assert np.isfinite([test.deletion.smallest.low, test.insertion.smallest.high]).all()
+
+
+def test_maps_of_another_shape_are_refused(check, maps):
     with pytest.raises(DataError, match="a map for each"):
-        deletion_test(linear_champion.predict_proba, images, maps[:5], hidden, seed=0)
+        check(maps[:5])
