@@ -5,7 +5,6 @@ from fmnist_lib.common.errors import DataError
 from fmnist_lib.explain.attribution import attribute, mean_image, values_of_class
 from fmnist_lib.explain.faithfulness import FRACTIONS, faithfulness_test
 
-
 #: Two images per class.
 PAIRS = np.repeat(np.arange(10), 2)
 
