@@ -1,6 +1,6 @@
 """Attributions of a run's winner: methods compared, and faithfulness per class.
 
-python benchmarks/attributions.py [RUN_ID] [--per-class 20] [--evaluations 600]
+python benchmarks/attributions.py [RUN_ID] [--per-class 20] [--evaluations 800]
 
 Reads the winner through the Client API; without a run id that of the latest successful run. Takes
 about five minutes on two cores when the winner is a kernel. Maps are those of the predicted class,
@@ -23,10 +23,10 @@ from metaflow import Flow, Run, namespace
 from fmnist_lib.common.labels import CLASS_NAMES, IMAGE_SHAPE, N_CLASSES
 from fmnist_lib.explain.attribution import mean_image, values_of_class
 from fmnist_lib.explain.faithfulness import faithfulness_test, t_interval
-from fmnist_lib.explain.owen import owen_values, predict_chunks
+from fmnist_lib.explain.owen import log_odds, owen_values, predict_chunks
 from fmnist_lib.explain.similarity import rank_correlation
 
-COMPARED_PER_CLASS, WINDOW, STRIDE = 3, 4, 2
+COMPARED_PER_CLASS, WINDOW, STRIDE = 2, 4, 2
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def main() -> None:
     )
     parser.add_argument("run_id", nargs="?")
     parser.add_argument("--per-class", type=int, default=20)
-    parser.add_argument("--evaluations", type=int, default=600)
+    parser.add_argument("--evaluations", type=int, default=800)
     options = parser.parse_args()
     winner, dataset = winner_and_data(options.run_id)
     test = dataset.test
@@ -69,14 +69,21 @@ def backgrounds(dataset, seed: int) -> np.ndarray:
 def compare_methods(predict_proba, images, labels, hidden, evaluations: int) -> None:
     """Print seconds, faithfulness and repeatability of every method."""
     predicted = predict_chunks(predict_proba, images).argmax(axis=1)
-    methods = {"random values": lambda _: np.random.default_rng(0).random((*images.shape, 10))}
-    methods["occlusion, windows of 4 x 4"] = lambda mean: occlusion(predict_proba, images, mean)
-    for n in (evaluations // 2, evaluations, 2 * evaluations):
-        methods[f"shap.PartitionExplainer, {n}"] = lambda mean, n=n: partition(
-            predict_proba, images, mean, n
-        )
-        methods[f"Owen values, {n}"] = lambda mean, n=n: owen_values(
-            predict_proba, images, mean, n
+
+    def odds(masked):
+        return log_odds(predict_proba(masked))
+
+    n = evaluations
+    methods = {
+        "random values": lambda _: np.random.default_rng(0).random((*images.shape, N_CLASSES)),
+        "occlusion of log-odds, windows of 4 x 4": lambda mean: occlusion(odds, images, mean),
+        f"shap.PartitionExplainer, {n}": lambda mean: partition(predict_proba, images, mean, n),
+        f"shap.PartitionExplainer of log-odds, {n}": lambda mean: partition(odds, images, mean, n),
+        f"Owen values, {n}": lambda mean: owen_values(predict_proba, images, mean, n)[0],
+    }
+    for n_used in (n // 2, n, 2 * n):
+        methods[f"Owen values of log-odds, {n_used}"] = lambda mean, n_used=n_used: owen_values(
+            odds, images, mean, n_used
         )[0]
     print("| method, evaluations | seconds | deletion | insertion | two backgrounds |")
     print("|---|---|---|---|---|")
@@ -94,30 +101,30 @@ def compare_methods(predict_proba, images, labels, hidden, evaluations: int) -> 
         )
 
 
-def partition(predict_proba, images, hidden, evaluations: int) -> np.ndarray:
+def partition(predict, images, hidden, evaluations: int) -> np.ndarray:
     """Return the values of ``shap.PartitionExplainer``, one image after the other."""
     import shap
 
-    def probability(batch):
-        return predict_proba(batch.reshape(-1, *IMAGE_SHAPE).astype(np.uint8))
+    def output(batch):
+        return predict(batch.reshape(-1, *IMAGE_SHAPE).astype(np.uint8))
 
     masker = shap.maskers.Image(hidden[..., None], (*IMAGE_SHAPE, 1))
-    explainer = shap.PartitionExplainer(probability, masker)
+    explainer = shap.PartitionExplainer(output, masker)
     found = explainer(images[..., None], max_evals=evaluations, batch_size=256, silent=True)
     return found.values[:, :, :, 0]
 
 
-def occlusion(predict_proba, images, hidden) -> np.ndarray:
-    """Mean loss of each probability over the windows that hide a pixel."""
+def occlusion(predict, images, hidden) -> np.ndarray:
+    """Mean loss of each output over the windows that hide a pixel."""
     corners = range(0, IMAGE_SHAPE[0] - WINDOW + 1, STRIDE)
-    original = predict_chunks(predict_proba, images)
+    original = predict_chunks(predict, images)
     total, count = np.zeros((*images.shape, N_CLASSES)), np.zeros(IMAGE_SHAPE)
     for top in corners:
         for left in corners:
             window = slice(top, top + WINDOW), slice(left, left + WINDOW)
             masked = images.copy()
             masked[:, *window] = hidden[window]
-            loss = original - predict_chunks(predict_proba, masked)
+            loss = original - predict_chunks(predict, masked)
             total[:, *window] += loss[:, None, None]
             count[window] += 1
     return total / count[..., None]
@@ -125,8 +132,12 @@ def occlusion(predict_proba, images, hidden) -> np.ndarray:
 
 def faithfulness_per_class(predict_proba, images, labels, hidden, evaluations: int) -> None:
     """Print the mean probabilities with 95 % intervals, and in how many classes none overlap."""
-    values, base = owen_values(predict_proba, images, hidden, evaluations)
-    outputs = predict_chunks(predict_proba, images)
+
+    def odds(masked):
+        return log_odds(predict_proba(masked))
+
+    values, base = owen_values(odds, images, hidden, evaluations)
+    outputs = predict_chunks(odds, images)
     error = np.abs(base + values.sum(axis=(1, 2)) - outputs).max()
     maps = values_of_class(values, outputs.argmax(axis=1))
     test = faithfulness_test(predict_proba, images, maps, labels, hidden, seed=0)

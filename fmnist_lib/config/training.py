@@ -90,7 +90,7 @@ class ExplainConfig(Section):
         "less on which.",
     )
     evaluations: Annotated[int, Field(ge=100)] = Field(
-        default=600,
+        default=800,
         description="Model evaluations per image for sampling explainers; exact ones ignore it.",
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 from fmnist_lib.common.formatting import capitalised
 from fmnist_lib.common.labels import IMAGE_SHAPE, N_CLASSES, N_PIXELS
 from fmnist_lib.explain.affine import AffineMap, front_and_classifier, probe_affine
-from fmnist_lib.explain.owen import owen_values, predict_chunks
+from fmnist_lib.explain.owen import log_odds, owen_values, predict_chunks
 from fmnist_lib.explain.uncompiled import uncompiled_shap
 
 if TYPE_CHECKING:
@@ -247,16 +247,20 @@ def _masking(
     model: Any, why: str, images: np.ndarray, background: np.ndarray, evaluations: int
 ) -> Attribution:
     """Owen values over a hierarchy of image regions: hidden pixels take the mean background."""
-    hidden = mean_image(background)
-    values, base_values = owen_values(model.predict_proba, images, hidden, evaluations)
+
+    def predict(masked: np.ndarray) -> np.ndarray:
+        # Where the model is certain, hiding one region barely changes the probability.
+        return log_odds(model.predict_proba(masked))
+
+    values, base_values = owen_values(predict, images, mean_image(background), evaluations)
     return Attribution(
         shap_values=_as_images(values),
         base_values=base_values,
-        outputs=predict_chunks(model.predict_proba, images),
+        outputs=predict_chunks(predict, images),
         explainer="Owen values",
         reason=f"{capitalised(why)}. Therefore image regions are masked, split down to "
         f"single pixels where important, with {evaluations} model evaluations per image.",
-        output="probability",
+        output="log-odds",
     )
 
 

@@ -83,24 +83,26 @@ def image_maps(explanation: Explanation) -> Picture:
     ratios = [1.0] * (2 * width) + [0.35] + [1.0] * (2 * width)
     axes = figure.subplots(N_CLASSES // 2, len(ratios), gridspec_kw={"width_ratios": ratios})
     values = values_of_class(explanation.shap_values, explanation.predictions)
-    limit = _limit(values)
     for label, rows in enumerate(shown):
         first = (label % 2) * (2 * width + 1)
         for place, row in enumerate(rows):
             pair = axes[label // 2, first + 2 * place : first + 2 * place + 2]
             pair[0].imshow(explanation.images[row], cmap="gray_r")
-            _overlay(pair[1], explanation.images[row], values[row], limit)
+            # A scale per image: effects of a confident prediction are spread and small.
+            scaled = values[row] / _limit(values[row])
+            _overlay(pair[1], explanation.images[row], scaled, 1)
             _title_prediction(pair, explanation, int(row))
     _hide_ticks(axes)
     _hide_unused(axes)
-    _colorbar(figure, axes, limit, explanation.output, "horizontal")
+    unit = f"{explanation.output}, relative to the largest in the image"
+    _colorbar(figure, axes, 1, unit, "horizontal")
     return picture(
         figure,
         "shap-images",
         "SHAP attributions of single images",
         "Left the image with its true class, right the map of the predicted class with its "
-        "probability: red pixels support the prediction, blue ones oppose it. Mistakes have "
-        "an orange title.",
+        "probability: red pixels support the prediction, blue ones oppose it. Every map has a "
+        "colour scale of its own. Mistakes have an orange title.",
     )
 
 

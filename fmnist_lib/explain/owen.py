@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 #: Masked images per call of `predict_proba`, and per image and round.
 _CHUNK, _PER_ROUND = 256, 64
+_SMALLEST = 1e-6
 
 
 class _Box(NamedTuple):
@@ -65,9 +66,10 @@ class _Region:
 
 
 class _Image:
-    """Regions of one image, the one with the largest effect first."""
+    """Regions of one image, first the one with the largest effect on the highest output."""
 
     def __init__(self, hidden_output: np.ndarray, output: np.ndarray) -> None:
+        self._highest = int(output.argmax())
         self.values = np.zeros((*IMAGE_SHAPE, len(output)))
         self._queue: list[tuple[float, int, _Region]] = []
         self._pushed = 0
@@ -118,30 +120,32 @@ class _Image:
         if region.box.area > 1:
             # The counter breaks ties, so that regions are never compared.
             self._pushed += 1
-            heapq.heappush(self._queue, (-float(np.abs(region.value).max()), self._pushed, region))
+            priority = -abs(float(region.value[self._highest]))
+            heapq.heappush(self._queue, (priority, self._pushed, region))
 
 
 def owen_values(
-    predict_proba: Callable[[np.ndarray], np.ndarray],
+    predict: Callable[[np.ndarray], np.ndarray],
     images: np.ndarray,
     hidden: np.ndarray,
     evaluations: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Explain every output for every image by masking regions.
 
-    The image is halved again and again, at each turn the region with the largest effect. A half's
-    value is the mean of its effects when it is shown before and after the other half, in two
-    coalitions of pixels outside the region: as few and as many as the halvings so far allow. The
-    two are antithetic, and keep the cost per split constant; all coalitions would take four times
-    as many evaluations at every depth. The values of the halves add up to that of the region.
+    The image is halved again and again, at each turn the region with the largest effect on the
+    image's highest output. A half's value is the mean of its effects when it is shown before and
+    after the other half, in two coalitions of pixels outside the region: as few and as many as the
+    halvings so far allow. The two are antithetic, and keep the cost per split constant; all
+    coalitions would take four times as many evaluations at every depth. The values of the halves
+    add up to that of the region.
 
     The masked images of all explained images are scored together, which takes half the time of
     ``shap.PartitionExplainer``. ``benchmarks/attributions.py`` compares them.
 
     Parameters
     ----------
-    predict_proba : callable
-        uint8 images (n, 28, 28) to probabilities (n, n_classes); thread-safe.
+    predict : callable
+        uint8 images (n, 28, 28) to outputs (n, n_classes); thread-safe.
     images : ndarray of shape (n, 28, 28), uint8
     hidden : ndarray of shape (28, 28), uint8
         Values of hidden pixels.
@@ -160,7 +164,7 @@ def owen_values(
     Interpreting Model Predictions", NeurIPS 2017; Mitchell, Cooper, Frank and Holmes, "Sampling
     Permutations for Shapley Value Estimation", JMLR 2022 (antithetic sampling).
     """
-    base, *outputs = predict_chunks(predict_proba, np.concatenate([hidden[None], images]))
+    base, *outputs = predict_chunks(predict, np.concatenate([hidden[None], images]))
     states = [_Image(base, output) for output in outputs]
     left = [evaluations] * len(images)
     while True:
@@ -179,7 +183,7 @@ def owen_values(
             np.where(one, images[place], hidden)
             for (place, _), one in zip(splits, shown, strict=True)
         ]
-        scores = predict_chunks(predict_proba, np.concatenate(masked))
+        scores = predict_chunks(predict, np.concatenate(masked))
         ends = np.cumsum([len(one) for one in masked])
         for (place, region), found in zip(splits, np.split(scores, ends[:-1]), strict=True):
             left[place] -= len(found)
@@ -187,15 +191,33 @@ def owen_values(
     return np.stack([state.values for state in states]), base
 
 
-def predict_chunks(
-    predict_proba: Callable[[np.ndarray], np.ndarray], images: np.ndarray
-) -> np.ndarray:
-    """Return float64 probabilities of many images, chunks of them in parallel threads."""
+def log_odds(probabilities: np.ndarray) -> np.ndarray:
+    """Return the log-odds of every class against all others, within ±14.
+
+    Differences of probabilities below 1e-6 are rounding errors of a float32 softmax.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n, n_classes)
+
+    Examples
+    --------
+    >>> log_odds(np.array([[0.5, 0.25, 0.25]])).round(2).tolist()
+    [[0.0, -1.1, -1.1]]
+    """
+    p = np.asarray(probabilities, dtype=np.float64)
+    # Summing the others is exact where 1 - p would cancel.
+    others = p @ (1 - np.eye(p.shape[1]))
+    return np.log(np.maximum(p, _SMALLEST)) - np.log(np.maximum(others, _SMALLEST))
+
+
+def predict_chunks(predict: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
+    """Return float64 outputs for many images, chunks of them in parallel threads."""
     from threadpoolctl import threadpool_limits
 
     def score(start: int) -> np.ndarray:
         # OpenMP's limit holds for the calling thread only: set it in each.
         with threadpool_limits(1):
-            return np.asarray(predict_proba(images[start : start + _CHUNK]), dtype=np.float64)
+            return np.asarray(predict(images[start : start + _CHUNK]), dtype=np.float64)
 
     return np.concatenate(in_threads(score, range(0, len(images), _CHUNK)))

@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.config.training import ExplainConfig
 from fmnist_lib.explain.explainer import explain
+from fmnist_lib.explain.owen import log_odds
 
 CONFIG = ExplainConfig(images_per_class=2, background_rows=50, evaluations=100)
 
@@ -28,9 +29,9 @@ def test_images_of_every_class_are_explained(explanation):
     assert explanation.seconds > 0
 
 
-def test_the_values_add_up_to_the_probabilities(explanation):
+def test_the_values_add_up_to_the_log_odds(explanation):
     totals = explanation.base_values + explanation.shap_values.sum(axis=(1, 2))
-    assert totals == pytest.approx(explanation.probabilities, abs=1e-3)
+    assert totals == pytest.approx(log_odds(explanation.probabilities), abs=1e-3)
     assert explanation.is_additive
 
 

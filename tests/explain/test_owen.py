@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fmnist_lib.explain.owen import owen_values, predict_chunks
+from fmnist_lib.explain.owen import log_odds, owen_values, predict_chunks
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +69,9 @@ def test_an_image_of_hidden_pixels_only_has_no_effects(kernel_champion):
 def test_chunks_are_scored_in_the_order_of_the_images(kernel_champion, test_images):
     scored = predict_chunks(kernel_champion.predict_proba, test_images[:600])
     assert scored == pytest.approx(kernel_champion.predict_proba(test_images[:600]), abs=1e-9)
+
+
+def test_log_odds_are_exact_where_one_class_is_almost_certain():
+    found = log_odds(np.array([[1 - 1e-5, 6e-6, 4e-6], [1.0, 0.0, 0.0]]))
+    assert found[0, 0] == pytest.approx(np.log(1e5), abs=1e-4)
+    assert np.isfinite(found).all()
