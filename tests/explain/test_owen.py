@@ -15,7 +15,7 @@ def additive(weights):
 
 def test_values_of_an_additive_model_are_exact_in_every_pixel(weights, test_images):
     images, hidden = test_images[:2], np.full((28, 28), 90, dtype=np.uint8)
-    values, base = owen_values(additive(weights), images, hidden, evaluations=4000)
+    values, base = owen_values(additive(weights), images, hidden, evaluations=7000)
     change = (images.astype(float) - hidden).reshape(2, -1, 1) / 255
     assert values.reshape(2, 784, 3) == pytest.approx(change * weights, abs=1e-12)
     assert base == pytest.approx(additive(weights)(hidden[None])[0])
@@ -30,7 +30,7 @@ def test_values_of_a_product_are_shared_equally(test_images):
 
     image = test_images[:1].copy()
     image[:, [0, 27], [0, 27]] = 255
-    values, _ = owen_values(both, image, np.zeros((28, 28), dtype=np.uint8), evaluations=400)
+    values, _ = owen_values(both, image, np.zeros((28, 28), dtype=np.uint8), evaluations=800)
     assert values[0, [0, 27], [0, 27], 0] == pytest.approx([0.5, 0.5])
     assert np.abs(values[..., 0]).sum() == pytest.approx(1)
 
