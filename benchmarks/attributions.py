@@ -1,6 +1,6 @@
 """Attributions of a run's winner: methods compared, and faithfulness per class.
 
-python benchmarks/attributions.py [RUN_ID] [--per-class 20] [--evaluations 800]
+python benchmarks/attributions.py [RUN_ID] [--per-class 20] [--evaluations 800] [--only-classes]
 
 Reads the winner through the Client API; without a run id that of the latest successful run. Takes
 about five minutes on two cores when the winner is a kernel. Maps are those of the predicted class,
@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("run_id", nargs="?")
     parser.add_argument("--per-class", type=int, default=20)
     parser.add_argument("--evaluations", type=int, default=800)
+    parser.add_argument("--only-classes", action="store_true", help="do not compare methods")
     options = parser.parse_args()
     winner, dataset = winner_and_data(options.run_id)
     test = dataset.test
@@ -46,7 +47,10 @@ def main() -> None:
     many = np.concatenate([rows[: options.per_class] for rows in groups])
     hidden = [backgrounds(dataset, seed) for seed in (0, 1)]
     predict_proba = winner.predict_proba
-    compare_methods(predict_proba, test.images[few], test.labels[few], hidden, options.evaluations)
+    if not options.only_classes:
+        compare_methods(
+            predict_proba, test.images[few], test.labels[few], hidden, options.evaluations
+        )
     faithfulness_per_class(
         predict_proba, test.images[many], test.labels[many], hidden[0], options.evaluations
     )
