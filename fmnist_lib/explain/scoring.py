@@ -16,8 +16,8 @@ from fmnist_lib.explain.similarity import gini_index
 if TYPE_CHECKING:
     from fmnist_lib.explain.attribution import Attribution
 
-#: Images explained again: three more times with every evaluation.
-_RETESTED = 10
+#: Share of the images that are explained again, three times, and their smallest number.
+_RETESTED, _MIN_RETESTED = 1 / 3, 3
 
 
 class Explained(NamedTuple):
@@ -54,7 +54,8 @@ def score_maps(
     images, labels, predictions, attribution = explained
     maps = values_of_class(attribution.shap_values, predictions)
     # Spread over the sample, which is ordered by class.
-    some = np.unique(np.linspace(0, len(images) - 1, min(_RETESTED, len(images))).astype(int))
+    n_retested = max(round(_RETESTED * len(images)), min(_MIN_RETESTED, len(images)))
+    some = np.linspace(0, len(images) - 1, n_retested).astype(int)
     classes = predictions[some]
     drawn = np.random.default_rng((seed, 1)).permutation(len(train_images))[: len(background)]
 
