@@ -106,9 +106,13 @@ class ExplainConfig(Section):
     """Number of images that SHAP explains, and its cost."""
 
     images_per_class: Annotated[int, Field(ge=1)] = 3
-    background_rows: Annotated[int, Field(ge=10)] = 100
+    background_rows: Annotated[int, Field(ge=10)] = Field(
+        default=1000,
+        description="Training images whose mean replaces hidden pixels: with more, the maps depend "
+        "less on which.",
+    )
     evaluations: Annotated[int, Field(ge=100)] = Field(
-        default=600,
+        default=800,
         description="Model evaluations per image for sampling explainers; exact ones ignore it.",
     )
 

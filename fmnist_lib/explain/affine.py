@@ -45,7 +45,7 @@ class AffineMap:
 
 def front_and_classifier(model: Any) -> tuple[Callable[[np.ndarray], Any], Any]:
     """Split a (possibly nested) pipeline into its transformers and its last step."""
-    steps = list(_flat_steps(model))
+    steps = list(flat_steps(model))
 
     def front(images: np.ndarray) -> Any:
         features: Any = images
@@ -96,13 +96,14 @@ def probe_affine(
     return None, f"no fixed matrix reproduces the steps before the classifier (error {error:.1g})"
 
 
-def _flat_steps(estimator: Any) -> list[Any]:
+def flat_steps(estimator: Any) -> list[Any]:
+    """Return the steps of a pipeline, those of nested pipelines in their place."""
     from sklearn.pipeline import Pipeline
 
     if not isinstance(estimator, Pipeline):
         return [estimator]
     parts = [step for _, step in estimator.steps if step is not None and step != "passthrough"]
-    return [inner for part in parts for inner in _flat_steps(part)]
+    return [inner for part in parts for inner in flat_steps(part)]
 
 
 def _dense(features: Any) -> np.ndarray:

@@ -11,15 +11,15 @@ import numpy as np
 from fmnist_lib.common.formatting import capitalised
 from fmnist_lib.common.labels import IMAGE_SHAPE, N_CLASSES, N_PIXELS
 from fmnist_lib.explain.affine import AffineMap, front_and_classifier, probe_affine
+from fmnist_lib.explain.owen import log_odds, owen_values, predict_chunks
 from fmnist_lib.explain.uncompiled import uncompiled_shap
-from fmnist_lib.features.chunks import available_threads, in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
-ExplainerName = Literal["LinearExplainer", "TreeExplainer", "PartitionExplainer"]
+ExplainerName = Literal["LinearExplainer", "TreeExplainer", "Owen values"]
 OutputName = Literal["probability", "log-odds"]
 
 _TREE_MODELS = {
@@ -34,8 +34,6 @@ _TREE_MODELS = {
 #: Cost of TreeExplainer per image: leaves x depth^2, summed over the trees. About 1.2e9 take a
 #: second; beyond this bound the model-agnostic explainer is faster.
 _TREE_WORK_LIMIT = 2.5e8
-#: Masked images per call of `predict_proba`.
-_BATCH = 64
 #: Bound of the additivity error, relative to the largest output (at least 1).
 _ADDITIVITY_TOLERANCE = 1e-3
 
@@ -88,8 +86,8 @@ def attribute(
 
     A linear classifier behind affine steps gets ``shap.LinearExplainer`` on the composed
     coefficients, a tree ensemble on single pixels ``shap.TreeExplainer``, and everything else
-    ``shap.PartitionExplainer``. An exact explainer whose values do not add up to the model's
-    output is not used.
+    Owen values by masking image regions. An exact explainer whose values do not add up to the
+    model's output is not used.
 
     Parameters
     ----------
@@ -97,7 +95,7 @@ def attribute(
         Accepts uint8 images; has ``predict_proba``.
     images, background : ndarray of shape (n, 28, 28), uint8
     evaluations : int
-        Masked images scored per explained image; partition explainer only.
+        Masked images scored per explained image; Owen values only.
 
     References
     ----------
@@ -128,7 +126,7 @@ def _attribute(
             return exact
         why = f"the values of {exact.explainer} did not add up to the model's output"
         logger.warning("%s (error %.2g)", why, exact.additivity_error)
-    return _partition(model, why, images, background, evaluations)
+    return _masking(model, why, images, background, evaluations)
 
 
 def _is_linear(classifier: Any) -> bool:
@@ -245,41 +243,25 @@ def _tree_outputs(classifier: Any, features: Any) -> tuple[np.ndarray, OutputNam
     return classifier.predict_proba(features), "probability"
 
 
-def _partition(
+def _masking(
     model: Any, why: str, images: np.ndarray, background: np.ndarray, evaluations: int
 ) -> Attribution:
     """Owen values over a hierarchy of image regions: hidden pixels take the mean background."""
-    hidden = mean_image(background)[..., None]
-    # One explainer per thread; the masked images of one batch are then scored without threads.
-    parts = np.array_split(images, min(available_threads(), len(images)))
-    results = in_threads(lambda part: _owen_values(model, part, hidden, evaluations), parts)
+
+    def predict(masked: np.ndarray) -> np.ndarray:
+        # Where the model is certain, hiding one region barely changes the probability.
+        return log_odds(model.predict_proba(masked))
+
+    values, base_values = owen_values(predict, images, mean_image(background), evaluations)
     return Attribution(
-        shap_values=_as_images(np.concatenate([values for values, _ in results])),
-        base_values=results[0][1],
-        outputs=model.predict_proba(images),
-        explainer="PartitionExplainer",
+        shap_values=_as_images(values),
+        base_values=base_values,
+        outputs=predict_chunks(predict, images),
+        explainer="Owen values",
         reason=f"{capitalised(why)}. Therefore image regions are masked, split down to "
         f"single pixels where important, with {evaluations} model evaluations per image.",
-        output="probability",
+        output="log-odds",
     )
-
-
-def _owen_values(
-    model: Any, images: np.ndarray, hidden: np.ndarray, evaluations: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Values of every image, and the base values."""
-    import shap
-    from threadpoolctl import threadpool_limits
-
-    def probability(batch: np.ndarray) -> np.ndarray:
-        return model.predict_proba(batch.reshape(-1, *IMAGE_SHAPE).astype(np.uint8))
-
-    # OpenMP's limit holds for the calling thread only: set it in this one too.
-    with threadpool_limits(1):
-        explainer = shap.PartitionExplainer(probability, shap.maskers.Image(hidden, hidden.shape))
-        result = explainer(images[..., None], max_evals=evaluations, batch_size=_BATCH, silent=True)
-    base_values = np.asarray(result.base_values, dtype=np.float64).reshape(-1, N_CLASSES)[0]
-    return result.values, base_values
 
 
 def mean_image(images: np.ndarray) -> np.ndarray:

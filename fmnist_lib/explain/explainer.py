@@ -10,11 +10,12 @@ import numpy as np
 
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.labels import N_CLASSES
-from fmnist_lib.explain.attribution import attribute, mean_image, values_of_class
-from fmnist_lib.explain.deletion import deletion_test
+from fmnist_lib.explain.attribution import attribute
 from fmnist_lib.explain.figures import explanation_pictures
 from fmnist_lib.explain.result import Explanation
+from fmnist_lib.explain.scoring import Explained, score_maps
 from fmnist_lib.explain.selection import select_images
+from fmnist_lib.explain.trust import judge
 
 if TYPE_CHECKING:
     from fmnist_lib.config.training import ExplainConfig
@@ -33,7 +34,7 @@ def explain(  # noqa: PLR0917 (a model, what to explain, and how)
     *,
     probabilities: np.ndarray | None = None,
 ) -> Explanation:
-    """Explain the model's predictions by SHAP values.
+    """Explain the model's predictions by SHAP values, and test the explanation.
 
     Parameters
     ----------
@@ -44,8 +45,8 @@ def explain(  # noqa: PLR0917 (a model, what to explain, and how)
         and wrong predictions.
     labels : ndarray of shape (n,)
     background_images : ndarray of shape (n_background, 28, 28), uint8
-        Training images that stand for "pixel unknown"; ``config.background_rows`` random ones
-        are used.
+        Training images. ``config.background_rows`` random ones stand for "pixel unknown"; the
+        test of shuffled labels fits the last step again on at most 2,000.
     config : ExplainConfig
     seed : int
     probabilities : ndarray of shape (n, 10), optional
@@ -91,10 +92,11 @@ def _explain(
     probabilities = model.predict_proba(images) if known is None else known[pool]
     predictions = probabilities.argmax(axis=1)
     rows = select_images(labels, predictions, config.images_per_class, seed)
-    background = as_images(background_images)
-    background = background[_random_rows(len(background), config.background_rows, rng)]
+    train_images = as_images(background_images)
+    background = train_images[_random_rows(len(train_images), config.background_rows, rng)]
     attribution = attribute(model, images[rows], background, config.evaluations)
-    maps = values_of_class(attribution.shap_values, predictions[rows])
+    explained = Explained(images[rows], labels[rows], predictions[rows], attribution)
+    scores = score_maps(model, explained, background, train_images, config.evaluations, seed=seed)
     return Explanation(
         images=images[rows],
         labels=labels[rows],
@@ -108,9 +110,8 @@ def _explain(
         additivity_error=attribution.additivity_error,
         additivity_bound=attribution.additivity_bound,
         importance=np.abs(attribution.shap_values).mean(axis=0).transpose(2, 0, 1),
-        deletion=deletion_test(
-            model.predict_proba, images[rows], maps, mean_image(background), seed
-        ),
+        scores=scores,
+        trust=judge(scores, attribution),
         background_rows=len(background),
         pictures=(),
         seconds=0.0,

@@ -1,4 +1,4 @@
-"""SHAP maps: per class, over single images, for mistakes, and the deletion test as a curve."""
+"""SHAP maps: per class, over single images, for mistakes, and deletion and insertion curves."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
 from fmnist_lib.common.plotting import (
     ALERT,
     DIVERGING,
+    PRIMARY,
     SECONDARY,
     SEQUENTIAL,
     new_figure,
@@ -19,6 +20,7 @@ from fmnist_lib.explain.attribution import values_of_class
 
 if TYPE_CHECKING:
     from fmnist_lib.common.plotting import Picture
+    from fmnist_lib.explain.faithfulness import Curves
     from fmnist_lib.explain.result import Explanation
 
 _MAX_IMAGES_PER_CLASS = 3
@@ -32,7 +34,7 @@ def explanation_pictures(explanation: Explanation) -> tuple[Picture, ...]:
     figures = [class_maps(explanation), image_maps(explanation)]
     if explanation.n_mistakes:
         figures.append(mistake_maps(explanation))
-    return (*figures, deletion_curve(explanation))
+    return (*figures, faithfulness_curves(explanation))
 
 
 def class_maps(explanation: Explanation) -> Picture:
@@ -81,24 +83,26 @@ def image_maps(explanation: Explanation) -> Picture:
     ratios = [1.0] * (2 * width) + [0.35] + [1.0] * (2 * width)
     axes = figure.subplots(N_CLASSES // 2, len(ratios), gridspec_kw={"width_ratios": ratios})
     values = values_of_class(explanation.shap_values, explanation.predictions)
-    limit = _limit(values)
     for label, rows in enumerate(shown):
         first = (label % 2) * (2 * width + 1)
         for place, row in enumerate(rows):
             pair = axes[label // 2, first + 2 * place : first + 2 * place + 2]
             pair[0].imshow(explanation.images[row], cmap="gray_r")
-            _overlay(pair[1], explanation.images[row], values[row], limit)
+            # A scale per image: effects of a confident prediction are spread and small.
+            scaled = values[row] / _limit(values[row])
+            _overlay(pair[1], explanation.images[row], scaled, 1)
             _title_prediction(pair, explanation, int(row))
     _hide_ticks(axes)
     _hide_unused(axes)
-    _colorbar(figure, axes, limit, explanation.output, "horizontal")
+    unit = f"{explanation.output}, relative to the largest in the image"
+    _colorbar(figure, axes, 1, unit, "horizontal")
     return picture(
         figure,
         "shap-images",
         "SHAP attributions of single images",
         "Left the image with its true class, right the map of the predicted class with its "
-        "probability: red pixels support the prediction, blue ones oppose it. Mistakes have "
-        "an orange title.",
+        "probability: red pixels support the prediction, blue ones oppose it. Every map has a "
+        "colour scale of its own. Mistakes have an orange title.",
     )
 
 
@@ -134,35 +138,48 @@ def mistake_maps(explanation: Explanation) -> Picture:
     )
 
 
-def deletion_curve(explanation: Explanation) -> Picture:
-    """Probability of the predicted class against the share of hidden pixels."""
-    test = explanation.deletion
-    figure = new_figure(7.5, 4.2)
-    axes = figure.subplots()
-    shares = [0.0, *(100 * fraction for fraction in test.fractions)]
-    lines = (
-        ("random pixels hidden", test.random, SECONDARY, "o"),
-        ("the same map, displaced", test.displaced, "#4b5563", "s"),
-        ("most important pixels hidden", test.important, ALERT, "D"),
+def faithfulness_curves(explanation: Explanation) -> Picture:
+    """Probability of the predicted class against the share of pixels hidden, and shown."""
+    test = explanation.scores.faithfulness
+    figure = new_figure(11.5, 4.0)
+    axes = figure.subplots(1, 2, sharey=True)
+    for one, curves, start, word in (
+        (axes[0], test.deletion, test.original, "hidden"),
+        (axes[1], test.insertion, test.hidden, "shown"),
+    ):
+        _curves(one, curves, start, test.fractions)
+        one.set(xlabel=f"pixels {word} (%)", ylim=(0, 1))
+        one.grid(alpha=0.25)
+        one.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylabel("probability of the predicted class")
+    axes[0].legend(frameon=False)
+    return picture(
+        figure,
+        "faithfulness",
+        "Deletion and insertion: "
+        + (
+            "the pixels ranked first matter most"
+            if test.deletion.passed and test.insertion.passed
+            else "the pixels ranked first do not always matter most"
+        ),
+        f"Mean over {len(test.original)} images, with 95 % intervals. If the maps are right, the "
+        "orange curve falls fastest on the left and rises fastest on the right.",
     )
-    for text, remaining, colour, marker in lines:
-        by_image = np.column_stack([test.original, remaining])
+
+
+def _curves(axes: Any, curves: Curves, start: np.ndarray, fractions: tuple[float, ...]) -> None:
+    shares = [0.0, *(100 * fraction for fraction in fractions)]
+    for text, remaining, colour, marker in (
+        ("random pixels", curves.random, SECONDARY, "o"),
+        ("the same map, displaced", curves.displaced, "#4b5563", "s"),
+        ("the map of another image", curves.exchanged, PRIMARY, "^"),
+        ("pixels ranked first by the map", curves.ranked, ALERT, "D"),
+    ):
+        by_image = np.column_stack([start, remaining])
         mean = by_image.mean(axis=0)
         margin = 1.96 * by_image.std(axis=0, ddof=1) / np.sqrt(len(by_image))
         axes.fill_between(shares, mean - margin, mean + margin, color=colour, alpha=0.15, lw=0)
         axes.plot(shares, mean, color=colour, marker=marker, ms=5, label=text)
-    axes.set(xlabel="pixels hidden (%)", ylabel="probability of the predicted class", ylim=(0, 1))
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    return picture(
-        figure,
-        "deletion",
-        "Deletion test: hiding what the maps rank first lowers the probability "
-        + ("most" if test.passed else "no more than hiding other pixels"),
-        f"Mean over {len(test.original)} images, with 95 % intervals. If the maps are right, the "
-        "orange curve falls fastest.",
-    )
 
 
 def _overlay(axes: Any, image: np.ndarray, values: np.ndarray, limit: float) -> None:

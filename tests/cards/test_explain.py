@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from cards.explain import explain_card
+from fmnist_lib.common.labels import CLASS_NAMES
 from fmnist_lib.config.training import ExplainConfig
 from fmnist_lib.data.version import DataVersion
-from fmnist_lib.explain.deletion import deletion_test
 from fmnist_lib.explain.explainer import explain
+from fmnist_lib.explain.result import Trust
 from fmnist_lib.features.pixels import Pixels
 from tests.card_reader import Card
 
@@ -35,7 +35,7 @@ def read(explanation, origin="official"):
 
 
 def test_the_title_is_the_verdict(explanation):
-    assert read(explanation).title == explanation.deletion.verdict.rstrip(".")
+    assert read(explanation).title == explanation.trust.sentence
 
 
 def test_every_picture_has_its_caption(explanation):
@@ -43,22 +43,34 @@ def test_every_picture_has_its_caption(explanation):
     assert sorted(captions) == sorted(one.caption for one in explanation.pictures)
 
 
-def test_every_check_says_whether_it_passed(explanation):
+def test_every_check_has_its_result_threshold_and_whether_it_passed(explanation):
     card = read(explanation)
-    assert [row[-1] for row in card.table("check")] == ["yes", "yes", "yes"]
+    checks = explanation.trust.checks
+    assert [row[1:4] for row in card.table("family")] == [
+        [one.name, one.value, one.threshold] for one in checks
+    ]
+    assert {row[4] for row in card.table("family")} <= {"yes", "NO"}
     assert ["explainer", "shap.LinearExplainer"] in card.table("choice")
     assert ["reason", explanation.reason] in card.table("choice")
-    random = explanation.deletion.over_random
-    assert f"{random.difference.value:+.3f}" in card.boxes["Beyond hiding random pixels"]
+    smallest = explanation.scores.faithfulness.deletion.smallest
+    assert f"{smallest.value:+.3f}" in card.boxes["Deletion"]
+    assert explanation.trust.level in card.boxes["Trust the maps"]
 
 
-def test_maps_that_fail_the_deletion_test_are_marked(explanation, champion):
-    random = np.random.default_rng(0).normal(size=explanation.images.shape)
-    hidden = np.zeros((28, 28), dtype=np.uint8)
-    failed = deletion_test(champion.predict_proba, explanation.images, random, hidden, seed=0)
-    card = read(replace(explanation, deletion=failed))
-    assert "Do not rely on these maps" in card.title
-    assert "NO" in [row[-1] for row in card.table("check")]
+def test_a_failed_and_a_missing_check_are_marked(explanation):
+    first, second, *others = explanation.trust.checks
+    failed = replace(first, passed=False, failure="the values do not add up")
+    missing = replace(second, passed=None, value="not tested: it takes too long")
+    trust = Trust("no", (failed.failure,), (failed, missing, *others))
+    card = read(replace(explanation, trust=trust))
+    assert card.title == "Trust these maps: no, because the values do not add up"
+    assert [row[-1] for row in card.table("family")][:2] == ["NO", "not tested"]
+
+
+def test_every_class_has_both_tests(explanation):
+    rows = read(explanation).table("class")
+    assert [row[0] for row in rows] == list(CLASS_NAMES)
+    assert all("[" in cell for row in rows for cell in row[1:])
 
 
 def test_synthetic_data_are_named(explanation):

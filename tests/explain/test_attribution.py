@@ -8,6 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fmnist_lib.explain import attribution as module
 from fmnist_lib.explain.attribution import attribute, mean_image
+from fmnist_lib.explain.owen import log_odds
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def few_labelled(train_images, train_labels):
         ("linear_champion", ("LinearExplainer", "log-odds")),
         ("boosted_champion", ("TreeExplainer", "log-odds")),
         ("forest_champion", ("TreeExplainer", "probability")),
-        ("kernel_champion", ("PartitionExplainer", "probability")),
+        ("kernel_champion", ("Owen values", "log-odds")),
     ],
 )
 def test_every_kind_of_champion_gets_its_explainer_and_adds_up(
@@ -39,11 +40,11 @@ def test_every_kind_of_champion_gets_its_explainer_and_adds_up(
     assert result.shap_values.shape == (5, 28, 28, 10)
     assert result.shap_values.dtype == np.float32
     totals = result.base_values + result.shap_values.sum(axis=(1, 2))
-    expected = (
-        model.predict_proba(test_images[:5])
-        if result.output == "probability"
-        else model.decision_function(test_images[:5])
-    )
+    expected = model.predict_proba(test_images[:5])
+    if result.explainer == "Owen values":
+        expected = log_odds(expected)
+    elif result.output == "log-odds":
+        expected = model.decision_function(test_images[:5])
     assert totals == pytest.approx(expected, abs=result.additivity_bound)
     assert result.additivity_error == pytest.approx(np.abs(totals - expected).max(), abs=1e-4)
     assert np.abs(result.shap_values).max() > 100 * result.additivity_error / 784
@@ -73,11 +74,9 @@ def test_values_of_a_boosted_pixel_are_zero_where_no_tree_splits(boosted_champio
     assert by_pixel[used].any()
 
 
-def test_the_base_of_the_partition_explainer_is_the_mean_background(
-    kernel_champion, test_images, background
-):
+def test_the_base_of_owen_values_is_the_mean_background(kernel_champion, test_images, background):
     result = attribute(kernel_champion, test_images[:2], background, evaluations=200)
-    hidden = kernel_champion.predict_proba(mean_image(background)[None])[0]
+    hidden = log_odds(kernel_champion.predict_proba(mean_image(background)[None]))[0]
     assert result.base_values == pytest.approx(hidden, abs=1e-6)
 
 
@@ -96,7 +95,7 @@ def test_a_type_that_only_seems_exact_is_explained_by_masking_with_a_reason(
     model = make_pipeline(request.getfixturevalue(first), *others)
     model.fit(*few_labelled)
     result = attribute(model, test_images[:2], few_labelled[0][:100], evaluations=100)
-    assert result.explainer == "PartitionExplainer"
+    assert result.explainer == "Owen values"
     assert reason in result.reason
     assert result.is_additive
 
@@ -106,7 +105,7 @@ def test_a_forest_too_deep_for_exact_values_is_explained_by_masking(
 ):
     monkeypatch.setattr(module, "_TREE_WORK_LIMIT", 1.0)
     result = attribute(forest_champion, test_images[:2], background, evaluations=100)
-    assert result.explainer == "PartitionExplainer"
+    assert result.explainer == "Owen values"
     assert "deep" in result.reason
 
 
@@ -117,7 +116,7 @@ def test_exact_values_that_do_not_add_up_are_not_used(
         module, "_tree_outputs", lambda model, rows: (model.predict_proba(rows), "log-odds")
     )
     result = attribute(boosted_champion, test_images[:2], background, evaluations=100)
-    assert result.explainer == "PartitionExplainer"
+    assert result.explainer == "Owen values"
     assert "did not add up" in result.reason
 
 
