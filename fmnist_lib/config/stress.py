@@ -28,7 +28,7 @@ StressShift = Literal[
 
 
 class StressConfig(Section):
-    """Where the winner fails: sizes of slices, simulated shifts and behaviour tests."""
+    """Sizes of the slices, simulated shifts and behaviour tests of the winner."""
 
     bins: Annotated[int, Field(ge=2, le=20)] = Field(
         default=5, description="Quantile bins of ink, size and distance to the training images."
