@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# tests/conftest.py says which tests share a process. The slow ones run flows, which use all cores.
+# tests/conftest.py says which tests share a process.
 PARALLEL := --numprocesses 2 --dist loadgroup
 # Metaflow stops with "Unknown user" if the environment names no user, or root.
 export METAFLOW_USER ?= $(shell id -un | sed 's/^root$$/container-root/')
@@ -45,7 +45,7 @@ demo: install ## Film the presentation into dist/ (needs ffmpeg and Chromium)
 test: install ## Lint, types and all tests
 	$(MAKE) lint types
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest $(PARALLEL) -m slow
 
 test-fast: install ## The tests that take seconds
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"

@@ -127,6 +127,26 @@ def drift_peers(frame: pd.DataFrame) -> pd.DataFrame:
     return table[first].sort_index().map(_rate).reset_index(names="test")
 
 
+def conformal(frame: pd.DataFrame) -> pd.DataFrame:
+    """Coverage and size of prediction sets by level and method."""
+    frame = frame.sort_values("level", kind="stable")
+    interval = frame["low"].map("[{:.4f}, ".format) + frame["high"].map("{:.4f}]".format)
+    return pd.DataFrame(
+        {
+            "level": frame["level"].map("{:.0%}".format),
+            "method": frame["method"],
+            "coverage": frame["coverage"].map("{:.4f}".format),
+            "99 % of exact ones": interval,
+            "lowest class": frame["lowest_class"].map("{:.3f}".format),
+            "highest class": frame["highest_class"].map("{:.3f}".format),
+            "classes within": [f"{n} of 10" for n in frame["classes_inside"]],
+            "mean size": frame["mean_size"].map("{:.3f}".format),
+            "one class": frame["single"].map("{:.1%}".format),
+            "empty": frame["empty"].map("{:.1%}".format),
+        }
+    )
+
+
 def _rate(rate: float) -> str:
     return "" if pd.isna(rate) else f"{rate:.2f}"
 
@@ -138,6 +158,7 @@ TABLES = {
     "growth": (growth, RESULTS / "growth.csv"),
     "power": (power, ROOT / "fmnist_lib" / "drift" / "power.csv"),
     "drift_peers": (drift_peers, RESULTS / "drift_peers.csv"),
+    "conformal": (conformal, RESULTS / "conformal.csv"),
 }
 
 

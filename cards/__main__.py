@@ -76,5 +76,31 @@ def compare(before: str, after: str, out: Path, as_json: bool) -> None:
         click.echo(f"{out} and {out.with_suffix('.json')}")
 
 
+@cards.command()
+@click.argument("run")
+@click.option("--out", type=UserPath(), default=Path("labels.csv"), show_default=True)
+def labels(run: str, out: Path) -> None:
+    """Write the suspect training labels of RUN as a table to fill in.
+
+    RUN is FashionMnistTrain/ID or the ID alone. The column `corrected` is empty: fill it in where
+    a label is wrong, and train with --corrections.
+    """
+    from cards.run_results import read_suspects
+    from fmnist_lib.common.errors import DataError
+    from fmnist_lib.common.files import write_atomically
+
+    suspects = read_suspects(run)
+    if out.exists():
+        raise DataError(
+            f"{out}: expected a new file, got one that may hold corrections. Name another with "
+            "--out."
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(
+        out, suspects.assign(corrected="").to_csv(index=False, float_format="%.6g").encode()
+    )
+    click.echo(f"{out}: {len(suspects):,} labels")
+
+
 if __name__ == "__main__":
     cards()

@@ -100,6 +100,7 @@ def intervals(
     name: str,
     details: Sequence[Channel],
     number_format: str = ".0%",
+    target: float | None = None,
 ) -> VegaChart:
     """Build a chart of estimates with their intervals, one row each, in the order of the data.
 
@@ -118,6 +119,8 @@ def intervals(
         See `tooltip`.
     number_format : str
         https://d3js.org/d3-format
+    target : float, optional
+        Value that a dashed line marks.
     """
     rows = [{"colour": "primary"} | dict(row) for row in values]
     y = {"field": name, "type": "nominal", "sort": None, "title": None}
@@ -132,13 +135,16 @@ def intervals(
     }
     shared = {"y": y, "color": colour, "tooltip": list(details)}
     line = {"x": quantity("low", title, number_format), "x2": {"field": "high"}}
-    layers = [
+    layers: list[Channel] = [
         {"mark": {"type": "rule", "strokeWidth": 2.5}, "encoding": shared | line},
         {
             "mark": {"type": "point", "size": 90, "opacity": 1},
             "encoding": shared | {"x": quantity("value", title, number_format)},
         },
     ]
+    if target is not None:
+        mark = {"type": "rule", "strokeDash": [4, 4], "color": SECONDARY}
+        layers.insert(0, {"mark": mark, "encoding": {"x": {"datum": target}}})
     return VegaChart(spec(description, rows, layers, 12 + 26 * max(len(rows), 1)))
 
 

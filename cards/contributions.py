@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from metaflow.cards import Markdown
 
 from cards.charts import heatmap, intervals, tooltip
+from cards.components import table
 from cards.escape import text
-from fmnist_lib.common.formatting import percent
+from fmnist_lib.common.formatting import p_value, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from metaflow.cards import MetaflowCardComponent
 
-    from fmnist_lib.common.contributions import Contribution, Contributions
+    from fmnist_lib.common.contributions import BlockRefits, Contribution, Contributions
 
 
 def contributions_sections(contributions: Contributions) -> list[MetaflowCardComponent]:
@@ -28,6 +29,7 @@ def contributions_sections(contributions: Contributions) -> list[MetaflowCardCom
             f"Accuracy lost on {contributions.n_images:,} validation images when the columns of a "
             "block are permuted among the images (permutation importance).",
         ),
+        *_refits(contributions.refits),
         *_parts(
             contributions.members,
             "members of the ensemble",
@@ -71,6 +73,48 @@ def _parts(parts: Sequence[Contribution], kind: str, note: str) -> list[Metaflow
             number_format=".1f",
             details=tooltip(part="", value=".2f", low=".2f", high=".2f"),
         ),
+    ]
+
+
+def _refits(refits: BlockRefits | None) -> list[MetaflowCardComponent]:
+    """Build the section on fits without a block: what each adds to the others."""
+    if refits is None:
+        return []
+    ranked = sorted(refits.blocks, key=lambda block: -block.loss.value)
+    useless = [block.name for block in ranked if block.loss.low <= 0]
+    best = ranked[0]
+    title = (
+        f"Fitted without {best.name} the accuracy falls by {_points(best.loss.value)} points"
+        if best.loss.low > 0
+        else "Fitted without any one feature block the accuracy is as good"
+    )
+    note = (
+        f" Not needed beside the others: {text(', '.join(useless))} (the interval covers zero)."
+        if useless and best.loss.low > 0
+        else ""
+    )
+    rows = [
+        ("all blocks", percent(refits.accuracy, 2), "", "", ""),
+        *(
+            (
+                f"without {block.name}",
+                percent(block.accuracy, 2),
+                f"{-100 * block.loss.value:+.2f}",
+                f"{-100 * block.loss.high:+.2f} to {-100 * block.loss.low:+.2f}",
+                p_value(block.p_value),
+            )
+            for block in ranked
+        ),
+    ]
+    level = f"{best.loss.confidence:.0%} interval"
+    return [
+        Markdown(f"## {text(title)}"),
+        Markdown(
+            f"The winner's pipeline, fitted on {refits.n_fit:,} training images and scored on "
+            f"{refits.n_images:,} validation images; p-values of McNemar's test, corrected for the "
+            f"number of blocks.{note}"
+        ),
+        table(["pipeline", "accuracy", "difference, points", level, "p"], rows),
     ]
 
 

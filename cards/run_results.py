@@ -13,6 +13,7 @@ from fmnist_lib.release import bundle_results
 from fmnist_lib.release.reproduce import MANIFEST
 
 if TYPE_CHECKING:
+    import pandas as pd
     from metaflow import Run
 
 
@@ -49,6 +50,25 @@ def read_run(pathspec: str) -> Run:
             f"{pathspec}: expected a bundle's path or a training run, found none ({error}). "
             "docs/cards.md shows how runs are listed."
         ) from None
+
+
+def read_suspects(name: str) -> pd.DataFrame:
+    """Return the suspect labels of a run; see `fmnist_lib.label_audit.result.LabelAudit`.
+
+    Raises
+    ------
+    DataError
+        There is no such run, or it did not audit its labels.
+    """
+    run = read_run(name if "/" in name else f"FashionMnistTrain/{name}")
+    task = run["cross_fit"].task if "cross_fit" in run else None
+    audit = task["label_audit"].data if task is not None and "label_audit" in task else None
+    if audit is None:
+        raise DataError(
+            f"{name}: expected a run that audited its training labels, got one that did not. Name "
+            "another one, or set cross_fit.enabled in the configuration."
+        )
+    return audit.suspects
 
 
 def bundle_of(run: Run) -> str | None:

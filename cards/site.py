@@ -33,6 +33,7 @@ _QUESTIONS = {
     "explain": ("Explanation", "which pixels matter, and can the maps be trusted?"),
     "drift": ("Drift", "has the batch changed, and would it be noticed?"),
     "stress": ("Stress", "where does the winner fail, and what breaks it?"),
+    "cross_fit": ("Labels", "which training labels are wrong?"),
     "publish": ("Summary card", "was the model promoted, and why?"),
     "end": ("Timeline", "how long did every task take?"),
     "summary": ("Summary", "everything on one sheet of A4"),

@@ -31,6 +31,7 @@ _CARDS = {
         "explain": "SHAP attributions",
         "drift": "drift tests",
         "stress": "slices, shifts and behaviour tests",
+        "cross_fit": "audit of the training labels",
         "publish": "summary",
         "end": "timeline",
     },

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from metaflow.cards import Markdown
 
 from cards.against_champion import accuracy_change, champion_section
+from cards.charts import intervals, tooltip
 from cards.components import box, details, folded_table, header, table
 from cards.escape import code, text
 from cards.gates import gates_section
+from cards.prediction_sets import prediction_sets
 from fmnist_lib.common.formatting import percent
 from fmnist_lib.release.summary import Summary
 
@@ -50,6 +52,8 @@ def summary_card(
         *_tracking_warning(report.publication.problem),
         *gates_section(tracked.decision if tracked else None),
         *champion_section(comparison),
+        *_checks(report),
+        *(prediction_sets(report.prediction_sets) if report.prediction_sets else []),
         Markdown("## Candidates"),
         Markdown("On validation images that no search used."),
         table(_HEADERS, ([row[key] for key in _COLUMNS] for row in summary.rows)),
@@ -112,6 +116,54 @@ def _boxes(report: RunReport, summary: Summary, comparison: RunComparison | None
     )
     yield box("Prediction", f"{report.ms_per_image:.2g} ms", "per image, on one core")
     yield box("Model", winner["size"], f"fitted in {winner['fit']}")
+
+
+def _checks(report: RunReport) -> list[MetaflowCardComponent]:
+    """Build the section on the accuracy without doubtful images, and on other test sets."""
+    if not report.accuracy_checks:
+        return []
+    accuracy = report.evaluation.accuracy
+    rows: list[dict[str, Any]] = [
+        {
+            "images": f"all {report.evaluation.n_images:,} test images",
+            "value": accuracy.value,
+            "low": accuracy.low,
+            "high": accuracy.high,
+            "meaning": "as published",
+        },
+        *(
+            {
+                "images": one.name,
+                "value": one.accuracy.value,
+                "low": one.accuracy.low,
+                "high": one.accuracy.high,
+                "meaning": f"{one.meaning} ({one.n_left_out:,} left out)"
+                if one.n_left_out
+                else one.meaning,
+            }
+            for one in report.accuracy_checks
+        ),
+    ]
+    values = [one.accuracy.value for one in report.accuracy_checks]
+    numbers = "; ".join(f"{row['images']} {percent(row['value'], 2)}" for row in rows)
+    return [
+        Markdown(
+            f"## Looked at in other ways the accuracy is {percent(min(values), 2)} to "
+            f"{percent(max(values), 2)}"
+        ),
+        intervals(
+            f"Accuracy of the winner: {numbers}.",
+            rows,
+            f"accuracy, with {accuracy.confidence:.0%} interval",
+            name="images",
+            details=tooltip(images="", value=".2%", low=".2%", high=".2%", meaning=""),
+            number_format=".1%",
+        ),
+        details(
+            "What a difference says",
+            folded_table(["images", "meaning"], [(row["images"], row["meaning"]) for row in rows]),
+        ),
+    ]
 
 
 def _tracking_warning(problem: str | None) -> list[MetaflowCardComponent]:

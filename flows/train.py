@@ -65,6 +65,9 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
     seed = Parameter("seed", type=int, default=None, help="Seed of everything random")
     rows = Parameter("rows", type=int, default=None, help="Training images to use")
     data_dir = Parameter("data-dir", type=str, default=None, help="Directory with the four files")
+    corrections = Parameter(
+        "corrections", type=str, default=None, help="CSV table of corrected training labels"
+    )
     batch = Parameter(
         "batch",
         type=str,
@@ -97,6 +100,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
             seed=self.seed,
             rows=self.rows,
             data_dir=self.data_dir,
+            corrections=self.corrections,
         )
         # The parent is Metaflow's process, which lives as long as the run.
         prune_cache(self.cache, self.settings.search.cache_gib, os.getppid())
@@ -192,7 +196,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
     @step
     def examine(self):
         """No-op: fans out to the next steps, which a Metaflow join cannot do."""
-        self.next(self.explain, self.drift, self.stress)
+        self.next(self.explain, self.drift, self.stress, self.cross_fit)
 
     @StepCard(card="explain")
     @card(type="blank", id="explain")
@@ -255,6 +259,28 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
             self.settings,
         )
         current.card["stress"].extend(stress_card(self.stress_report, self.data_version))
+        self.next(self.publish)
+
+    @StepCard(card="labels")
+    @card(type="blank", id="labels")
+    @step
+    def cross_fit(self):
+        """Predict every training image by a fit without it, and audit the training labels."""
+        from cards.labels import labels_card
+        from fmnist_lib.workflows.cross_fit import cross_fit_and_audit
+
+        self.out_of_fold = self.label_audit = self.conformal = self.prediction_sets = None
+        if self.settings.cross_fit.enabled:
+            found = cross_fit_and_audit(
+                self.leaderboard,
+                self.results,
+                self.dataset,
+                self.settings,
+                self.cache,
+                test_probabilities=self.test_probabilities,
+            )
+            self.keep(found)
+        current.card["labels"].extend(labels_card(self.label_audit, self.data_version))
         self.next(self.publish)
 
     @StepCard(card="summary")

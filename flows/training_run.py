@@ -1,4 +1,4 @@
-"""What the steps of the training flow share: settings, cache, data and report."""
+"""Settings, cache, data and report, shared by the steps of the training flow."""
 
 from __future__ import annotations
 
@@ -55,9 +55,17 @@ class TrainingRun:
 
     def report(self) -> RunReport:
         """Return the report of the run."""
+        from fmnist_lib.workflows.accuracy_checks import check_accuracy
         from fmnist_lib.workflows.report import build_report
         from identity import run_identity
 
+        checks = check_accuracy(
+            self.dataset.test.labels,
+            self.test_probabilities,
+            self.data_audit,
+            self.out_of_fold,
+            self.settings,
+        )
         return build_report(
             self.dataset,
             self.winner,
@@ -69,6 +77,9 @@ class TrainingRun:
             candidates=self.results,
             leaderboard=self.leaderboard,
             contributions=self.contributions,
+            accuracy_checks=checks,
+            conformal=self.conformal,
+            prediction_sets=self.prediction_sets,
             evaluation=self.evaluation,
             test_probabilities=self.test_probabilities,
             pictures=self.pictures + self.explanation.pictures + self.drift_report.pictures,

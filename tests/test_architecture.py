@@ -15,7 +15,7 @@ FLOORS = (
     ("commands",),
     ("workflows",),
     ("search", "registry", "release", "serving", "monitor"),
-    ("data", "eda", "explain", "evaluation", "drift", "model_files"),
+    ("data", "eda", "explain", "evaluation", "drift", "label_audit", "model_files"),
     ("models",),
     ("features",),
     ("config",),

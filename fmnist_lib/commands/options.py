@@ -81,6 +81,16 @@ def model_options(command: Command) -> Command:
     return command
 
 
+sets_option = click.option(
+    "--sets",
+    "level",
+    type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
+    metavar="LEVEL",
+    help="Add the prediction set of every image: classes that have the true one with this "
+    "probability, such as 0.95.",
+)
+
+
 def load_named_model(model: str, allow_cloudpickle: bool, max_model_mb: float) -> LoadedModel:
     """Load the model that the options name."""
     from fmnist_lib.workflows.model_source import load

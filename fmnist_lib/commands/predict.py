@@ -12,6 +12,7 @@ from fmnist_lib.commands.options import (
     load_named_model,
     model_options,
     print_json,
+    sets_option,
 )
 from fmnist_lib.common.labels import LABEL_COLUMNS
 
@@ -39,9 +40,15 @@ if TYPE_CHECKING:
     help="Position of the labels in a table without column names; default: inferred from the "
     "values.",
 )
+@sets_option
 @json_option
 def predict(
-    source: Path, target: Path, label_column: LabelColumn | None, as_json: bool, **model: Any
+    source: Path,
+    target: Path,
+    label_column: LabelColumn | None,
+    level: float | None,
+    as_json: bool,
+    **model: Any,
 ) -> None:
     """Predict every image of a file.
 
@@ -54,7 +61,7 @@ def predict(
     loaded = load_named_model(**model)
     # None: only on a terminal.
     with tqdm(unit=" images", disable=None) as bar:
-        total = predict_file(loaded, source, target, bar.update, label_column)
+        total = predict_file(loaded, source, target, bar.update, label_column, level=level)
     if as_json:
         print_json({"images": total, "output": str(target)})
     else:

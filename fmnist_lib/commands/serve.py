@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fmnist_lib.commands.options import load_named_model, model_options
+from fmnist_lib.commands.options import load_named_model, model_options, sets_option
 
 #: Largest request; a thousand images take 3 MB as JSON.
 MAX_REQUEST_MB = 16.0
@@ -30,7 +30,8 @@ _MAX_PORT = 65_535
     show_default=True,
     help="Larger requests get status 413.",
 )
-def serve(host: str, port: int, max_request_mb: float, **model: Any) -> None:
+@sets_option
+def serve(host: str, port: int, max_request_mb: float, level: float | None, **model: Any) -> None:
     """Serve predictions over HTTP until stopped.
 
     POST /invocations takes what MLflow's servers take; GET /ping answers when the server is up.
@@ -41,7 +42,7 @@ def serve(host: str, port: int, max_request_mb: float, **model: Any) -> None:
 
     # Before the model is loaded, which may take long.
     with _listen(host, port) as listener:
-        app = make_app(load_named_model(**model), max_request_mb)
+        app = make_app(load_named_model(**model), max_request_mb, level)
         port = listener.getsockname()[1]
         click.echo(f"Serving on port {port} of {host}. Ctrl+C stops it.", err=True)
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])

@@ -28,6 +28,46 @@ class Contribution:
     loss: Estimate
 
 
+@dataclass(frozen=True)
+class RefitContribution:
+    """Accuracy lost when a pipeline is fitted without one feature block.
+
+    Attributes
+    ----------
+    name : str
+    accuracy : float
+        Of the pipeline without the block, in [0, 1].
+    loss : Estimate
+        Accuracy with the block minus accuracy without it, both fitted on the same images.
+    p_value : float
+        McNemar's test, corrected for the number of blocks (Bonferroni).
+    """
+
+    name: str
+    accuracy: float
+    loss: Estimate
+    p_value: float
+
+
+@dataclass(frozen=True)
+class BlockRefits:
+    """The winner's pipeline fitted with and without each feature block.
+
+    Attributes
+    ----------
+    n_fit, n_images : int
+        Training images of each fit, and validation images it is scored on.
+    accuracy : float
+        With all blocks, in [0, 1].
+    blocks : tuple of RefitContribution
+    """
+
+    n_fit: int
+    n_images: int
+    accuracy: float
+    blocks: tuple[RefitContribution, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Contributions:
     """Contributions of feature blocks and ensemble members, on validation images.
@@ -43,9 +83,12 @@ class Contributions:
     agreement : DataFrame
         Share of the validation images that two candidates classify alike; rows and columns are
         candidates, without baselines.
+    refits : BlockRefits or None
+        None if the best single candidate has fewer than two blocks.
     """
 
     n_images: int
     blocks: Sequence[Contribution]
     members: Sequence[Contribution]
     agreement: pd.DataFrame
+    refits: BlockRefits | None = None

@@ -32,6 +32,8 @@ class DataVersion:
         SHA-256 of every file read; empty for synthetic data.
     dvc : str
         DVC hash of the files, see `fmnist_lib.data.dvc`; empty for synthetic data.
+    corrected : int
+        Training and validation labels that a table of corrections replaced.
     """
 
     origin: Origin
@@ -40,13 +42,15 @@ class DataVersion:
     splits: dict[str, str]
     files: dict[str, str] = field(default_factory=dict)
     dvc: str = ""
+    corrected: int = 0
 
     @property
     def description(self) -> str:
         """Short name of the data, for reports."""
-        return _DESCRIPTIONS[self.origin]
+        corrected = f", {self.corrected:,} training labels corrected" if self.corrected else ""
+        return f"{_DESCRIPTIONS[self.origin]}{corrected}"
 
     @property
     def is_official(self) -> bool:
-        """True if every file matches the published checksum."""
-        return self.origin == "official"
+        """True if every file matches the published checksum, and no label was corrected."""
+        return self.origin == "official" and not self.corrected

@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from fmnist_lib.common.accuracy_check import AccuracyCheck
     from fmnist_lib.common.candidate_result import CandidateResult
+    from fmnist_lib.common.conformal import ConformalCalibration
     from fmnist_lib.common.contributions import Contributions
     from fmnist_lib.common.data_version import DataVersion
     from fmnist_lib.common.evaluation_result import Evaluation
     from fmnist_lib.common.plotting import Picture
+    from fmnist_lib.common.prediction_sets import PredictionSets
     from fmnist_lib.common.promotion_decision import GateResult, PromotionDecision
 
 
@@ -147,6 +150,8 @@ class RunReport:
         Of the images of every split.
     contributions : Contributions or None
         Of feature blocks and ensemble members.
+    accuracy_checks : sequence of AccuracyCheck
+        The test accuracy without doubtful images, and on other test sets.
     duplicates : sequence
         Counts of duplicates and near-duplicates; see `fmnist_lib.data.audit_result.DuplicateCount`.
     candidates : sequence of CandidateResult
@@ -164,6 +169,10 @@ class RunReport:
     detection : sequence
         Alarm rates without a shift and of simulated shifts; see
         `fmnist_lib.drift.detection.DetectionRate`.
+    conformal : ConformalCalibration or None
+        Stored with the model.
+    prediction_sets : PredictionSets or None
+        Of the winner on the test images.
     extra_gates : sequence of GateResult
         Gates of this run beside those of `fmnist_lib.registry.gates`.
     files : mapping of str to bytes
@@ -188,8 +197,11 @@ class RunReport:
     pictures: tuple[Picture, ...]
     drift_verdict: str
     contributions: Contributions | None = None
+    accuracy_checks: Sequence[AccuracyCheck] = ()
     duplicates: Sequence[Any] = ()
     detection: Sequence[Any] = ()
+    conformal: ConformalCalibration | None = None
+    prediction_sets: PredictionSets | None = None
     extra_gates: Sequence[GateResult] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)

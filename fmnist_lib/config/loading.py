@@ -84,7 +84,8 @@ def override(settings: Settings, **changes: Any) -> Settings:
     ----------
     settings : Settings
     **changes
-        ``seed``, ``minutes``, ``early_stop``, ``rows`` and ``data_dir``.
+        ``seed``, ``minutes``, ``early_stop``, ``rows``, ``data_dir`` and
+        ``corrections``.
 
     Raises
     ------
@@ -97,6 +98,7 @@ def override(settings: Settings, **changes: Any) -> Settings:
         "early_stop": ("search", "early_stop"),
         "rows": ("data", "rows"),
         "data_dir": ("data", "directory"),
+        "corrections": ("data", "corrections"),
     }
     content = settings.model_dump(mode="json")
     for parameter, value in changes.items():

@@ -37,6 +37,11 @@ class DataConfig(Section):
         description="Directory with the four files; absent: the default sources in order. In every "
         "path here `~` is the home directory; environment variables are not expanded.",
     )
+    corrections: str | None = Field(
+        default=None,
+        description="CSV table of corrected training labels, as `python -m cards labels` writes it "
+        "to be filled in; the test labels stay.",
+    )
     rows: Annotated[int, Field(ge=500)] | None = Field(
         default=None,
         description="Training images to use, stratified; absent: all. The test set stays whole.",
@@ -81,6 +86,22 @@ class CrossFitConfig(Section):
     )
 
 
+class LabelAuditConfig(Section):
+    """Settings of the audit of the training labels."""
+
+    neighbours: Annotated[int, Field(ge=1, le=50)] = Field(
+        default=10, description="Nearest training images whose labels are compared."
+    )
+    ambiguous_rate: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.01,
+        description="Two classes are ambiguous if at least this share of the images of both is "
+        "predicted as the other one.",
+    )
+    examples: Annotated[int, Field(ge=0, le=60)] = Field(
+        default=20, description="Suspect labels shown with their pictures."
+    )
+
+
 class ExplainConfig(Section):
     """Number of images that SHAP explains, and its cost."""
 
@@ -102,6 +123,7 @@ class Settings(Section):
     evaluation: EvaluationConfig = EvaluationConfig()
     explain: ExplainConfig = ExplainConfig()
     cross_fit: CrossFitConfig = CrossFitConfig()
+    label_audit: LabelAuditConfig = LabelAuditConfig()
     drift: DriftConfig = DriftConfig()
     stress: StressConfig = StressConfig()
     tracking: TrackingConfig = TrackingConfig()

@@ -58,6 +58,7 @@ def audit(dataset: Dataset, config: AuditConfig) -> DataAudit:
         near_search_complete=pairs.complete,
         examples=examples,
         pictures=(class_balance(splits), *near_duplicates(examples)),
+        leaked=_leaked(group, names == "test", pairs),
     )
 
 
@@ -103,6 +104,16 @@ def _count_duplicates(
         count("within test", _TEST, _TEST),
         count("of test images in training and validation", _TEST, _TRAINING),
     )
+
+
+def _leaked(group: Indices, is_test: NDArray[np.bool_], pairs: NearPairs) -> tuple[int, ...]:
+    """Return the positions of test images with a duplicate outside the test."""
+    trained = np.zeros(int(group.max()) + 1, dtype=bool)
+    trained[group[~is_test]] = True
+    near = trained.copy()
+    np.logical_or.at(near, pairs.first, trained[pairs.second])
+    np.logical_or.at(near, pairs.second, trained[pairs.first])
+    return tuple(np.flatnonzero(near[group[is_test]]).tolist())
 
 
 def _count_with_duplicate(

@@ -108,6 +108,8 @@ class DataAudit:
         Near-duplicates: first those with different labels, then those across test and training.
     pictures : tuple of Picture
         Class balance, and the examples if there are any.
+    leaked : tuple of int
+        Test images, by position, with an exact or near-duplicate in training or validation.
     """
 
     splits: tuple[SplitAudit, ...]
@@ -117,6 +119,7 @@ class DataAudit:
     near_search_complete: bool
     examples: tuple[ExamplePair, ...]
     pictures: tuple[Picture, ...]
+    leaked: tuple[int, ...] = ()
 
     @property
     def leaks(self) -> DuplicateCount:

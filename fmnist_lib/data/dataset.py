@@ -10,6 +10,8 @@ import numpy as np
 
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
+from fmnist_lib.common.paths import resolve_path
+from fmnist_lib.data.corrections import read_corrections
 from fmnist_lib.data.dvc import dvc_version
 from fmnist_lib.data.formats.idx import read_pair
 from fmnist_lib.data.official_files import (
@@ -110,18 +112,24 @@ def load_dataset(
     Raises
     ------
     DataError
-        No usable source, a damaged file, ``rows`` above the number of training images, or a class
-        missing in a split.
+        No usable source, a damaged file, corrections for other data, ``rows`` above the number of
+        training images, or a class missing in a split.
     """
     source = find_source(config, project_root, cache, mirrors)
     pool, test = _read(source, seed)
+    # By the labels as given, so that corrections leave every image in its split.
     train, validation = split_indices(pool.labels, config.rows, config.validation_share, seed)
+    labels, corrected = pool.labels, 0
+    if config.corrections:
+        corrections = read_corrections(resolve_path(config.corrections), labels)
+        labels = corrections.apply(labels, pool.numbers)
+        corrected = int((labels != pool.labels)[np.concatenate([train, validation])].sum())
     dataset = Dataset(
-        train=Split(pool.images[train], pool.labels[train], train),
-        validation=Split(pool.images[validation], pool.labels[validation], validation),
+        train=Split(pool.images[train], labels[train], train),
+        validation=Split(pool.images[validation], labels[validation], validation),
         test=test,
     )
-    return dataset, _version(dataset, source)
+    return dataset, _version(dataset, source, corrected)
 
 
 def split_indices(
@@ -199,7 +207,7 @@ def _read(source: Source, seed: int) -> tuple[Split, Split]:
     )
 
 
-def _version(dataset: Dataset, source: Source) -> DataVersion:
+def _version(dataset: Dataset, source: Source, corrected: int) -> DataVersion:
     splits = {name: split.sha256 for name, split in dataset.splits.items()}
     whole = hashlib.sha256("".join(f"{name} {value}\n" for name, value in splits.items()).encode())
     return DataVersion(
@@ -209,4 +217,5 @@ def _version(dataset: Dataset, source: Source) -> DataVersion:
         splits=splits,
         files=source.checksums,
         dvc=dvc_version(list(source.paths.values())),
+        corrected=corrected,
     )

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmnist_lib.common.contributions import Contribution
-from fmnist_lib.common.statistics import paired_difference
+from fmnist_lib.common.contributions import Contribution, RefitContribution
+from fmnist_lib.common.statistics import mcnemar, paired_difference
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
 
@@ -62,6 +62,38 @@ def block_contributions(
         found.append(Contribution(name, paired_difference(intact, correct, confidence)))
         start += width
     return tuple(found)
+
+
+def refit_contributions(
+    correct: Callable[[tuple[str, ...]], np.ndarray], names: Sequence[str], confidence: float
+) -> tuple[float, tuple[RefitContribution, ...]]:
+    """Accuracy that a pipeline loses when it is fitted without one of its feature blocks.
+
+    Unlike a permutation, which shows a fitted learner images that cannot exist, this says what the
+    block adds to the others.
+
+    Parameters
+    ----------
+    correct : callable
+        From the names of the blocks to fit with to a bool per held-out image: True where the
+        fitted pipeline is right. Always the same training and held-out images.
+    names : sequence of str
+        Of all blocks; at least two.
+    confidence : float in (0, 1)
+
+    Returns
+    -------
+    float, tuple of RefitContribution
+        Accuracy with all blocks, and what is lost without each, in the order of ``names``.
+    """
+    everything = correct(tuple(names))
+    found = []
+    for name in names:
+        rest = correct(tuple(other for other in names if other != name))
+        p_value = mcnemar(everything, rest).p_value * len(names)
+        loss = paired_difference(everything, rest, confidence)
+        found.append(RefitContribution(name, float(rest.mean()), loss, min(p_value, 1.0)))
+    return float(everything.mean()), tuple(found)
 
 
 def member_contributions(

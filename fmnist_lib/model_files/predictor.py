@@ -1,7 +1,8 @@
-"""Predictions as a table: class, probability, confidence, and out-of-distribution flag."""
+"""Predictions as a table: class, probability, confidence, out-of-distribution flag, sets."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +13,41 @@ from fmnist_lib.features.images import as_images
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
+    from fmnist_lib.common.conformal import ConformalCalibration
     from fmnist_lib.model_files.stored_model import LoadedModel
 
+logger = logging.getLogger(__name__)
+
 COLUMNS = ("class", "label", "probability", "confidence", "unlike_training")
+#: Columns of prediction sets, where they are asked for.
+SET_COLUMNS = ("set", "set_size")
+_SEPARATOR = "; "
 
 
-def predictions(model: LoadedModel, images: Any) -> pd.DataFrame:
+def calibration_of_sets(model: LoadedModel, level: float) -> ConformalCalibration:
+    """Return the calibration of prediction sets; a level out of reach is logged as a warning.
+
+    Parameters
+    ----------
+    model : LoadedModel
+    level : float in (0, 1)
+
+    Raises
+    ------
+    ModelError
+        The model has no such calibration.
+    DataError
+        The level is not within (0, 1).
+    """
+    calibration = _calibration(model)
+    if warning := calibration.describe_out_of_reach(level):
+        logger.warning("%s", warning)
+    return calibration
+
+
+def predictions(model: LoadedModel, images: Any, level: float | None = None) -> pd.DataFrame:
     """Return the predictions of images as a table.
 
     Parameters
@@ -26,6 +55,8 @@ def predictions(model: LoadedModel, images: Any) -> pd.DataFrame:
     model : LoadedModel
     images : array-like of shape (n, 28, 28) or (n, 784)
         Integers in 0..255.
+    level : float in (0, 1), optional
+        Coverage of prediction sets; they are left out by default.
 
     Returns
     -------
@@ -33,14 +64,17 @@ def predictions(model: LoadedModel, images: Any) -> pd.DataFrame:
         ``class`` (0-9), ``label`` (its name), ``probability`` (the highest, uncalibrated),
         ``confidence`` (accuracy on held-out images of similar probability) and
         ``unlike_training`` (out-of-distribution flag). The last two are missing for a model
-        without a reference.
+        without a reference. With a level also ``set`` (names of the classes in the prediction
+        set, the most probable first, separated by "; "; empty if no class is probable enough) and
+        ``set_size``.
 
     Raises
     ------
     DataError
-        Images of another shape, or values outside 0..255.
+        Images of another shape, values outside 0..255, or a level outside (0, 1).
     ModelError
-        The model does not return ten finite probabilities per image.
+        The model does not return ten finite probabilities per image, or has no calibration of
+        prediction sets.
     """
     import pandas as pd
 
@@ -63,7 +97,30 @@ def predictions(model: LoadedModel, images: Any) -> pd.DataFrame:
         }
     )
     if model.reference is None:
-        return table.drop(columns=["confidence", "unlike_training"])
-    table["confidence"] = model.reference.confidence(highest)
-    table["unlike_training"] = model.reference.is_out_of_distribution(images)
+        table = table.drop(columns=["confidence", "unlike_training"])
+    else:
+        table["confidence"] = model.reference.confidence(highest)
+        table["unlike_training"] = model.reference.is_out_of_distribution(images)
+    if level is not None:
+        sets = _calibration(model).sets(probabilities, level)
+        table["set"] = _names(sets, probabilities)
+        table["set_size"] = sets.sum(axis=1)
     return table
+
+
+def _calibration(model: LoadedModel) -> ConformalCalibration:
+    if model.conformal is None:
+        raise ModelError(
+            "model: expected a calibration of prediction sets, found none: the model was published "
+            "without out-of-fold probabilities. Ask for no sets, or use a version with them."
+        )
+    return model.conformal
+
+
+def _names(sets: NDArray[np.bool_], probabilities: NDArray[np.floating]) -> list[str]:
+    """Return the class names of every set, the most probable first."""
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    return [
+        _SEPARATOR.join(CLASS_NAMES[label] for label in ranked if has[label])
+        for ranked, has in zip(order, sets, strict=True)
+    ]

@@ -1,4 +1,4 @@
-"""Save and load a fitted model as a directory: pipeline, held-out reference, manifest.
+"""Save and load a fitted model: pipeline, held-out reference, prediction sets, manifest.
 
 The pipeline is a skops file of listed types; cloudpickle, which can run arbitrary code when
 loaded, must be allowed explicitly.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from fmnist_lib.common.errors import ModelError
 from fmnist_lib.common.files import sha256_of
 from fmnist_lib.common.formatting import short_list
+from fmnist_lib.model_files.conformal_file import read_conformal, write_conformal
 from fmnist_lib.model_files.copy_check import describe_difference
 from fmnist_lib.model_files.reference import HeldOutReference
 from fmnist_lib.model_files.skops_file import MAX_MB, read_skops, write_skops
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-MANIFEST, REFERENCE = "model.json", "reference.npz"
+    from fmnist_lib.common.conformal import ConformalCalibration
+
+MANIFEST, REFERENCE, CONFORMAL = "model.json", "reference.npz", "conformal.npz"
 #: Path of the files within an MLflow model.
 WITHIN_MLFLOW = Path("data") / "champion"
+_OPTIONAL = {REFERENCE, CONFORMAL}
 FILES = {"skops": "model.skops", "cloudpickle": "model.pkl"}
 _ANOTHER = "Take the model from a run or a bundle you trust."
 
@@ -71,11 +75,14 @@ class LoadedModel:
         Calibration and thresholds from held-out images.
     sha256 : str
         Of the serialised pipeline.
+    conformal : ConformalCalibration or None
+        Thresholds of prediction sets.
     """
 
     pipeline: Any
     reference: HeldOutReference | None
     sha256: str
+    conformal: ConformalCalibration | None = None
 
 
 def save_model(
@@ -84,6 +91,7 @@ def save_model(
     directory: Path,
     reference: HeldOutReference | None = None,
     *,
+    conformal: ConformalCalibration | None = None,
     allow_cloudpickle: bool = False,
 ) -> SavedModel:
     """Write a fitted pipeline, and check its predictions in a new process.
@@ -97,6 +105,8 @@ def save_model(
     directory : Path
         Created if missing.
     reference : HeldOutReference, optional
+        Stored beside the pipeline.
+    conformal : ConformalCalibration, optional
         Stored beside the pipeline.
     allow_cloudpickle : bool, default=False
         Fall back to cloudpickle if skops fails.
@@ -114,6 +124,8 @@ def save_model(
     directory.mkdir(parents=True, exist_ok=True)
     if reference is not None:
         reference.save(directory / REFERENCE)
+    if conformal is not None:
+        write_conformal(conformal, directory / CONFORMAL)
     reason = _write_skops(pipeline, images, directory)
     if reason is None:
         return _saved(directory, "skops", None)
@@ -170,7 +182,9 @@ def load_model(
         pipeline = _read_cloudpickle(file, manifest, allow=allow_cloudpickle)
     stored = directory / REFERENCE
     reference = HeldOutReference.load(stored) if REFERENCE in manifest["files"] else None
-    return LoadedModel(pipeline, reference, found)
+    stored = directory / CONFORMAL
+    conformal = read_conformal(stored) if CONFORMAL in manifest["files"] else None
+    return LoadedModel(pipeline, reference, found, conformal)
 
 
 def _write_skops(pipeline: Any, images: NDArray[np.uint8], directory: Path) -> str | None:
@@ -221,7 +235,8 @@ def _check_size(file: Path) -> None:
 
 
 def _write_manifest(directory: Path, model_format: ModelFormat, reason: str | None) -> None:
-    names = [FILES[model_format], *([REFERENCE] if (directory / REFERENCE).exists() else [])]
+    optional = [name for name in _OPTIONAL if (directory / name).exists()]
+    names = [FILES[model_format], *optional]
     manifest = {
         "format": model_format,
         "fallback_reason": reason,
@@ -257,7 +272,7 @@ def _manifest(directory: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
         expected = {FILES[manifest["format"]]}
-        is_valid = expected <= set(manifest["files"]) <= expected | {REFERENCE} and all(
+        is_valid = expected <= set(manifest["files"]) <= expected | _OPTIONAL and all(
             isinstance(one["bytes"], int) and isinstance(one["sha256"], str)
             for one in manifest["files"].values()
         )
@@ -268,7 +283,7 @@ def _manifest(directory: Path) -> dict[str, Any]:
         ) from None
     if not is_valid:
         raise ModelError(
-            f"{MANIFEST}: expected the files {', '.join(sorted(expected))} and {REFERENCE}, got "
+            f"{MANIFEST}: expected the files {short_list(sorted(expected | _OPTIONAL))}, got "
             f"{short_list(manifest['files'])}. {_ANOTHER}"
         )
     return dict(manifest)

@@ -247,10 +247,16 @@ def _logged_model(tracking: Any, store: TrackingStore, report: RunReport, run_id
     )
 
 
+def _measured(report: RunReport) -> dict[str, float]:
+    """Return what was measured on the test images."""
+    sets = report.prediction_sets.as_metrics() if report.prediction_sets else {}
+    return report.evaluation.as_metrics() | sets
+
+
 def _log_parent(tracking: Any, report: RunReport, run_id: str, model_id: str) -> None:
     """Log settings, test metrics, data and every file of the whole run."""
     tracking.log_inputs(run_id, datasets=datasets(report.data_version))
-    values = {f"test_{key}": value for key, value in report.evaluation.as_metrics().items()}
+    values = {f"test_{key}": value for key, value in _measured(report).items()}
     system = {f"system/{key}": value for key, value in report.system.items()}
     log_all(
         tracking,

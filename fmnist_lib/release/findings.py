@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from fmnist_lib.common.accuracy_check import AccuracyCheck
     from fmnist_lib.common.run_report import RunReport
 
 #: p-value below which two candidates count as different.
@@ -145,7 +146,7 @@ def trust_finding(report: RunReport) -> Finding:
     facts = [
         (
             "Chance",
-            f"Wilson interval of ±{margin:.2f} points; smaller differences may be chance.",
+            f"differences below ±{margin:.2f} points may be chance.",
         ),
         *_duplicates(report),
         ("Selection", _optimism(report)),
@@ -163,7 +164,12 @@ def trust_finding(report: RunReport) -> Finding:
 
 
 def _duplicates(report: RunReport) -> Sequence[tuple[str, str]]:
-    """Return how many test images have a near-duplicate among the others, if that was counted."""
+    """Return how many test images have a near-duplicate among the others, if that was counted.
+
+    With the accuracy looked at in other ways, if it was.
+    """
+    if report.accuracy_checks:
+        return [("Also", ", ".join(_check(one) for one in report.accuracy_checks) + ".")]
     if not report.duplicates:
         return ()
     leaks = report.duplicates[-1]
@@ -174,13 +180,17 @@ def _duplicates(report: RunReport) -> Sequence[tuple[str, str]]:
     return (("Near-duplicates", text),)
 
 
+def _check(check: AccuracyCheck) -> str:
+    return f"{percent(check.accuracy.value, 2)} {check.name}"
+
+
 def _optimism(report: RunReport) -> str:
     """Return the difference of validation and test accuracy of the winner."""
     table, test = report.leaderboard, report.evaluation.accuracy.value
     validation = table[table["status"] == "winner"].iloc[0]["validation_accuracy"]
     optimism = 100 * (validation - test)
     words = "too optimistic" if optimism >= 0 else "too pessimistic"
-    return f"validation said {percent(validation, 2)}, {abs(optimism):.2f} points {words}."
+    return f"validation was {abs(optimism):.2f} points {words}."
 
 
 def _weakest_class(report: RunReport) -> Sequence[tuple[str, str]]:

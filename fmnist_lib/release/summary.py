@@ -82,9 +82,10 @@ class Summary:
         """Warning to show before the accuracy; None for the official data."""
         version = self.report.data_version
         origin, data = version.origin, version.description
-        if origin == "official":
+        if version.is_official:
             return None
         consequence = {
+            "official": "The test labels are as published.",
             "custom": "The accuracy cannot be compared with published ones.",
             "synthetic": "The accuracy says nothing about Fashion-MNIST.",
         }

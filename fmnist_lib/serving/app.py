@@ -31,7 +31,7 @@ _DRAIN_FACTOR = 10
 _REPLACED = {b"content-type", b"content-length", b"transfer-encoding", b"content-encoding"}
 
 
-def make_app(model: LoadedModel, max_request_mb: float) -> Any:
+def make_app(model: LoadedModel, max_request_mb: float, level: float | None = None) -> Any:
     """Return the ASGI application.
 
     ``POST /invocations`` takes what MLflow's servers take, such as ``{"inputs": [image, ...]}``
@@ -43,12 +43,19 @@ def make_app(model: LoadedModel, max_request_mb: float) -> Any:
     model : LoadedModel
     max_request_mb : float
         Larger requests get status 413.
+    level : float in (0, 1), optional
+        See `fmnist_lib.serving.pyfunc.ServedModel`.
+
+    Raises
+    ------
+    ModelError
+        A level is given, and the model has no calibration of prediction sets.
     """
     from mlflow.models import Model
     from mlflow.pyfunc import scoring_server
 
     metadata = Model(signature=signature())
-    served = SimpleNamespace(metadata=metadata, predict=ServedModel(model).predict)
+    served = SimpleNamespace(metadata=metadata, predict=ServedModel(model, level).predict)
     app = scoring_server.init(served)
     app.add_middleware(RequestLimits, max_bytes=int(max_request_mb * 1e6))
     return app

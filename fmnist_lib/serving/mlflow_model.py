@@ -83,14 +83,14 @@ def write_mlflow_model(
 
 
 def signature() -> Any:
-    """Return the signature: any input, a table as output.
+    """Return the signature: any input, the level of prediction sets, a table as output.
 
     No input is declared. MLflow would drop the column names of a frame, convert fractions, text
     and NaN before the model gets them, and can declare only one shape of a tensor. So
     `pyfunc.request_images` checks the input.
     """
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
     columns = {
         "class": "long",
@@ -99,7 +99,10 @@ def signature() -> Any:
         "confidence": "double",
         "unlike_training": "boolean",
     }
-    return ModelSignature(outputs=Schema([ColSpec(kind, name) for name, kind in columns.items()]))
+    return ModelSignature(
+        outputs=Schema([ColSpec(kind, name) for name, kind in columns.items()]),
+        params=ParamSchema([ParamSpec("sets", "double", None)]),
+    )
 
 
 def _requirements(pipeline: Any, model_format: str) -> list[str]:

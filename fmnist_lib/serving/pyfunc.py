@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmnist_lib.common.errors import DataError, FmnistError
+from fmnist_lib.common.errors import DataError, FmnistError, ModelError
 from fmnist_lib.features.images import as_images
-from fmnist_lib.model_files.predictor import predictions
+from fmnist_lib.model_files.predictor import calibration_of_sets, predictions
 from fmnist_lib.model_files.stored_model import load_model
 from fmnist_lib.serving.request_table import as_table
 
@@ -32,32 +32,61 @@ class ServedModel:
     Parameters
     ----------
     model : LoadedModel
+    level : float in (0, 1), optional
+        Coverage of the prediction sets in every response; a request may name another.
+
+    Raises
+    ------
+    ModelError
+        A level is given, and the model has no calibration of prediction sets.
     """
 
-    def __init__(self, model: LoadedModel) -> None:
+    def __init__(self, model: LoadedModel, level: float | None = None) -> None:
+        if level is not None:
+            calibration_of_sets(model, level)
         self.model = model
+        self.level = level
 
-    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002 (MLflow's signature)
+    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Predict images; see `fmnist_lib.model_files.predictor.predictions`.
+
+        Parameters
+        ----------
+        model_input : array-like, frame, or dict of str to array-like
+            See `request_images`.
+        params : dict, optional
+            ``{"sets": level}`` adds prediction sets.
 
         Raises
         ------
         MlflowException
-            With the status 400: the input is not 1 to `MAX_IMAGES` images.
+            With the status 400: the input is not 1 to `MAX_IMAGES` images, or the level is not
+            within (0, 1), or the model has no calibration of prediction sets.
         """
         from mlflow.exceptions import MlflowException
         from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_PARAMETER_VALUE
 
         try:
             images = request_images(model_input)
-        except DataError as error:
+            level = self._level(params or {})
+        except (DataError, ModelError) as error:
             raise MlflowException(str(error), error_code=INVALID_PARAMETER_VALUE) from None
         try:
-            table = predictions(self.model, images)
+            table = predictions(self.model, images, level)
         except FmnistError as error:
             raise MlflowException(str(error), error_code=INTERNAL_ERROR) from None
         # As text: a response holds the category's name, not its code.
         return table.astype({"class": "int64", "label": "object"})
+
+    def _level(self, params: dict[str, Any]) -> float | None:
+        """Return the level of a request's prediction sets; None without any."""
+        level = params.get("sets")
+        if level is None:
+            return self.level
+        if isinstance(level, bool) or not isinstance(level, int | float):
+            raise DataError(f"sets: expected a number between 0 and 1, got {level!r:.40}.")
+        calibration_of_sets(self.model, level)
+        return float(level)
 
 
 def request_images(model_input: Any) -> np.ndarray:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fmnist_lib.common.contributions import Contributions
+import numpy as np
+
+from fmnist_lib.common.contributions import BlockRefits, Contributions
 from fmnist_lib.evaluation.contributions import (
     agreement,
     block_contributions,
     member_contributions,
+    refit_contributions,
 )
 from fmnist_lib.search.engines.ensemble import ENGINE as ENSEMBLE
 from fmnist_lib.search.recipes.column_cache import ColumnStore
@@ -26,6 +30,10 @@ if TYPE_CHECKING:
 
 #: Validation images for the permutation of feature blocks: a kernel takes 1 s for every 2,000.
 _MAX_IMAGES = 2_000
+#: Images of the fits without a block, and those they are scored on: 1 to 2 s a fit of a kernel.
+_REFIT_IMAGES, _REFIT_SCORED = 8_000, 10_000
+#: Level of the blocks' intervals: each is a claim of its own.
+_CONFIDENCE = 0.99
 
 
 def measure_contributions(
@@ -60,9 +68,11 @@ def measure_contributions(
     single = finished[order["candidate"].iloc[0]]
     ensemble = next((one for one in finished.values() if one.engine == ENSEMBLE), None)
     n_images = min(len(labels), _MAX_IMAGES)
+    store = ColumnStore(cache / "features", data, settings.seed)
     return Contributions(
         n_images=n_images,
-        blocks=_blocks(single, data, settings, cache, n_images),
+        blocks=_blocks(single, data, store, settings.seed, n_images),
+        refits=_refits(single, data, store),
         members=member_contributions(ensemble.params, probabilities, labels, confidence)
         if ensemble
         else (),
@@ -76,13 +86,33 @@ def measure_contributions(
     )
 
 
+def _refits(result: CandidateResult, data: SearchData, store: ColumnStore) -> BlockRefits | None:
+    """Fit with all feature blocks, and without each, on a part of the training images."""
+    recipe = result.recipe
+    if recipe is None or not recipe.blocks[1:]:
+        return None
+    fitted = data.fit_rows(_REFIT_IMAGES)
+    first = data.validation_rows.start
+    scored = slice(first, min(first + _REFIT_SCORED, len(data.labels)))
+
+    def correct(names: tuple[str, ...]) -> np.ndarray:
+        reduced = replace(recipe, blocks=tuple(one for one in recipe.blocks if one.name in names))
+        learner = reduced.fit_learner(store, data, fitted)
+        answers = learner.predict(reduced.columns(store, data, scored))
+        return np.asarray(answers == data.labels[scored])
+
+    names = [block.name for block in recipe.blocks]
+    accuracy, blocks = refit_contributions(correct, names, _CONFIDENCE)
+    n_fit, n_scored = fitted.stop - fitted.start, scored.stop - scored.start
+    return BlockRefits(n_fit, n_scored, accuracy, blocks)
+
+
 def _blocks(
-    result: CandidateResult, data: SearchData, settings: Settings, cache: Path, n_images: int
+    result: CandidateResult, data: SearchData, store: ColumnStore, seed: int, n_images: int
 ) -> tuple[Contribution, ...]:
     recipe = result.recipe
     if recipe is None or not recipe.blocks:
         return ()
-    store = ColumnStore(cache / "features", data, settings.seed)
     first = data.validation_rows.start
     rows = slice(first, first + n_images)
     return block_contributions(
@@ -90,6 +120,6 @@ def _blocks(
         recipe.columns(store, data, rows),
         {block.name: len(block.parity(store)) for block in recipe.blocks},
         data.labels[rows],
-        seed=settings.seed,
-        confidence=settings.evaluation.confidence,
+        seed=seed,
+        confidence=_CONFIDENCE,
     )

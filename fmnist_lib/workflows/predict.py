@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.files import delete_stale_partial_files, partial_file
 from fmnist_lib.data.formats.batch import iter_batches
-from fmnist_lib.model_files.predictor import predictions
+from fmnist_lib.model_files.predictor import calibration_of_sets, predictions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,6 +39,8 @@ def predict_file(
     target: Path,
     on_progress: Callable[[int], Any] = lambda _: None,
     label_column: LabelColumn | None = None,
+    *,
+    level: float | None = None,
 ) -> int:
     """Predict every image of a file, in bounded memory; the output is written atomically.
 
@@ -56,6 +58,8 @@ def predict_file(
         Called with the number of images of every chunk.
     label_column : {"first", "last", "none"}, optional
         Where a table without column names has labels, which are not predicted from.
+    level : float in (0, 1), optional
+        Coverage of prediction sets, which become two more columns.
 
     Returns
     -------
@@ -66,18 +70,22 @@ def predict_file(
     ------
     DataError
         The input is not such images, or the output has another ending or cannot be written.
+    ModelError
+        The model has no calibration of prediction sets.
     """
     total = 0
+    if level is not None:
+        calibration_of_sets(model, level)
     with _unfinished(target) as part, _writer(part, target) as write:
         for batch in iter_batches(source, ROWS, label_column):
-            write(_table(model, batch))
+            write(_table(model, batch, level))
             total += len(batch)
             on_progress(len(batch))
     return total
 
 
-def _table(model: LoadedModel, batch: LabelledImages) -> pd.DataFrame:
-    table = predictions(model, batch.images)
+def _table(model: LoadedModel, batch: LabelledImages, level: float | None) -> pd.DataFrame:
+    table = predictions(model, batch.images, level)
     if batch.names is not None:
         table.insert(0, FILE, list(batch.names))
     return table

@@ -157,13 +157,14 @@ def _write_summary(bundle: Path, report: RunReport, *, can_print: bool) -> None:
 def _save_model(
     report: RunReport, dataset: Dataset, winner: Any, directory: Path, config: ReleaseConfig
 ) -> SavedModel:
-    """Write the winner with its held-out reference."""
+    """Write the winner with its held-out reference and the calibration of prediction sets."""
     train, test = dataset.train, dataset.test
     model = save_model(
         winner,
         test.images[:_CHECKED_IMAGES],
         directory,
         HeldOutReference.fit(train.images, test.images, test.labels, report.test_probabilities),
+        conformal=report.conformal,
         allow_cloudpickle=config.allow_cloudpickle,
     )
     if model.fallback_reason:

@@ -19,7 +19,9 @@ def test_the_tables_are_those_of_the_results():
     assert done.returncode == 0, "python benchmarks/tables.py writes the tables again"
 
 
-@pytest.mark.parametrize("name", ["frontier", "peers", "growth", "power", "drift_peers"])
+@pytest.mark.parametrize(
+    "name", ["frontier", "peers", "growth", "power", "drift_peers", "conformal"]
+)
 def test_every_table_has_rows(name):
     table = PAGE.split(f"<!-- {name} -->")[1].split(f"<!-- end {name} -->")[0]
     assert len(table.strip().splitlines()) > 2

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from metaflow.cards import Markdown
@@ -7,7 +9,12 @@ from metaflow.cards import Markdown
 from cards.contributions import contributions_sections
 from cards.costs import costs_section
 from cards.leaderboard import leaderboard_card
-from fmnist_lib.common.contributions import Contribution, Contributions
+from fmnist_lib.common.contributions import (
+    BlockRefits,
+    Contribution,
+    Contributions,
+    RefitContribution,
+)
 from fmnist_lib.common.spent import Spent
 from fmnist_lib.common.statistics import Estimate, wilson
 from fmnist_lib.config.training import EvaluationConfig
@@ -56,6 +63,23 @@ def test_blocks_are_ranked_and_one_without_a_shown_contribution_is_named():
         ("gradients", 0.2),
     ]
     assert "members of the ensemble" not in card.text
+
+
+def test_fits_without_a_block_stand_side_by_side_with_the_whole():
+    blocks = (
+        RefitContribution("patches", 0.85, Estimate(0.05, 0.04, 0.06, 0.99), 1e-9),
+        RefitContribution("gradients", 0.899, Estimate(0.001, -0.002, 0.004, 0.99), 0.8),
+    )
+    refits = BlockRefits(8000, 10_000, 0.9, blocks)
+    card = Card([Markdown("# title"), *contributions_sections(contributions(refits=refits))])
+    assert "## Fitted without patches the accuracy falls by 5.0 points" in card.sentences
+    assert "Not needed beside the others: gradients" in card.text
+    rows = card.table("pipeline / accuracy")
+    assert rows[0][:2] == ["all blocks", "90.00 %"]
+    assert rows[1] == ["without patches", "85.00 %", "-5.00", "-6.00 to -4.00", "< 0.0001"]
+    useless = replace(refits, blocks=blocks[1:])
+    card = Card([Markdown("# title"), *contributions_sections(contributions(refits=useless))])
+    assert "## Fitted without any one feature block the accuracy is as good" in card.sentences
 
 
 def test_the_matrix_names_the_pair_that_agrees_most():

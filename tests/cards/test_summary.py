@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from cards.summary import summary_card
+from fmnist_lib.common.accuracy_check import AccuracyCheck
 from fmnist_lib.common.run_report import Publication
+from fmnist_lib.common.statistics import wilson
 from tests.card_reader import Card
 from tests.run_reports import publication, run_report
 
@@ -15,6 +17,24 @@ def test_the_card_starts_with_the_accuracy_and_the_promotion(tmp_path):
     assert card.title.startswith("Test accuracy 91.31 %: registered as version 3")
     interval = "91.31 % 95 % interval 90.74 to 91.85 %, 10,000 test images"
     assert card.boxes["Test accuracy"] == interval
+
+
+def test_the_accuracy_is_looked_at_in_other_ways():
+    checks = (
+        AccuracyCheck("without x", wilson(8800, 9800), 9800, 200, "remembered"),
+        AccuracyCheck("on other test sets", wilson(9300, 10_000), 10_000, 0, "like the others"),
+    )
+    card = Card(summary_card(run_report(accuracy_checks=checks)))
+    found = [line for line in card.sentences if "other ways" in line]
+    assert found == ["## Looked at in other ways the accuracy is 89.80 % to 93.00 %"]
+    drawn = next(chart for chart in card.charts if "without x" in chart["description"])
+    assert [row["images"] for row in drawn["data"]["values"]] == [
+        "all 10,000 test images",
+        "without x",
+        "on other test sets",
+    ]
+    assert ["without x", "remembered (200 left out)"] in card.table("images / meaning")
+    assert "other ways" not in _text(summary_card(run_report()))
 
 
 def test_the_card_names_the_run_the_model_and_the_bundle(tmp_path):

@@ -14,6 +14,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+from fmnist_lib.common.conformal import sorted_by_class
 from fmnist_lib.common.paths import PROJECT_ROOT
 from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.model_files.predictor import predictions
@@ -130,3 +131,38 @@ def test_a_run_that_a_signal_ends_leaves_no_output_and_can_be_repeated(
     assert fmnist("predict", "--model", model, *files)[0] == 0
     assert list(out.parent.iterdir()) == [out]
     assert len(pd.read_csv(out)) == 10
+
+
+@pytest.mark.parametrize("level", ["0", "1", "95", "x"])
+def test_a_level_outside_the_unit_interval_is_wrong_usage(level, model, tmp_path, fmnist):
+    files = ("--in", "x.npy", "--out", tmp_path / "out.csv")
+    status, _, message = fmnist("predict", "--model", model, *files, "--sets", level)
+    assert status == 2
+    assert "--sets" in message
+
+
+def test_sets_are_refused_by_one_message_if_the_model_has_no_calibration(
+    model, test_images, tmp_path, fmnist
+):
+    np.save(tmp_path / "images.npy", test_images[:3])
+    files = ("--in", tmp_path / "images.npy", "--out", tmp_path / "out.csv")
+    status, output, message = fmnist("predict", "--model", model, *files, "--sets", 0.95)
+    assert (status, output) == (1, "")
+    assert message.startswith("Error: model: expected a calibration of prediction sets")
+    assert not (tmp_path / "out.csv").exists()
+    status, _, message = fmnist("serve", "--model", model, "--port", 0, "--sets", 0.95)
+    assert status == 1
+    assert "expected a calibration of prediction sets" in message
+
+
+def test_sets_are_written_beside_the_predictions(model, test_images, test_labels, tmp_path, fmnist):
+    pipeline = load_model(model).pipeline
+    calibration = sorted_by_class(pipeline.predict_proba(test_images), test_labels)
+    save_model(pipeline, test_images[:3], tmp_path / "model", conformal=calibration)
+    np.save(tmp_path / "images.npy", test_images[:50])
+    files = ("--in", tmp_path / "images.npy", "--out", tmp_path / "out.csv")
+    words = ("predict", "--model", tmp_path / "model", *files, "--sets", 0.95)
+    assert fmnist(*words) == (0, f"50 predictions in {tmp_path / 'out.csv'}\n", "")
+    expected = predictions(load_model(tmp_path / "model"), test_images[:50], 0.95)
+    table = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
+    assert table["set"].tolist() == expected["set"].tolist()

@@ -8,6 +8,7 @@ from fmnist_lib.evaluation.contributions import (
     agreement,
     block_contributions,
     member_contributions,
+    refit_contributions,
 )
 
 
@@ -70,3 +71,35 @@ def test_agreement_is_symmetric():
     assert shares.loc["a", "b"] == shares.loc["b", "a"] == 0.75
     assert shares.loc["a", "c"] == 0.0
     assert (np.diag(shares) == 1).all()
+
+
+def refits(seed, useful):
+    """Contributions of two blocks; only those named are related to the label."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 3, 1200)
+    columns = {
+        name: random.normal(size=(1200, 4)) + (labels[:, None] if name in useful else 0)
+        for name in ("first", "second")
+    }
+
+    def correct(names):
+        X = np.hstack([columns[name] for name in names])
+        learner = LogisticRegression().fit(X[:600], labels[:600])
+        return learner.predict(X[600:]) == labels[600:]
+
+    accuracy, found = refit_contributions(correct, ("first", "second"), 0.99)
+    return accuracy, {one.name: one for one in found}
+
+
+def test_a_block_of_noise_is_not_needed_in_at_least_95_percent_of_40_tries():
+    found = [refits(seed, {"first"})[1]["second"] for seed in range(40)]
+    assert sum(one.loss.low <= 0 for one in found) >= 38
+    assert sum(one.p_value < 0.01 for one in found) <= 2
+
+
+def test_a_block_that_alone_decides_is_always_needed():
+    for seed in range(20):
+        accuracy, found = refits(seed, {"first"})
+        assert found["first"].loss.low > 0
+        assert found["first"].p_value < 0.001
+        assert found["first"].accuracy == pytest.approx(accuracy - found["first"].loss.value)

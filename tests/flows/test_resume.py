@@ -70,13 +70,13 @@ def test_a_run_that_is_ended_then_fails_is_resumed_from_its_last_attempt(
     process = project.start(*arguments, "--max-workers", "1", config=None)
     wait_for_task(process, "search", "--split-index", "2")[0].kill()  # the baseline, by its share
     wait_for_task(process, "select")[0].kill()
-    assert process.wait(timeout=180) == 1
+    assert process.wait(timeout=400) == 1
     failed = latest_run()
     assert not failed.successful
 
     arguments = printed_command(project)
     assert arguments == ["resume", "--origin-run-id", failed.id]
-    assert project.start(*arguments, config=None).wait(timeout=180) == 0
+    assert project.start(*arguments, config=None).wait(timeout=400) == 0
     resumed = latest_run()
     assert len({interrupted.id, failed.id, resumed.id}) == 3
     assert resumed.successful
@@ -116,7 +116,7 @@ def test_a_run_killed_in_mid_search_is_resumed_to_the_same_winner(
     assert not alive(everything)
     killed = latest_run()
 
-    assert project.start("resume", config=None).wait(timeout=180) == 0
+    assert project.start("resume", config=None).wait(timeout=400) == 0
     resumed = latest_run()
     assert resumed.successful
     # Only the candidates that had finished were not searched again.

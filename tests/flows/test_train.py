@@ -10,9 +10,13 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from metaflow import Flow, Run, Task
 from metaflow.cards import get_cards
+
+from fmnist_lib.config.loading import override, validate_settings
+from fmnist_lib.data.dataset import load_dataset
 
 pytestmark = pytest.mark.slow
 
@@ -24,6 +28,7 @@ CARDS = {
     "explain": "explain",
     "drift": "drift",
     "stress": "stress",
+    "cross_fit": "labels",
     "publish": "summary",
     "end": "timeline",
 }
@@ -36,6 +41,7 @@ ARTIFACTS = {
     "explain": {"explanation"},
     "drift": {"drift_report"},
     "stress": {"stress_report"},
+    "cross_fit": {"out_of_fold", "label_audit"},
     "publish": {"mlflow_run_id", "model_uri", "bundle_path", "summary_html"},
 }
 
@@ -60,6 +66,7 @@ SEEN = {
     "explain": "SHAP attributions",
     "drift": "images that raise the alarm",
     "stress": "Every shift and strength",
+    "cross_fit": "Correct them",
     "publish": "Identifiers and locations",
     "end": "When every task ran",
 }
@@ -158,8 +165,8 @@ def test_the_page_of_the_run_holds_every_card_and_the_timeline(finished, project
     )
     assert done.returncode == 0, done.stderr
     pages = {path.stem for path in (tmp_path / "page").glob("*.html")}
-    steps = {"start", "eda", "select", "explain", "drift", "stress", "publish"}
-    steps |= {"search", "search-tpot"}
+    steps = {"start", "eda", "select", "explain", "drift", "stress", "cross_fit"}
+    steps |= {"publish", "search", "search-tpot"}
     assert steps | {"index", "sweetviz", "summary"} <= pages
     report = json.loads((tmp_path / "page" / "report.json").read_text())
     accuracy = finished["select"].task.data.evaluation.accuracy.value
@@ -217,6 +224,49 @@ def test_the_reference_is_held_out_and_apart_from_the_batch(finished):
     assert finished["drift"].task.data.drift_report.ks.adjusted_p_values.min() > 0.001
 
 
+def test_suspect_labels_are_written_filled_in_and_handed_back(finished, project, tmp_path):
+    audit = finished["cross_fit"].task.data.label_audit
+    assert 0.8 < audit.accuracy.value < 0.95
+    assert audit.n_images == 2000
+    path = tmp_path / "labels.csv"
+    command = [sys.executable, "-m", "cards", "labels", finished.id, "--out", str(path)]
+    settings = {
+        "cwd": project.directory,
+        "env": project.environment | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        "capture_output": True,
+        "text": True,
+    }
+    done = subprocess.run(command, **settings, check=False)
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    assert len(table) == len(audit.suspects)
+    table.loc[:4, "corrected"] = table.loc[:4, "suggested"]
+    table.to_csv(path, index=False)
+    # A table that may hold corrections is never overwritten.
+    again = subprocess.run(command, **settings, check=False)
+    assert again.returncode == 1
+    assert "may hold corrections" in again.stderr
+
+    before = finished["start"].task.data
+    settings = override(
+        validate_settings(before.resolved_config, "configuration"), corrections=str(path)
+    )
+    dataset, version = load_dataset(settings.data, Path(__file__).parents[2], settings.seed)
+    assert version.corrected == 5
+    assert "5 training labels corrected" in version.description
+    assert not version.is_official
+    for split in ("train", "validation", "test"):
+        old, new = getattr(before.dataset, split), getattr(dataset, split)
+        np.testing.assert_array_equal(new.numbers, old.numbers)
+        np.testing.assert_array_equal(new.images, old.images)
+    changed = sum(
+        int((getattr(before.dataset, split).labels != getattr(dataset, split).labels).sum())
+        for split in ("train", "validation")
+    )
+    assert changed == 5
+    np.testing.assert_array_equal(dataset.test.labels, before.dataset.test.labels)
+
+
 def test_metaflow_and_mlflow_lead_to_each_other(finished, project):
     from fmnist_lib.registry.store import client
     from fmnist_lib.registry.versions import load_champion
@@ -235,7 +285,7 @@ def test_metaflow_and_mlflow_lead_to_each_other(finished, project):
 def test_the_bundle_holds_the_cards_of_every_step_that_has_one(finished):
     with zipfile.ZipFile(finished["publish"].task.data.bundle_path) as bundle:
         pages = {name for name in bundle.namelist() if name.startswith("cards/")}
-    steps = {"start", "eda", "select", "explain", "drift", "stress"}
+    steps = {"start", "eda", "select", "explain", "drift", "stress", "cross_fit"}
     assert {f"cards/{step}.html" for step in steps} <= pages
     searches = {f"cards/search{name}.html" for name in ("", "-optuna-kernel", "-tpot")}
     assert searches <= pages

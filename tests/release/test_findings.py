@@ -102,7 +102,7 @@ def test_the_trust_in_the_number_is_quantified():
         in (facts["Near-duplicates"])
     )
     assert "±0.55 points" in facts["Chance"]
-    assert facts["Selection"] == "validation said 85.00 %, 6.31 points too pessimistic."
+    assert facts["Selection"] == "validation was 6.31 points too pessimistic."
     assert facts["Weakest class"].split(",")[0] in CLASS_NAMES
     assert "Near-duplicates" not in dict(trust_finding(run_report()).facts)
 

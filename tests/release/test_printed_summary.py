@@ -13,8 +13,9 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from fmnist_lib.common.accuracy_check import AccuracyCheck
 from fmnist_lib.common.run_report import Publication, RunIdentity
-from fmnist_lib.common.statistics import Estimate
+from fmnist_lib.common.statistics import Estimate, wilson
 from fmnist_lib.data.audit_result import DuplicateCount
 from fmnist_lib.release.pdf import BROWSERS, print_pdf
 from fmnist_lib.release.summary import render_summary
@@ -58,6 +59,7 @@ addEventListener("load", () => {
 
 def _usual(published):
     report = published(
+        accuracy_checks=CHECKS,
         duplicates=(DuplicateCount("of test images in training", 10_000, 1, 0, 12, 0),),
         detection=_detection(("no shift", *[f"shift number {n}, of many" for n in range(7)])),
     )
@@ -105,6 +107,15 @@ def _hostile(published):
     return _with_parts(report, HOSTILE)
 
 
+#: As a default run has them, in the longest words.
+CHECKS = tuple(
+    AccuracyCheck(name, wilson(9500, 10_000), 10_000, 0, "meaning")
+    for name in (
+        "without near-duplicates",
+        "without contested labels",
+        "on 20 other test sets",
+    )
+)
 REPORTS = {"usual": _usual, "failed": _one_of_many_finished, "hostile": _hostile}
 
 

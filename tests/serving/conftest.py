@@ -17,6 +17,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+from fmnist_lib.common.conformal import sorted_by_class
 from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.model_files.reference import HeldOutReference
 from fmnist_lib.model_files.stored_model import save_model
@@ -34,7 +35,10 @@ def model_directory(train_images, train_labels, test_images, test_labels, tmp_pa
     pipeline = pickle.loads(pickle.dumps(pipeline.fit(train_images[:1000], train_labels[:1000])))
     probabilities = pipeline.predict_proba(test_images)
     reference = HeldOutReference.fit(train_images, test_images, test_labels, probabilities)
-    saved = save_model(pipeline, test_images[:20], directory / "model", reference)
+    conformal = sorted_by_class(probabilities, test_labels)
+    saved = save_model(
+        pipeline, test_images[:20], directory / "model", reference, conformal=conformal
+    )
     return write_mlflow_model(saved, pipeline, test_images, directory / "mlflow").directory
 
 

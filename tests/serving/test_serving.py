@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import mlflow.pyfunc
 import numpy as np
 import pytest
 import requests
 
+from fmnist_lib.common.errors import ModelError
 from fmnist_lib.model_files.predictor import predictions
 from fmnist_lib.model_files.stored_model import load_model
+from fmnist_lib.serving.pyfunc import ServedModel
 
 JSON = {"Content-Type": "application/json"}
 IMAGE = np.zeros((28, 28), dtype=int).tolist()
@@ -125,3 +128,47 @@ def test_mlflow_loads_it_without_a_pickle_and_takes_both_shapes(model_directory,
     assert all("==" in pin for pin in pins)
     assert model.metadata.signature.outputs.input_names()[:2] == ["class", "label"]
     assert model.input_example.shape == (2, 28, 28)
+
+
+def test_a_request_may_ask_for_prediction_sets(server, model_directory, test_images):
+    images = test_images[:20]
+    body = {"inputs": images.tolist(), "params": {"sets": 0.95}}
+    answer = requests.post(f"{server}/invocations", json=body, timeout=60)
+    expected = predictions(load_model(model_directory), images, 0.95).to_dict("records")
+    assert answer.json()["predictions"] == expected
+    assert set(expected[0]) >= {"set", "set_size"}
+    # The next request without a level has none.
+    assert _ask(server, images) == _expected(model_directory, images)
+
+
+@pytest.mark.parametrize("level", [0, 1, 95, True, "much", [0.9]])
+def test_a_level_outside_the_unit_interval_gets_a_4xx(server, level):
+    body = {"inputs": [IMAGE], "params": {"sets": level}}
+    answer = requests.post(f"{server}/invocations", json=body, timeout=60)
+    assert answer.status_code == 400
+    assert "between 0 and 1" in answer.text
+
+
+def test_the_start_option_adds_sets_to_every_response(model_directory, test_images):
+    model, images = load_model(model_directory), test_images[:20]
+    table = ServedModel(model, 0.9).predict(images)
+    assert table["set"].tolist() == predictions(model, images, 0.9)["set"].tolist()
+    other = ServedModel(model, 0.9).predict(images, {"sets": 0.99})
+    assert other["set_size"].sum() > table["set_size"].sum()
+
+
+def test_a_model_without_a_calibration_refuses_a_request_for_sets(model_directory, test_images):
+    model = replace(load_model(model_directory), conformal=None)
+    with pytest.raises(mlflow.MlflowException, match="expected a calibration") as error:
+        ServedModel(model).predict(test_images[:1], {"sets": 0.9})
+    assert error.value.get_http_status_code() == 400
+    with pytest.raises(ModelError, match="expected a calibration"):
+        ServedModel(model, 0.9)
+
+
+def test_mlflow_passes_the_level_on(model_directory, test_images):
+    model = mlflow.pyfunc.load_model(str(model_directory))
+    table = model.predict(test_images[:10], params={"sets": 0.95})
+    expected = predictions(load_model(model_directory), test_images[:10], 0.95)
+    assert table["set"].tolist() == expected["set"].tolist()
+    assert "set" not in model.predict(test_images[:10])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import pickle
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.conformal import sorted_by_class
+from fmnist_lib.common.errors import DataError, ModelError
+from fmnist_lib.common.labels import CLASS_NAMES
 from fmnist_lib.data.formats.idx import write_idx
 from fmnist_lib.features.pixels import Pixels
-from fmnist_lib.model_files.predictor import COLUMNS, predictions
+from fmnist_lib.model_files.predictor import COLUMNS, SET_COLUMNS, predictions
 from fmnist_lib.model_files.reference import HeldOutReference
 from fmnist_lib.model_files.stored_model import load_model, save_model
 from fmnist_lib.workflows.predict import predict_file
@@ -156,3 +159,37 @@ def test_the_place_of_labels_among_nameless_columns_can_be_given(
     predict_file(model, *files, label_column=place)
     expected = predictions(model, test_images[:5])
     np.testing.assert_array_equal(pd.read_csv(tmp_path / "out.csv")["class"], expected["class"])
+
+
+@pytest.mark.parametrize("out", ["out.csv", "out.parquet"])
+def test_sets_are_two_more_columns(out, model, test_images, test_labels, tmp_path):
+    probabilities = model.pipeline.predict_proba(test_images)
+    with_sets = replace(model, conformal=sorted_by_class(probabilities, test_labels))
+    np.save(tmp_path / "images.npy", test_images)
+    predict_file(with_sets, tmp_path / "images.npy", tmp_path / out, level=0.9)
+    read = pd.read_csv if out.endswith("csv") else pd.read_parquet
+    table = read(tmp_path / out)
+    assert tuple(table.columns) == (*COLUMNS, *SET_COLUMNS)
+    sets = table["set"].fillna("")
+    counts = [names.count("; ") + 1 if names else 0 for names in sets]
+    assert counts == table["set_size"].tolist()
+    truth = [CLASS_NAMES[label] for label in test_labels]
+    covered = [name in names.split("; ") for name, names in zip(truth, sets, strict=True)]
+    assert 0.9 <= np.mean(covered) < 0.92
+
+
+def test_sets_of_a_model_without_a_calibration_leave_no_output(model, test_images, tmp_path):
+    np.save(tmp_path / "images.npy", test_images[:3])
+    with pytest.raises(ModelError, match="expected a calibration of prediction sets"):
+        predict_file(model, tmp_path / "images.npy", tmp_path / "out.csv", level=0.9)
+    assert list(tmp_path.iterdir()) == [tmp_path / "images.npy"]
+
+
+def test_a_level_out_of_reach_is_a_warning(model, test_images, test_labels, tmp_path, caplog):
+    probabilities = model.pipeline.predict_proba(test_images[:200])
+    with_sets = replace(model, conformal=sorted_by_class(probabilities, test_labels[:200]))
+    np.save(tmp_path / "images.npy", test_images[:3])
+    predict_file(with_sets, tmp_path / "images.npy", tmp_path / "out.csv", level=0.99)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "expected at least 99 calibration images per class" in caplog.text
+    assert (pd.read_csv(tmp_path / "out.csv")["set_size"] == 10).all()

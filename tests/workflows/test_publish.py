@@ -6,21 +6,26 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+from fmnist_lib.common.conformal import sorted_by_class
 from fmnist_lib.common.paths import PROJECT_ROOT
 from fmnist_lib.common.statistics import Estimate, PairedComparison
 from fmnist_lib.config.release import GatesConfig
 from fmnist_lib.config.training import EvaluationConfig
 from fmnist_lib.data.dataset import Dataset, Split
+from fmnist_lib.evaluation.conformal import evaluate_sets
 from fmnist_lib.evaluation.metrics import evaluate
 from fmnist_lib.features.pixels import Pixels
+from fmnist_lib.model_files.predictor import predictions
 from fmnist_lib.registry.spool import spooled_runs
 from fmnist_lib.release import pdf
 from fmnist_lib.release.archive import verify
 from fmnist_lib.release.pdf import BROWSERS, print_pdf
 from fmnist_lib.release.summary import render_summary
+from fmnist_lib.workflows.model_source import load
 from fmnist_lib.workflows.publish import publish
 from fmnist_lib.workflows.report import build_report
 from fmnist_lib.workflows.retrain import Contest
@@ -149,3 +154,23 @@ def test_a_retrained_model_that_is_not_better_does_not_become_champion(
     ).publication.tracked
     assert tracked.alias != "champion"
     assert [gate.name for gate in tracked.decision.failed] == ["beats-champion"]
+
+
+def test_the_calibration_of_prediction_sets_is_in_bundle_and_registry(
+    make_report, dataset, winner, tmp_path
+):
+    test = dataset.test
+    probabilities = winner.predict_proba(test.images)
+    conformal = sorted_by_class(probabilities, test.labels)
+    sets = evaluate_sets(conformal, probabilities, test.labels)
+    database = f"sqlite:///{tmp_path}/mlflow.db"
+    report = make_report(conformal=conformal, prediction_sets=sets)
+    report = publish(report, dataset, winner, PROJECT_ROOT, database)
+    bundle, tracked = report.publication.bundle, report.publication.tracked
+    assert verify(bundle.path) == []
+    for address in (str(bundle.path), tracked.model_uri):
+        model = load(address, environment_uri=database)
+        table = predictions(model, test.images, 0.9)
+        assert table["set_size"].mean() == pytest.approx(sets.levels[0].mean_size)
+    run = MlflowClient(database).get_run(tracked.run_id)
+    assert run.data.metrics["test_sets_95_coverage"] == sets.levels[1].coverage.value

@@ -1,0 +1,129 @@
+"""Corrected labels, read from the table of suspects that a person has filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.formatting import short_list
+from fmnist_lib.common.labels import CLASS_NAMES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+#: Columns that must be there; others are ignored.
+COLUMNS = ("image", "given", "corrected")
+
+
+@dataclass(frozen=True, eq=False)
+class Corrections:
+    """Labels to replace.
+
+    Attributes
+    ----------
+    images : ndarray of int, shape (n,)
+        Positions in the training file, counted from 0; each once.
+    labels : ndarray of uint8, shape (n,)
+        The corrected labels, each different from the given one.
+    """
+
+    images: NDArray[np.intp]
+    labels: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        """Count the labels that change."""
+        return len(self.images)
+
+    def apply(self, labels: NDArray[np.uint8], numbers: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Return the labels of the images with these positions, corrected."""
+        by_number = np.full(
+            max(int(numbers.max(initial=0)), int(self.images.max(initial=0))) + 1, -1
+        )
+        by_number[self.images] = self.labels
+        found = by_number[numbers]
+        return np.where(found >= 0, found, labels).astype(np.uint8)
+
+
+def read_corrections(path: Path, labels: NDArray[np.uint8]) -> Corrections:
+    """Read a CSV table of corrections.
+
+    Rows with an empty ``corrected``, or with the given label there, change nothing.
+
+    Parameters
+    ----------
+    path : Path
+        With the columns ``image``, ``given`` and ``corrected``: a position in the training file,
+        and labels as class names or numbers.
+    labels : ndarray of uint8, shape (n,)
+        Of the training file.
+
+    Raises
+    ------
+    DataError
+        The table can't be read, names an image twice or one that does not exist, or its given
+        labels are not those of the file: then it belongs to other data.
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path}: expected a CSV table of corrected labels, got: {error}. "
+            "`python -m cards labels RUN` writes one to fill in."
+        ) from None
+    missing = [name for name in COLUMNS if name not in table]
+    if missing:
+        raise DataError(
+            f"{path}: expected the columns {', '.join(COLUMNS)}, {', '.join(missing)} is missing; "
+            f"got {short_list(table.columns)}. `python -m cards labels RUN` writes such a table."
+        )
+    table = table[table["corrected"].str.strip() != ""]
+    images = _images(path, table["image"], len(labels))
+    given, corrected = (_labels(path, table, name) for name in ("given", "corrected"))
+    different = np.flatnonzero(labels[images] != given)
+    if len(different):
+        raise DataError(
+            f"{path}: expected the given labels of the training file, got others for "
+            f"{len(different)} images ({short_list(images[different])}). The table was made for "
+            "other data, or its images were renumbered."
+        )
+    changed = corrected != given
+    return Corrections(images[changed], corrected[changed])
+
+
+def _images(path: Path, column: pd.Series[str], n: int) -> NDArray[np.intp]:
+    wrong = [cell for cell in column if not (cell.strip().isdecimal() and int(cell) < n)]
+    if wrong:
+        raise DataError(
+            f"{path}: expected positions from 0 to {n - 1} in the column image, got "
+            f"{short_list(wrong)}. Correct or delete these rows."
+        )
+    images = column.astype(np.intp).to_numpy()
+    values, counts = np.unique(images, return_counts=True)
+    if (counts > 1).any():
+        raise DataError(
+            f"{path}: expected every image once, got {short_list(values[counts > 1])} more often. "
+            "Keep one row of each."
+        )
+    return np.asarray(images)
+
+
+def _labels(path: Path, table: pd.DataFrame, name: str) -> NDArray[np.uint8]:
+    """Return a column of class names or numbers as labels."""
+    known = {str(label): label for label in range(len(CLASS_NAMES))}
+    known |= {class_name.lower(): label for label, class_name in enumerate(CLASS_NAMES)}
+    cells = table[name].str.strip()
+    wrong = sorted({cell for cell in cells if cell.lower() not in known})
+    if wrong:
+        raise DataError(
+            f"{path}: expected class names ({', '.join(CLASS_NAMES)}) or their numbers in the "
+            f"column {name}, got {short_list(wrong)}. Correct these cells."
+        )
+    return np.array([known[cell.lower()] for cell in cells], dtype=np.uint8)
