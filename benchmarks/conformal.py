@@ -2,6 +2,7 @@
 
 python benchmarks/conformal.py --setup      # once: installs MAPIE into benchmarks/.environments
 python benchmarks/conformal.py [--run FashionMnistTrain/RUN | --file FILE.npz] [--no-peer]
+python benchmarks/conformal.py --choose [--run ... | --file ...]
 
 All methods are calibrated on the out-of-fold probabilities of a run's training images and measured
 on the winner's probabilities of the test images, by default those of the latest successful run. The
@@ -12,6 +13,9 @@ asked-for level gives, for all test images and for each class. MAPIE's methods h
 for all classes: "lac" is the same score as this project's, "raps" is regularised adaptive sets,
 deterministic as is MAPIE's default, and randomised. The rows go to benchmarks/results/conformal.csv
 and, by tables.py, to docs/benchmarks.md.
+
+With --choose, scores and thresholds are compared on halves of the training images instead: that is
+how this project's were chosen.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from conformal_scores import compared_sets
 from peers import ENVIRONMENTS, RESULTS, SCRIPTS, set_up
 
 from fmnist_lib.common.conformal import sorted_by_class
@@ -63,12 +68,17 @@ def main() -> None:
     parser.add_argument("--setup", action="store_true", help="make the virtual environment")
     parser.add_argument("--run", help="a training run, as Metaflow's Client API names it")
     parser.add_argument("--file", type=Path, help="an .npz file with the probabilities")
+    parser.add_argument("--choose", action="store_true", help="compare scores, out of fold")
     parser.add_argument("--no-peer", action="store_true", help="leave MAPIE out, write nothing")
     options = parser.parse_args()
     if options.setup:
         set_up([ENVIRONMENT])
         return
     data = _from_file(options.file) if options.file else _from_run(options.run)
+    if options.choose:
+        compared = compared_sets(data.probabilities, data.labels, LEVELS)
+        print(pd.concat([rows(*one) for one in compared]).round(4).to_string(index=False))
+        return
     table = rows(PROJECT, own_sets(data), data.test_labels)
     if not options.no_peer:
         peer = [rows(name, sets, data.test_labels) for name, sets in peer_sets(data).items()]

@@ -76,9 +76,7 @@ def _labels(slices: Sequence[Slice]) -> dict[str, str]:
     """Return short labels of the slices, by their names; found rules are numbered."""
     found = [one.name for one in slices if one.kind == "found"]
     labels = {
-        one.name: one.name.removesuffix(" of the image")
-        .replace(" to the training images", "")
-        .replace("bounding box", "box")
+        one.name: one.name.removesuffix(" of the image").replace(" to the training images", "")
         for one in slices
     }
     return labels | {name: f"found rule {number}" for number, name in enumerate(found, start=1)}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from metaflow import Run
 
+from fmnist_lib.common.errors import ConfigError
 from fmnist_lib.config.loading import override
 from fmnist_lib.workflows.retrain import combine, contest, rows_to_use, write_directory
 from runs import champion_artifact
@@ -30,7 +31,18 @@ def add_new_images(
     -------
     tuple of Settings and int
         The settings that name the directory, and the number of new images that are held out.
+
+    Raises
+    ------
+    ConfigError
+        The settings name corrected labels, which number the images of another file.
     """
+    if settings.data.corrections:
+        raise ConfigError(
+            "data.corrections: expected none in a run that the monitor requests, which trains on "
+            f"the champion's images and labels, got {settings.data.corrections}. Train with it "
+            "once in an ordinary run; if that becomes champion, its labels are kept."
+        )
     new = Run(challenge.monitor_run)["assess"].task["labelled_batch"].data
     old = champion_artifact(challenge.champion, "dataset")
     data = combine(old, new, challenge.holdout_share, settings.seed)

@@ -196,7 +196,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
     @step
     def examine(self):
         """No-op: fans out to the next steps, which a Metaflow join cannot do."""
-        self.next(self.explain, self.drift, self.stress, self.cross_fit)
+        self.next(self.explain, self.drift, self.cross_fit, self.stress)
 
     @StepCard(card="explain")
     @card(type="blank", id="explain")
@@ -242,25 +242,6 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         current.card["drift"].extend(drift_card(self.drift_report, self.data_version))
         self.next(self.publish)
 
-    @StepCard(card="stress")
-    @card(type="blank", id="stress")
-    @step
-    def stress(self):
-        """Measure on which images the winner fails, and which changes of the images break it."""
-        from cards.stress import stress_card
-        from fmnist_lib.workflows.stress import measure_stress
-        from searches import pipeline_reader
-
-        self.stress_report = measure_stress(
-            self.results,
-            pipeline_reader(self.searched_run),
-            self.dataset,
-            self.test_probabilities,
-            self.settings,
-        )
-        current.card["stress"].extend(stress_card(self.stress_report, self.data_version))
-        self.next(self.publish)
-
     @StepCard(card="labels")
     @card(type="blank", id="labels")
     @step
@@ -281,6 +262,25 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
             )
             self.keep(found)
         current.card["labels"].extend(labels_card(self.label_audit, self.data_version))
+        self.next(self.publish)
+
+    @StepCard(card="stress")
+    @card(type="blank", id="stress")
+    @step
+    def stress(self):
+        """Measure on which images the winner fails, and which changes of the images break it."""
+        from cards.stress import stress_card
+        from fmnist_lib.workflows.stress import measure_stress
+        from searches import pipeline_reader
+
+        self.stress_report = measure_stress(
+            self.results,
+            pipeline_reader(self.searched_run),
+            self.dataset,
+            self.test_probabilities,
+            self.settings,
+        )
+        current.card["stress"].extend(stress_card(self.stress_report, self.data_version))
         self.next(self.publish)
 
     @StepCard(card="summary")

@@ -28,7 +28,7 @@ StressShift = Literal[
 
 
 class StressConfig(Section):
-    """Sizes of the slices, simulated shifts and behaviour tests of the winner."""
+    """Sizes of slices, simulated shifts and behaviour tests."""
 
     bins: Annotated[int, Field(ge=2, le=20)] = Field(
         default=5, description="Quantile bins of ink, size and distance to the training images."

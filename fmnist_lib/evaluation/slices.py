@@ -126,7 +126,7 @@ def measure_slices(
         for kind, name, chosen in (
             *_classes(labels),
             *_bins("ink", "lit pixels", 1 - features["blank_share"], config.bins),
-            *_bins("size", "bounding box", _box_share(features), config.bins),
+            *_bins("size", "box", _box_share(features), config.bins),
             *_bins("distance", "distance to the training images", distance, config.bins),
         )
     ]

@@ -35,7 +35,7 @@ _MAX_TYPICAL = 2_000
 
 @dataclass(frozen=True)
 class StressReport:
-    """Slices, accuracy under shifts and behaviour tests of the winner.
+    """Slices, robustness and behaviour of the winner.
 
     Attributes
     ----------

@@ -44,8 +44,18 @@ def test_without_data_every_report_says_synthetic(
     assert "SYNTHETIC" in output
     run = latest_run()
     assert "data:synthetic" in run.tags
-    steps = ("start", "eda", "search", "select", "explain", "drift", "stress", "cross_fit")
-    for step in (*steps, "publish"):
+    steps = (
+        "start",
+        "eda",
+        "search",
+        "select",
+        "explain",
+        "drift",
+        "cross_fit",
+        "stress",
+        "publish",
+    )
+    for step in steps:
         (card,) = get_cards(run[step].task)
         assert "SYNTHETIC" in str(card_content(card)), step
 

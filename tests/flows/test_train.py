@@ -27,8 +27,8 @@ CARDS = {
     "select": "leaderboard",
     "explain": "explain",
     "drift": "drift",
-    "stress": "stress",
     "cross_fit": "labels",
+    "stress": "stress",
     "publish": "summary",
     "end": "timeline",
 }
@@ -40,8 +40,8 @@ ARTIFACTS = {
     "select": {"leaderboard", "champion", "test_metrics", "reference"},
     "explain": {"explanation"},
     "drift": {"drift_report"},
-    "stress": {"stress_report"},
     "cross_fit": {"out_of_fold", "label_audit"},
+    "stress": {"stress_report"},
     "publish": {"mlflow_run_id", "model_uri", "bundle_path", "summary_html"},
 }
 
@@ -65,8 +65,8 @@ SEEN = {
     "select": "is the hardest class",
     "explain": "SHAP attributions",
     "drift": "images that raise the alarm",
-    "stress": "Every shift and strength",
     "cross_fit": "Correct them",
+    "stress": "Every shift and strength",
     "publish": "Identifiers and locations",
     "end": "When every task ran",
 }
@@ -165,7 +165,7 @@ def test_the_page_of_the_run_holds_every_card_and_the_timeline(finished, project
     )
     assert done.returncode == 0, done.stderr
     pages = {path.stem for path in (tmp_path / "page").glob("*.html")}
-    steps = {"start", "eda", "select", "explain", "drift", "stress", "cross_fit"}
+    steps = {"start", "eda", "select", "explain", "drift", "cross_fit", "stress"}
     steps |= {"publish", "search", "search-tpot"}
     assert steps | {"index", "sweetviz", "summary"} <= pages
     report = json.loads((tmp_path / "page" / "report.json").read_text())
@@ -285,7 +285,7 @@ def test_metaflow_and_mlflow_lead_to_each_other(finished, project):
 def test_the_bundle_holds_the_cards_of_every_step_that_has_one(finished):
     with zipfile.ZipFile(finished["publish"].task.data.bundle_path) as bundle:
         pages = {name for name in bundle.namelist() if name.startswith("cards/")}
-    steps = {"start", "eda", "select", "explain", "drift", "stress", "cross_fit"}
+    steps = {"start", "eda", "select", "explain", "drift", "cross_fit", "stress"}
     assert {f"cards/{step}.html" for step in steps} <= pages
     searches = {f"cards/search{name}.html" for name in ("", "-optuna-kernel", "-tpot")}
     assert searches <= pages
