@@ -229,14 +229,14 @@ def lines_with_intervals(
     show_intervals : bool
         Draw bands between ``low`` and ``high``: for few lines.
     """
-    shared = {"x": x, "color": {"field": colour, "type": "nominal", "sort": None}}
+    hue = {"field": colour, "type": "nominal", "sort": None, "legend": {"symbolOpacity": 1}}
+    shared = {"x": x, "color": hue}
     value = shared | {"y": quantity("accuracy", title, ".0%")}
     span = shared | {"y": quantity("low", title, ".0%"), "y2": {"field": "high"}}
     band: list[Channel] = [{"mark": {"type": "area", "opacity": 0.15}, "encoding": span}]
     layers: list[Channel] = [
-        # The legend looks like the first layer.
-        {"mark": {"type": "line"}, "encoding": value},
         *(band if show_intervals else []),
+        {"mark": {"type": "line"}, "encoding": value},
         {"mark": {"type": "point", "size": 60}, "encoding": value | {"tooltip": list(details)}},
     ]
     return VegaChart(spec(description, values, layers, 260))

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.charts import intervals, lines_with_intervals, quantity, tooltip
+from cards.charts import lines_with_intervals, quantity, tooltip
 from cards.components import box, details, folded_table, header, table
 from cards.escape import text
-from fmnist_lib.common.formatting import capitalised, interval, p_value, percent
+from cards.slices import slices_section, slices_table
+from fmnist_lib.common.formatting import capitalised, interval, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from fmnist_lib.data.version import DataVersion
     from fmnist_lib.drift.strengths import Robustness, ShiftCurve
     from fmnist_lib.evaluation.behaviour import Behaviour
-    from fmnist_lib.evaluation.slices import Slice, Slices
     from fmnist_lib.workflows.stress import StressReport
 
 #: Shifts with a line of their own on the chart: the palette has so many colours.
@@ -44,11 +44,11 @@ def stress_card(report: StressReport, version: DataVersion) -> list[MetaflowCard
             f"fitted on; the test images are not predicted again.{_notes(report)}",
             _boxes(report),
         ),
-        *_slices(slices),
+        *slices_section(slices),
         *_shifts(robustness),
         *_comparison(robustness),
         *_behaviours(report.behaviours),
-        details("Every slice", _slice_table(slices)),
+        details("Every slice", slices_table(slices)),
         details("Every shift and strength", _shift_table(robustness)),
         Markdown(f"Time: {report.seconds:.0f} s."),
     ]
@@ -104,15 +104,16 @@ def _boxes(report: StressReport) -> Iterator[Any]:
     yield box(
         "Most harmful shift",
         _words(curve),
-        f"{_points(curve.lost)} on average over five strengths",
+        f"costs {_points(curve.lost)} on average over five strengths, {_ends(curve.lost)}",
         f"first loss shown: {curve.breaks_at.description}" if curve.breaks_at else "",
     )
     if robustness.difference:
         winner, second = robustness.models
         yield box(
-            "Under shifts, second best",
-            second,
-            f"{winner} is {_points(robustness.difference)} more accurate on average",
+            "Against the second best",
+            f"{100 * robustness.difference.value:+.1f} points",
+            f"accuracy of {winner} minus {second}, averaged over shifts and strengths",
+            _ends(robustness.difference),
         )
     failed = [one for one in report.behaviours if one.failed]
     run = [one for one in report.behaviours if one.rate]
@@ -127,69 +128,12 @@ def _boxes(report: StressReport) -> Iterator[Any]:
 
 
 def _points(estimate: Estimate) -> str:
-    return (
-        f"{100 * estimate.value:.1f} points [{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
-    )
+    return f"{100 * estimate.value:.1f} points"
 
 
-def _slices(slices: Slices) -> list[MetaflowCardComponent]:
-    if not slices.slices:
-        return [Markdown("## Too few test images for slices")]
-    ranked = sorted(slices.slices, key=lambda one: one.accuracy.value)
-    labels = _labels(slices.slices)
-    rows = [
-        {
-            "slice": labels[one.name],
-            "rule": one.name,
-            "value": one.accuracy.value,
-            "low": one.accuracy.low,
-            "high": one.accuracy.high,
-            "images": one.n_images,
-            "adjusted_p": p_value(one.adjusted_p_value),
-            "colour": "alert" if one.is_worse else "primary",
-        }
-        for one in ranked
-    ]
-    worse = [one.name for one in ranked if one.is_worse]
-    finding = (
-        f"{len(worse)} slices are worse than the other images, first of all {worse[0]}"
-        if worse
-        else "No slice is significantly worse than the other images"
-    )
-    confidence = slices.accuracy.confidence
-    return [
-        Markdown(f"## {text(finding)}"),
-        Markdown(
-            "Orange: significantly worse (Fisher's exact test, Holm's correction for "
-            f"{len(rows)} slices). Found rules: a decision tree fitted to the errors on one half "
-            "of the test images, measured on the other half."
-            + (f" Not tested, too few images: {slices.n_small}." if slices.n_small else "")
-            + ("" if slices.n_errors else " Without an error there is nothing for a tree to find.")
-        ),
-        intervals(
-            f"Accuracy by slice: {'; '.join(_number(one) for one in ranked)}.",
-            rows,
-            f"accuracy on the test images, with {confidence:.0%} interval",
-            name="slice",
-            details=tooltip(
-                slice="", rule="", value=".1%", low=".1%", high=".1%", images=",", adjusted_p=""
-            ),
-        ),
-    ]
-
-
-def _labels(slices: Sequence[Slice]) -> dict[str, str]:
-    """Return short labels of the slices, by their names; found rules are numbered."""
-    found = [one.name for one in slices if one.kind == "found"]
-    labels = {
-        one.name: one.name.removesuffix(" of the image").replace(" to the training images", "")
-        for one in slices
-    }
-    return labels | {name: f"found rule {number}" for number, name in enumerate(found, start=1)}
-
-
-def _number(one: Slice) -> str:
-    return f"{one.name} {percent(one.accuracy.value)}"
+def _ends(estimate: Estimate) -> str:
+    ends = f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f}"
+    return f"{estimate.confidence:.0%} interval {ends}"
 
 
 def _shifts(robustness: Robustness) -> list[MetaflowCardComponent]:
@@ -262,8 +206,11 @@ def _comparison(robustness: Robustness) -> list[MetaflowCardComponent]:
         for point in robustness.average
     )
     return [
-        Markdown(f"## {text(f'{finding}: {_points(difference)}')}"),
-        Markdown("Average over the shifts, by strength; both models predict the same images."),
+        Markdown(f"## {text(finding)}"),
+        Markdown(
+            "Average over the shifts, by strength; both models predict the same images. Over all "
+            f"strengths the difference is {_points(difference)}, {_ends(difference)}."
+        ),
         lines_with_intervals(
             f"Average accuracy of {winner} and {second}: {numbers}.",
             rows,
@@ -303,26 +250,6 @@ def _behaviours(behaviours: Sequence[Behaviour]) -> list[MetaflowCardComponent]:
     ]
 
 
-def _slice_table(slices: Slices) -> Markup:
-    labels = _labels(slices.slices)
-    return folded_table(
-        ["slice", "label", "images", "accuracy", "interval", "p", "adjusted p", "worse"],
-        [
-            (
-                one.name,
-                labels[one.name],
-                f"{one.n_images:,}",
-                percent(one.accuracy.value),
-                f"{percent(one.accuracy.low)} to {percent(one.accuracy.high)}",
-                p_value(one.p_value),
-                p_value(one.adjusted_p_value),
-                "YES" if one.is_worse else "no",
-            )
-            for one in slices.slices
-        ],
-    )
-
-
 def _shift_table(robustness: Robustness) -> Markup:
     return folded_table(
         ["shift", "change", *(f"{model}, %" for model in robustness.models), "difference, points"],
@@ -334,7 +261,9 @@ def _shift_table(robustness: Robustness) -> Markup:
                     f"{100 * one.value:.1f} [{100 * one.low:.1f}, {100 * one.high:.1f}]"
                     for one in point.accuracy
                 ),
-                _points(point.difference) if point.difference else "",
+                f"{100 * point.difference.value:.1f} points, {_ends(point.difference)}"
+                if point.difference
+                else "",
             )
             for curve in robustness.curves
             for point in curve.points

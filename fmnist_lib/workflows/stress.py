@@ -89,49 +89,27 @@ def measure_stress(
     confidence, seed = settings.evaluation.confidence, settings.seed
     winner = select_winner(results, settings.search)
     second = second_best(winner, results, settings)
-    train, validation, test = dataset.train, dataset.validation, dataset.test
-    space = TrainingSpace(train.images, train.labels, config.components)
-    slices = measure_slices(
-        test.labels,
-        test_probabilities,
-        named_features(test.images),
-        space.nearest(test.images),
-        config,
-        confidence=confidence,
-        seed=seed,
-    )
+    space = TrainingSpace(dataset.train.images, dataset.train.labels, config.components)
     models = {
         one.id: _predict(validated_pipeline(one, results, read_pipeline))
         for one in (winner, second)
         if one is not None
     }
+    validation = dataset.validation
     rows = _sample(validation, config.rows, seed)
-    robustness = measure_robustness(
-        models,
-        validation.images[rows],
-        validation.labels[rows],
-        config,
-        confidence=confidence,
-        seed=seed,
-    )
-    few = slice(_MAX_TYPICAL)
-    behaviours = behaviour_tests(
-        models[winner.id],
-        validation.images,
-        validation.labels,
-        config,
-        sample=rows,
-        typical=space.clearest(
-            validation.images[few], validation.labels[few], config.typical_images
-        ),
-        confidence=confidence,
-    )
     return StressReport(
         winner=winner.id,
         second=second.id if second else None,
-        slices=slices,
-        robustness=robustness,
-        behaviours=behaviours,
+        slices=_slices(dataset.test, test_probabilities, space, settings),
+        robustness=measure_robustness(
+            models,
+            validation.images[rows],
+            validation.labels[rows],
+            config,
+            confidence=confidence,
+            seed=seed,
+        ),
+        behaviours=_behaviours(models[winner.id], validation, rows, space, settings),
         seconds=time.monotonic() - started,
     )
 
@@ -164,6 +142,41 @@ def validated_pipeline(
         (one.id, read_pipeline(one.id), weight) for one, weight in members_of(result, results)
     ]
     return vote(members) if result.engine == ENSEMBLE else members[0][1]
+
+
+def _slices(
+    test: Split, probabilities: np.ndarray, space: TrainingSpace, settings: Settings
+) -> Slices:
+    return measure_slices(
+        test.labels,
+        probabilities,
+        named_features(test.images),
+        space.nearest(test.images),
+        settings.stress,
+        confidence=settings.evaluation.confidence,
+        seed=settings.seed,
+    )
+
+
+def _behaviours(
+    predict: Callable[[np.ndarray], np.ndarray],
+    validation: Split,
+    rows: np.ndarray,
+    space: TrainingSpace,
+    settings: Settings,
+) -> tuple[Behaviour, ...]:
+    few, config = slice(_MAX_TYPICAL), settings.stress
+    return behaviour_tests(
+        predict,
+        validation.images,
+        validation.labels,
+        config,
+        sample=rows,
+        typical=space.clearest(
+            validation.images[few], validation.labels[few], config.typical_images
+        ),
+        confidence=settings.evaluation.confidence,
+    )
 
 
 def _predict(pipeline: Any) -> Callable[[np.ndarray], np.ndarray]:

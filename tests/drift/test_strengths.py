@@ -4,6 +4,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from fmnist_lib.config.stress import StressConfig, StressShift
 from fmnist_lib.drift.shifts.catalogue import SHIFTS
@@ -68,3 +69,8 @@ def test_every_shift_can_be_measured(sample):
     assert (
         "degrees" in {curve.name: curve for curve in found.curves}["rotation"].points[1].description
     )
+
+
+def test_a_shift_of_the_class_mix_is_refused_because_it_changes_no_image():
+    with pytest.raises(ValidationError, match="gaussian_noise"):
+        StressConfig(shifts=("class_knockout",))

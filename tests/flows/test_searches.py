@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.config.loading import read_settings
 from fmnist_lib.config.training import DEFAULT_CONFIG
@@ -106,3 +107,21 @@ def test_candidates_that_finished_before_the_resume_are_not_waited_for(follow, t
     finish(ProgressFile(tmp_path / "run", "b"))
     _, card = follow("a", "b", shares=["b"])
     assert card.boxes["Candidates"].startswith("2 of 2 ended")
+
+
+def test_the_pipeline_that_a_candidate_validated_is_read_from_its_task(searches, monkeypatch):
+    import metaflow
+
+    class Task(dict):
+        parent = SimpleNamespace(id="search")
+
+    def task(**artifacts):
+        return Task({name: SimpleNamespace(data=value) for name, value in artifacts.items()})
+
+    fitted = CandidateResult("fast", "optuna", pipeline="fitted")
+    tasks = [task(), task(candidate="other"), task(candidate="fast", result=fitted)]
+    monkeypatch.setattr(metaflow, "Run", lambda *_, **__: {"search": tasks})
+    read = searches.pipeline_reader("FashionMnistTrain/1")
+    assert read("fast") == "fitted"
+    with pytest.raises(DataError, match="expected a search task of the candidate slow"):
+        read("slow")
