@@ -125,9 +125,10 @@ def test_the_page_is_served_to_this_machine_only(bundle, tmp_path):
             assert "Candidate fast" in requests.get(address, timeout=10).text
             (listening,) = psutil.Process(server.pid).net_connections("tcp")[:1]
             assert listening.laddr.ip == "127.0.0.1"
-        finally:
             server.send_signal(signal.SIGINT)
-        assert server.wait(timeout=10) == 0
+            assert server.wait(timeout=10) == 0
+        finally:
+            server.kill()  # else a failure would wait for it for ever
 
 
 def test_a_run_is_looked_up_for_root_without_a_user_name(tmp_path):
