@@ -45,8 +45,20 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def picture(figure: Figure, name: str, title: str, caption: str, dpi: int = 100) -> Picture:
-    """Render a figure to PNG."""
+def picture(
+    figure: Figure, name: str, title: str, caption: str, *, dpi: int = 100, palette: bool = False
+) -> Picture:
+    """Render a figure to PNG.
+
+    Parameters
+    ----------
+    figure : Figure
+    name, title, caption : str
+        See `Picture`.
+    dpi : int
+    palette : bool
+        Store 256 colours at most: a third of the bytes for a figure of many small images.
+    """
     from matplotlib.text import Text
 
     # Dollar signs in file names are not formulas; an unbalanced one raises in Matplotlib.
@@ -55,4 +67,17 @@ def picture(figure: Figure, name: str, title: str, caption: str, dpi: int = 100)
     buffer = io.BytesIO()
     # Omit the software version, so that the same figure gives the same bytes.
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    return Picture(name=name, title=title, caption=caption, png=buffer.getvalue())
+    png = _with_palette(buffer) if palette else buffer.getvalue()
+    return Picture(name=name, title=title, caption=caption, png=png)
+
+
+def _with_palette(buffer: io.BytesIO) -> bytes:
+    from PIL import Image
+
+    with Image.open(buffer) as image:
+        few = image.convert("RGB").quantize(
+            256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        )
+    smaller = io.BytesIO()
+    few.save(smaller, "PNG", optimize=True)
+    return smaller.getvalue()

@@ -103,6 +103,7 @@ def image_maps(explanation: Explanation) -> Picture:
         "Left the image with its true class, right the map of the predicted class with its "
         "probability: red pixels support the prediction, blue ones oppose it. Every map has a "
         "colour scale of its own. Mistakes have an orange title.",
+        palette=True,
     )
 
 
