@@ -28,7 +28,7 @@ _LEAST_SECONDS = {"optuna": 8.0, "tpot": 25.0}
 #: start and imports take up to half of them on a busy machine.
 _GRACE_SECONDS = 10.0
 #: Progress is reported again after so many seconds without news, so that the time goes on.
-_HEARTBEAT_SECONDS = 4.0
+_HEARTBEAT_SECONDS = 3.0
 
 
 def make_job(
