@@ -115,7 +115,7 @@ def mistake_maps(explanation: Explanation) -> Picture:
     n_rows = -(-len(wrong) // 2)
     # Three panels per mistake; an empty column between the two mistakes of a row.
     ratios = [1, 1, 1] if len(wrong) == 1 else [1, 1, 1, 0.25, 1, 1, 1]
-    figure = new_figure(1.45 * sum(ratios), 0.9 + 1.8 * n_rows)
+    figure = new_figure(1.45 * sum(ratios), 0.9 + 2.0 * n_rows)
     axes = figure.subplots(n_rows, len(ratios), squeeze=False, gridspec_kw={"width_ratios": ratios})
     values = explanation.shap_values[wrong]
     predicted = values_of_class(values, explanation.predictions[wrong])
@@ -208,11 +208,11 @@ def _title_prediction(pair: Any, explanation: Explanation, row: int) -> None:
 def _title_mistake(panel: Any, explanation: Explanation, row: int) -> None:
     label, predicted = explanation.labels[row], explanation.predictions[row]
     by_class = explanation.probabilities[row]
-    panel[0].set_title(f"image: {CLASS_NAMES[label]}", fontsize=9)
+    panel[0].set_title(f"image:\n{CLASS_NAMES[label]}", fontsize=9)
     panel[1].set_title(
-        f"predicted: {CLASS_NAMES[predicted]} {by_class[predicted]:.2f}", fontsize=9, color=ALERT
+        f"predicted:\n{CLASS_NAMES[predicted]} {by_class[predicted]:.2f}", fontsize=9, color=ALERT
     )
-    panel[2].set_title(f"true: {CLASS_NAMES[label]} {by_class[label]:.2f}", fontsize=9)
+    panel[2].set_title(f"true:\n{CLASS_NAMES[label]} {by_class[label]:.2f}", fontsize=9)
 
 
 def _first_of_each_class(labels: np.ndarray, most: int) -> list[np.ndarray]:
