@@ -2,12 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# tests/conftest.py says which tests share a process.
-PARALLEL := --numprocesses 2 --dist loadgroup
+# The tests of a file share its fixtures, so they run in one process.
+PARALLEL := --numprocesses 2 --dist loadfile
 # Metaflow stops with "Unknown user" if the environment names no user, or root.
 export METAFLOW_USER ?= $(shell id -un | sed 's/^root$$/container-root/')
 
-.PHONY: help install data-tools run quick pictures demo test test-fast lint format types lock clean
+.PHONY: help install data-tools run quick pictures demo test test-flows test-long test-fast lint format types lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -45,7 +45,13 @@ demo: install ## Film the presentation into dist/ (needs ffmpeg and Chromium)
 test: install ## Lint, types and all tests
 	$(MAKE) lint types
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
-	$(BIN)/python -m pytest $(PARALLEL) -m slow
+	$(MAKE) --jobs 2 test-flows test-long
+
+test-flows: install ## The tests that run flows: they share a run
+	$(BIN)/python -m pytest -m slow tests/flows
+
+test-long: install ## The other tests that take minutes
+	$(BIN)/python -m pytest -m slow --ignore tests/flows
 
 test-fast: install ## The tests that take seconds
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"

@@ -26,21 +26,6 @@ import pytest
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 
-#: Folders whose tests share a finished run, so one process runs them one after the other.
-SHARED_RUNS = ("tests/flows", "tests/docs")
-
-
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in the same hook
-def pytest_collection_modifyitems(config, items):
-    """Keep tests that share a run, or a module's fixtures, in one process of pytest-xdist."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        module = item.nodeid.partition("::")[0]
-        folder = next((name for name in SHARED_RUNS if module.startswith(f"{name}/")), module)
-        item.add_marker(pytest.mark.xdist_group(folder))
-
-
 @pytest.fixture(scope="session")
 def metaflow_home() -> Path:
     """Directory that holds the datastore of the flows run by tests."""
