@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# The tests of a file share its fixtures, so they run in one process.
-PARALLEL := --numprocesses 2 --dist loadfile
+# Tests that take seconds, on two processes.
+PARALLEL := --numprocesses 2
 # Metaflow stops with "Unknown user" if the environment names no user, or root.
 export METAFLOW_USER ?= $(shell id -un | sed 's/^root$$/container-root/')
 
