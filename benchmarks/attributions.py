@@ -21,8 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from metaflow import Flow, Run, namespace
 
 from fmnist_lib.common.labels import CLASS_NAMES, IMAGE_SHAPE, N_CLASSES
+from fmnist_lib.common.statistics import t_interval
 from fmnist_lib.explain.attribution import mean_image, values_of_class
-from fmnist_lib.explain.faithfulness import faithfulness_test, t_interval
+from fmnist_lib.explain.faithfulness import faithfulness_test
 from fmnist_lib.explain.owen import log_odds, owen_values, predict_chunks
 from fmnist_lib.explain.similarity import rank_correlation
 

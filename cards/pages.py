@@ -56,12 +56,18 @@ def search_command(pathspec: str, candidate: str) -> str:
         ``Flow/run``.
     candidate : str
     """
+    task = search_task(pathspec, candidate)
+    if task is None:
+        return ""
+    return f"python flows/train.py card view {'/'.join(task.pathspec.split('/')[1:])}"
+
+
+def search_task(pathspec: str, candidate: str) -> Any:
+    """Return the task of a run that searched a candidate; None if there is none."""
     from metaflow import Run
 
-    for task in Run(pathspec, _namespace_check=False)["search"]:
-        if candidate_of(task) == candidate:
-            return f"python flows/train.py card view {'/'.join(task.pathspec.split('/')[1:])}"
-    return ""
+    tasks = Run(pathspec, _namespace_check=False)["search"]
+    return next((task for task in tasks if candidate_of(task) == candidate), None)
 
 
 def _name(task: Any) -> str:

@@ -35,7 +35,7 @@ def read_results(name: str) -> RunResults:
     path = Path(name).expanduser()
     if path.exists():
         return bundle_results.read_results(path)
-    return _results_of_run(name if "/" in name else f"FashionMnistTrain/{name}")
+    return _results_of_run(_pathspec(name))
 
 
 def read_run(pathspec: str) -> Run:
@@ -60,7 +60,7 @@ def read_suspects(name: str) -> pd.DataFrame:
     DataError
         There is no such run, or it did not audit its labels.
     """
-    run = read_run(name if "/" in name else f"FashionMnistTrain/{name}")
+    run = read_run(_pathspec(name))
     task = run["cross_fit"].task if "cross_fit" in run else None
     audit = task["label_audit"].data if task is not None and "label_audit" in task else None
     if audit is None:
@@ -69,6 +69,11 @@ def read_suspects(name: str) -> pd.DataFrame:
             "another one, or set cross_fit.enabled in the configuration."
         )
     return audit.suspects
+
+
+def _pathspec(name: str) -> str:
+    """Return the address of a training run, which may be given as its id alone."""
+    return name if "/" in name else f"FashionMnistTrain/{name}"
 
 
 def bundle_of(run: Run) -> str | None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from metaflow.cards import MetaflowCardComponent
 
+    from fmnist_lib.common.accuracy_check import AccuracyCheck
     from fmnist_lib.common.run_report import RunReport
     from fmnist_lib.evaluation.run_comparison import RunComparison
 
@@ -123,29 +124,17 @@ def _checks(report: RunReport) -> list[MetaflowCardComponent]:
     if not report.accuracy_checks:
         return []
     accuracy = report.evaluation.accuracy
-    rows: list[dict[str, Any]] = [
-        {
-            "images": f"all {report.evaluation.n_images:,} test images",
-            "value": accuracy.value,
-            "low": accuracy.low,
-            "high": accuracy.high,
-            "meaning": "as published",
-        },
-        *(
-            {
-                "images": one.name,
-                "value": one.accuracy.value,
-                "low": one.accuracy.low,
-                "high": one.accuracy.high,
-                "meaning": f"{one.meaning} ({one.n_left_out:,} left out)"
-                if one.n_left_out
-                else one.meaning,
-            }
-            for one in report.accuracy_checks
-        ),
+    everything = f"all {report.evaluation.n_images:,} test images"
+    parts = [
+        (everything, accuracy, "as published"),
+        *((one.name, one.accuracy, _meaning(one)) for one in report.accuracy_checks),
+    ]
+    rows = [
+        {"images": name, "value": one.value, "low": one.low, "high": one.high, "meaning": meaning}
+        for name, one, meaning in parts
     ]
     values = [one.accuracy.value for one in report.accuracy_checks]
-    numbers = "; ".join(f"{row['images']} {percent(row['value'], 2)}" for row in rows)
+    numbers = "; ".join(f"{name} {percent(one.value, 2)}" for name, one, _ in parts)
     return [
         Markdown(
             f"## Looked at in other ways the accuracy is {percent(min(values), 2)} to "
@@ -161,9 +150,14 @@ def _checks(report: RunReport) -> list[MetaflowCardComponent]:
         ),
         details(
             "What a difference says",
-            folded_table(["images", "meaning"], [(row["images"], row["meaning"]) for row in rows]),
+            folded_table(["images", "meaning"], [(name, meaning) for name, _, meaning in parts]),
         ),
     ]
+
+
+def _meaning(check: AccuracyCheck) -> str:
+    left_out = f" ({check.n_left_out:,} left out)" if check.n_left_out else ""
+    return f"{check.meaning}{left_out}"
 
 
 def _tracking_warning(problem: str | None) -> list[MetaflowCardComponent]:

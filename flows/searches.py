@@ -73,18 +73,16 @@ def pipeline_reader(run: str) -> Callable[[str], Any]:
     run : str
         ``Flow/run`` of the search.
     """
-    from metaflow import Run
-
-    from cards.pages import candidate_of
+    from cards.pages import search_task
 
     def read(candidate: str) -> Any:
-        for task in Run(run, _namespace_check=False)["search"]:
-            if candidate_of(task) == candidate:
-                return task["result"].data.pipeline
-        raise DataError(
-            f"{run}: expected a search task of the candidate {candidate}, found none. Run the step "
-            "where the run's tasks are stored."
-        )
+        task = search_task(run, candidate)
+        if task is None:
+            raise DataError(
+                f"{run}: expected a search task of the candidate {candidate}, found none. Run the "
+                "step where the run's tasks are stored."
+            )
+        return task["result"].data.pipeline
 
     return read
 

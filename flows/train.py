@@ -253,7 +253,6 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         self.out_of_fold = self.label_audit = self.conformal = self.prediction_sets = None
         if self.settings.cross_fit.enabled:
             found = cross_fit_and_audit(
-                self.leaderboard,
                 self.results,
                 self.dataset,
                 self.settings,

@@ -57,6 +57,27 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> Estimate:
     return Estimate(successes / trials, float(interval.low), float(interval.high), confidence)
 
 
+def t_interval(values: np.ndarray, confidence: float = 0.95) -> Estimate:
+    """Mean of values, such as paired differences, with its t interval.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (n,)
+        ``n > 1``.
+    confidence : float in (0, 1), default=0.95
+
+    Examples
+    --------
+    >>> str(t_interval(np.array([0.25, 0.5, 0.0])))
+    '0.2500 [-0.3710, 0.8710]'
+    """
+    from scipy import stats
+
+    mean = float(values.mean())
+    margin = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values))
+    return Estimate(mean, mean - margin, mean + margin, confidence)
+
+
 @dataclass(frozen=True)
 class PairedComparison:
     """Comparison of two models on the same images.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmnist_lib.common.statistics import Estimate, paired_difference, wilson
+from fmnist_lib.common.statistics import Estimate, paired_difference, t_interval, wilson
 from fmnist_lib.drift.shifts.catalogue import SHIFTS, apply_shift
 
 if TYPE_CHECKING:
@@ -155,30 +155,8 @@ def measure_robustness(
             _average(level, correct[:, level].mean(axis=0), confidence)
             for level in range(correct.shape[1])
         ),
-        difference=mean_difference(shifted[0], shifted[1], confidence) if len(models) > 1 else None,
+        difference=t_interval(shifted[0] - shifted[1], confidence) if len(models) > 1 else None,
     )
-
-
-def mean_difference(first: np.ndarray, second: np.ndarray, confidence: float) -> Estimate:
-    """Mean of paired differences with its t interval.
-
-    Parameters
-    ----------
-    first, second : ndarray of float, shape (n,)
-        ``n > 1``.
-    confidence : float in (0, 1)
-
-    Examples
-    --------
-    >>> str(mean_difference(np.array([0.5, 1.0, 0.75]), np.array([0.25, 0.5, 0.75]), 0.95))
-    '0.2500 [-0.3710, 0.8710]'
-    """
-    from scipy.stats import t
-
-    difference = first - second
-    n, value = len(difference), float(difference.mean())
-    half = float(t.ppf(0.5 + confidence / 2, n - 1) * difference.std(ddof=1) / np.sqrt(n))
-    return Estimate(value, value - half, value + half, confidence)
 
 
 def _shifted(
@@ -217,7 +195,7 @@ def _curve(name: StressShift, correct: np.ndarray, confidence: float) -> ShiftCu
     # At every strength above the last one without a shown loss, there is one.
     harmless = max(level for level, one in enumerate(by_level) if one.low <= 0)
     breaks_at = points[harmless + 1] if harmless + 1 < len(points) else None
-    lost = mean_difference(first[0].astype(float), first[1:].mean(axis=0), confidence)
+    lost = t_interval(first[0] - first[1:].mean(axis=0), confidence)
     return ShiftCurve(name, tuple(points), lost, breaks_at)
 
 
@@ -241,6 +219,6 @@ def _average(level: int, shares: np.ndarray, confidence: float) -> CurvePoint:
         replace(wilson(round(float(one.sum())), n, confidence), value=float(one.mean()))
         for one in shares
     )
-    difference = mean_difference(shares[0], shares[1], confidence) if len(shares) > 1 else None
+    difference = t_interval(shares[0] - shares[1], confidence) if len(shares) > 1 else None
     text = f"strength {level} of 5" if level else "unshifted"
     return CurvePoint(level, float(level), text, estimates, difference)

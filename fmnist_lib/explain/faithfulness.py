@@ -9,7 +9,7 @@ import numpy as np
 
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.labels import IMAGE_SHAPE, N_CLASSES, N_PIXELS
-from fmnist_lib.common.statistics import Estimate
+from fmnist_lib.common.statistics import Estimate, t_interval
 from fmnist_lib.explain.owen import predict_chunks
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 FRACTIONS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 #: Random orders, and random displacements of the map, per image.
 _REPEATS = 3
-_CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -229,12 +228,3 @@ def _displace(maps: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _advantage(by_image: np.ndarray) -> Advantage:
     return Advantage(t_interval(by_image), float((by_image > 0).mean()))
-
-
-def t_interval(values: np.ndarray) -> Estimate:
-    """Mean of two or more values with its 95 % t interval."""
-    from scipy import stats
-
-    mean = float(values.mean())
-    margin = float(stats.t.ppf((1 + _CONFIDENCE) / 2, len(values) - 1) * stats.sem(values))
-    return Estimate(mean, mean - margin, mean + margin, _CONFIDENCE)

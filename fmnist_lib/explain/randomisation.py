@@ -10,6 +10,7 @@ import numpy as np
 
 from fmnist_lib.common.labels import N_CLASSES
 from fmnist_lib.explain.affine import flat_steps
+from fmnist_lib.explain.attribution import values_of_class
 from fmnist_lib.explain.similarity import Agreement, rank_correlation
 
 if TYPE_CHECKING:
@@ -70,14 +71,13 @@ def randomisation(
     Network Explanations", CVPR 2023 (a small rank correlation is no proof of a good map).
     """
     rng = np.random.default_rng(seed)
-    every = np.arange(len(predictions))
-    maps = shap_values[every, :, :, predictions]
+    maps = values_of_class(shap_values, predictions)
     others = (predictions + rng.integers(1, N_CLASSES, len(predictions))) % N_CLASSES
-    other_class = rank_correlation(maps, shap_values[every, :, :, others])
+    other_class = rank_correlation(maps, values_of_class(shap_values, others))
     noise, reason = fit_shuffled(model, train_images, rng)
     if noise is None:
         return Randomisation(None, reason, other_class)
-    of_noise = explain(noise)[every, :, :, predictions]
+    of_noise = values_of_class(explain(noise), predictions)
     return Randomisation(rank_correlation(maps, of_noise), "", other_class)
 
 

@@ -48,7 +48,7 @@ def audit_labels(
     """
     started, config = time.monotonic(), settings.label_audit
     confidence = settings.evaluation.confidence
-    rows = rank_suspects(out_of_fold)
+    rows = rank_suspects(out_of_fold.labels, out_of_fold.probabilities)
     neighbours = nearest_rows(columns, rows, config.neighbours)
     duplicates = near_duplicates(
         images, rows, neighbours, settings.data.audit.near_duplicate_distance

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LIKELY_ERROR, AMBIGUOUS = "likely error", "ambiguous class"
 
 
-def rank_suspects(out_of_fold: OutOfFold) -> NDArray[np.intp]:
+def rank_suspects(labels: NDArray[np.uint8], probabilities: Floats) -> NDArray[np.intp]:
     """Return the rows whose labels are suspect, most suspicious first.
 
     Confident learning (Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in
@@ -29,7 +29,9 @@ def rank_suspects(out_of_fold: OutOfFold) -> NDArray[np.intp]:
 
     Parameters
     ----------
-    out_of_fold : OutOfFold
+    labels : ndarray of int, shape (n,)
+    probabilities : ndarray, shape (n, n_classes)
+        By fits that have not seen the images.
 
     Returns
     -------
@@ -38,23 +40,25 @@ def rank_suspects(out_of_fold: OutOfFold) -> NDArray[np.intp]:
     """
     from cleanlab.filter import find_label_issues
 
-    labels, probabilities = out_of_fold.labels, out_of_fold.probabilities
     present = np.unique(labels)
     # A class that is missing has no threshold; a constant predictor has no opinion.
     if len(present) < 2 or np.ptp(probabilities, axis=0).max() < 1e-6:  # noqa: PLR2004
         return np.empty(0, dtype=np.intp)
-    own = probabilities[:, present].astype(np.float64)
-    own = np.maximum(own, 1e-9)
-    own /= own.sum(axis=1, keepdims=True)
     return np.asarray(
         find_label_issues(
             np.searchsorted(present, labels),
-            own,
+            positive(probabilities[:, present]),
             return_indices_ranked_by="self_confidence",
             n_jobs=1,
         ),
         dtype=np.intp,
     )
+
+
+def positive(probabilities: Floats) -> NDArray[np.float64]:
+    """Return probabilities above 0 that add up to 1, as cleanlab takes them."""
+    raised = np.maximum(probabilities.astype(np.float64), 1e-9)
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
 def confusion_rates(labels: NDArray[np.uint8], probabilities: Floats) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ import pandas as pd
 from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.label_audit.result import WeakGroup
+from fmnist_lib.label_audit.suspects import positive
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,9 +48,9 @@ def unusual_images(images: NDArray[np.uint8], out_of_fold: OutOfFold) -> pd.Data
 
     flat = images.reshape(len(images), -1)
     brightness = np.percentile(flat, 99, axis=1)
-    probabilities = np.maximum(out_of_fold.probabilities.astype(np.float64), 1e-9)
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    typical = OutOfDistribution({"adjust_pred_probs": False}).score(pred_probs=probabilities)
+    typical = OutOfDistribution({"adjust_pred_probs": False}).score(
+        pred_probs=positive(out_of_fold.probabilities)
+    )
     reasons = {"dark": brightness, "little information": _entropy(flat), "outlier": typical}
     names = np.array(CLASS_NAMES)
     tables = []

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmnist_lib.common.out_of_fold import OutOfFold
 from fmnist_lib.evaluation.accuracy_checks import other_splits, without
 from fmnist_lib.label_audit.suspects import rank_suspects
 
 if TYPE_CHECKING:
     from fmnist_lib.common.accuracy_check import AccuracyCheck
+    from fmnist_lib.common.out_of_fold import OutOfFold
     from fmnist_lib.config.training import Settings
     from fmnist_lib.data.audit_result import DataAudit
 
@@ -41,7 +41,6 @@ def check_accuracy(
     """
     confidence = settings.evaluation.confidence
     correct = probabilities.argmax(axis=1) == labels
-    answers = _as_out_of_fold(labels, probabilities)
     checks = [
         *without(
             correct,
@@ -52,7 +51,7 @@ def check_accuracy(
         ),
         *without(
             correct,
-            rank_suspects(answers),
+            rank_suspects(labels, probabilities),
             "without contested labels",
             "an upper bound: only labels that the winner contradicts can be contested",
             confidence,
@@ -61,17 +60,3 @@ def check_accuracy(
     if out_of_fold is not None:
         checks += other_splits(correct, labels, out_of_fold, confidence, settings.seed)
     return tuple(checks)
-
-
-def _as_out_of_fold(labels: np.ndarray, probabilities: np.ndarray) -> OutOfFold:
-    """Return test answers in the form that the label audit takes; the winner saw none of them."""
-    n = len(labels)
-    return OutOfFold(
-        probabilities=probabilities,
-        labels=labels,
-        numbers=np.arange(n),
-        fold=np.zeros(n, dtype=np.uint8),
-        n_folds=1,
-        n_available=n,
-        seconds=0.0,
-    )

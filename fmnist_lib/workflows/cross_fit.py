@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmnist_lib.evaluation.conformal import calibrate, evaluate_sets
+from fmnist_lib.evaluation.leaderboard import select_winner
 from fmnist_lib.label_audit.audit import audit_labels
 from fmnist_lib.search.execution.cross_fit import cross_fit
 from fmnist_lib.search.execution.refit_winner import members_of
@@ -17,8 +18,6 @@ from fmnist_lib.search.recipes.search_data import search_data
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    import pandas as pd
 
     from fmnist_lib.common.conformal import ConformalCalibration
     from fmnist_lib.common.out_of_fold import OutOfFold
@@ -50,7 +49,6 @@ class CrossFitted:
 
 
 def cross_fit_and_audit(
-    board: pd.DataFrame,
     results: Sequence[CandidateResult],
     dataset: Dataset,
     settings: Settings,
@@ -65,8 +63,6 @@ def cross_fit_and_audit(
 
     Parameters
     ----------
-    board : DataFrame
-        The leaderboard.
     results : sequence of CandidateResult
         All candidates, ensembles included.
     dataset : Dataset
@@ -77,8 +73,7 @@ def cross_fit_and_audit(
         The winner's.
     """
     data = search_data(dataset, settings.search.holdout_share, settings.seed)
-    winner_id = board.loc[board["status"] == "winner", "candidate"].iloc[0]
-    winner = next(one for one in results if one.id == winner_id)
+    winner = select_winner(results, settings.search)
     out_of_fold = cross_fit(winner, results, data, settings, cache)
     # The rows of the arranged images, in the order of the file.
     order = np.argsort(data.numbers)

@@ -51,7 +51,7 @@ def flipped(train_labels):
 
 def test_wrong_labels_are_ranked_first(flipped):
     found, _, wrong = flipped
-    rows = rank_suspects(found)
+    rows = rank_suspects(found.labels, found.probabilities)
     assert len(rows) == len(set(rows))
     assert np.isin(wrong, rows).mean() > 0.8
     given = found.probabilities[rows, found.labels[rows]]
