@@ -59,6 +59,9 @@ def test_the_film_is_made_in_a_clone_with_settings_of_its_own(tmp_path, monkeypa
     assert shared.resolve() == checkout / "data" / "fashion-mnist"
     assert "MLFLOW_TRACKING_URI" not in made.environment
     assert _datastore(made) == str(made.root / ".metaflow")
+    assert "METAFLOW_DATASTORE_SYSROOT_LOCAL" not in made.environment
+    with pytest.raises(FilmError, match="expected a Git repository"):
+        make_workspace(tmp_path, tmp_path / "other")
 
 
 def _datastore(workspace):
@@ -68,9 +71,6 @@ def _datastore(workspace):
         "print(LocalStorage.get_datastore_root_from_config(print))"
     )
     return workspace.output(sys.executable, "-c", find).strip()
-    assert "METAFLOW_DATASTORE_SYSROOT_LOCAL" not in made.environment
-    with pytest.raises(FilmError, match="expected a Git repository"):
-        make_workspace(tmp_path / "work" / "shared", tmp_path / "other")
 
 
 def test_a_server_runs_until_the_block_ends(workspace):
