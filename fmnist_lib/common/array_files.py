@@ -120,9 +120,7 @@ def read_npz(
         if size > max_bytes:
             raise ArrayFileError(f"{size} bytes when unpacked, more than {max_bytes}")
         names = set(archive.namelist())
-        return {
-            name: _member(archive, f"{name}.npy") for name in wanted if f"{name}.npy" in names
-        }
+        return {name: _member(archive, f"{name}.npy") for name in wanted if f"{name}.npy" in names}
 
 
 def names_in(file: Path | IO[bytes]) -> list[str]:

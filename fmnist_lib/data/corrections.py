@@ -10,6 +10,7 @@ import numpy as np
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.formatting import short_list
 from fmnist_lib.common.labels import CLASS_NAMES
+from fmnist_lib.data.formats.text_files import read_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 #: Columns that must be there; others are ignored.
 COLUMNS = ("image", "given", "corrected")
+#: A table of all 60,000 training images takes 6 MB.
+_MAX_BYTES = 64 << 20
+#: Digits of a position; int() refuses more than 4,300 with another error.
+_MAX_DIGITS = 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +77,13 @@ def read_corrections(path: Path, labels: NDArray[np.uint8]) -> Corrections:
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = pd.read_csv(
+            read_text(path, _MAX_BYTES), dtype=str, keep_default_na=False, index_col=False
+        )
     except (OSError, ValueError) as error:
+        reason = str(error).removeprefix(f"{path}: ").rstrip(".")
         raise DataError(
-            f"{path}: expected a CSV table of corrected labels, got: {error}. "
+            f"{path}: expected a CSV table of corrected labels, got: {reason}. "
             "`python -m cards labels RUN` writes one to fill in."
         ) from None
     missing = [name for name in COLUMNS if name not in table]
@@ -99,7 +107,7 @@ def read_corrections(path: Path, labels: NDArray[np.uint8]) -> Corrections:
 
 
 def _images(path: Path, column: pd.Series[str], n: int) -> NDArray[np.intp]:
-    wrong = [cell for cell in column if not (cell.strip().isdecimal() and int(cell) < n)]
+    wrong = [cell for cell in column if not _is_position(cell.strip(), n)]
     if wrong:
         raise DataError(
             f"{path}: expected positions from 0 to {n - 1} in the column image, got "
@@ -113,6 +121,10 @@ def _images(path: Path, column: pd.Series[str], n: int) -> NDArray[np.intp]:
             "Keep one row of each."
         )
     return np.asarray(images)
+
+
+def _is_position(cell: str, n: int) -> bool:
+    return cell.isdecimal() and len(cell) <= _MAX_DIGITS and int(cell) < n
 
 
 def _labels(path: Path, table: pd.DataFrame, name: str) -> NDArray[np.uint8]:

@@ -11,6 +11,7 @@ from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.formatting import short_list
 from fmnist_lib.common.labels import N_CLASSES
 from fmnist_lib.data.formats.tables import data_columns, first_line, is_text, unreadable
+from fmnist_lib.data.formats.text_files import read_text
 from fmnist_lib.features.frames import id_column, is_index, label_column_of
 
 if TYPE_CHECKING:
@@ -154,8 +155,15 @@ def _read_csv(path: Path, header: int | None, usecols: list[int] | None = None) 
     try:
         # Read as text, so that "007" keeps its leading zeros.
         return pd.read_csv(
-            path, header=header, usecols=usecols, dtype=str, encoding="utf-8-sig", index_col=False
+            read_text(path),
+            header=header,
+            usecols=usecols,
+            dtype=str,
+            encoding="utf-8-sig",
+            index_col=False,
         )
+    except DataError:
+        raise
     except (OSError, ValueError, pd.errors.ParserError) as error:
         raise unreadable(path, error) from None
 
