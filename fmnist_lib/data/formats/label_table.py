@@ -10,6 +10,7 @@ import numpy as np
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.formatting import short_list
 from fmnist_lib.common.labels import N_CLASSES
+from fmnist_lib.data.formats.parquet_files import open_parquet, read_columns
 from fmnist_lib.data.formats.tables import data_columns, first_line, is_text, unreadable
 from fmnist_lib.data.formats.text_files import read_text
 from fmnist_lib.features.frames import id_column, is_index, label_column_of
@@ -84,17 +85,16 @@ def _csv_labels(path: Path, names: Sequence[str]) -> LabelTable:
 
 def _parquet_labels(path: Path) -> LabelTable:
     import pyarrow as pa
-    from pyarrow import parquet
 
     try:
-        with parquet.ParquetFile(path) as file:
+        with open_parquet(path) as file:
             schema = file.schema_arrow
             data = data_columns(schema)
             index = [name for name in schema.names if name not in data]
             label, ids = _label_and_ids(data, path.name)
             ids = ids or next(iter(index), None)
             wanted = [name for name in (label, ids) if name is not None]
-            table = file.read(columns=wanted).to_pandas(ignore_metadata=True)
+            table = read_columns(file, path, wanted).to_pandas(ignore_metadata=True)
     except DataError:
         raise
     except (OSError, pa.ArrowException, ValueError, TypeError) as error:

@@ -12,6 +12,7 @@ from fmnist_lib.common.formatting import short_list
 from fmnist_lib.common.labels import N_PIXELS
 from fmnist_lib.data.formats.batch_part import Part
 from fmnist_lib.data.formats.column_layout import DECIDING_ROWS, nameless_parts
+from fmnist_lib.data.formats.parquet_files import image_blocks, open_parquet
 from fmnist_lib.data.formats.pictures import decode_png
 from fmnist_lib.data.formats.unpacking import opened
 from fmnist_lib.features.frames import (
@@ -68,19 +69,18 @@ def parquet_parts(path: Path, rows: int, label_column: LabelColumn | None) -> It
     set hubs) or of lists of 784 numbers.
     """
     import pyarrow as pa
-    from pyarrow import parquet
 
     try:
-        with parquet.ParquetFile(path) as file:
+        with open_parquet(path) as file:
             names = data_columns(file.schema_arrow)
             image = next((name for name in names if name.lower() == IMAGE), None)
             if image is not None:
-                blocks = file.iter_batches(batch_size=rows)
+                blocks = image_blocks(file, path, rows)
                 yield from _image_parts(blocks, image, names, path, label_column)
                 return
             nameless = _extra_numbers(names)
             columns = None if nameless else pixel_columns(names, path.name, label_column)
-            blocks = file.iter_batches(batch_size=max(rows, DECIDING_ROWS) if nameless else rows)
+            blocks = image_blocks(file, path, max(rows, DECIDING_ROWS) if nameless else rows)
             yield from _parts(blocks, rows, columns or _in_order(names), path.name, label_column)
     except DataError:
         raise

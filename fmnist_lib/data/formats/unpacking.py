@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import IO, TYPE_CHECKING, cast
 
 from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.files import MAX_RATIO, most_unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
 _GZIP_MAGIC = b"\x1f\x8b"
 #: Layers of gzip that are unpacked: files compressed twice by mistake occur.
 _MAX_LAYERS = 3
-#: Fashion-MNIST unpacks to 1.8 times its size, a CSV of it to 6 times; zeros to 1,032 times.
-_MAX_RATIO = 50
-#: Unpacked at any ratio: a small file of equal images is no attack.
-_ANY_RATIO_BYTES = 64 << 20
 #: Reads of at most eight bytes: about ten for every member, and one for every byte of padding.
 _SMALL, _MAX_SMALL_READS = 8, 2_000_000
 _INTACT_COPY = "Put an intact copy in its place."
@@ -80,14 +77,14 @@ class _LimitedGzip(gzip.GzipFile):
     def __init__(self, file: IO[bytes] | gzip.GzipFile, path: Path) -> None:
         super().__init__(fileobj=cast("IO[bytes]", _PackedBytes(file)), mode="rb")
         self._path, self._unpacked = path, 0
-        self._limit = max(_ANY_RATIO_BYTES, _MAX_RATIO * path.stat().st_size)
+        self._limit = most_unpacked(path)
 
     def read(self, size: int | None = -1) -> bytes:
         content = super().read(size)
         self._unpacked += len(content)
         if self._unpacked > self._limit:
             raise DataError(
-                f"{self._path}: expected a gzip file that unpacks to at most {_MAX_RATIO} times "
+                f"{self._path}: expected a gzip file that unpacks to at most {MAX_RATIO} times "
                 f"its size, got more than {self._limit} bytes, like a file made to fill the "
                 "memory. If the images are as uniform as that, unpack it with gunzip first."
             )

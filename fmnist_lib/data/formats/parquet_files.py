@@ -1,0 +1,136 @@
+"""Parquet files of unknown origin, within limits.
+
+A value that repeats is stored once, so that a file of a few kilobytes may hold any number of rows,
+of texts of any length. Texts therefore stay dictionaries until their size is known.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.files import most_unpacked
+from fmnist_lib.common.labels import N_PIXELS
+from fmnist_lib.data.formats.text_files import MAX_LINES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+#: Most bytes of the texts and encoded pictures that are read at once.
+_MAX_TEXT = 256 << 20
+#: Most bytes of a row group, unpacked.
+_MAX_GROUP = 2 << 30
+_BYTES, _FIXED_BYTES = "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"
+
+
+@contextmanager
+def open_parquet(path: Path) -> Iterator[Any]:
+    """Open a ``pyarrow.parquet.ParquetFile`` whose texts are read as dictionaries.
+
+    Raises
+    ------
+    DataError
+        A row group is larger than 2 GiB unpacked, or the rows have too many values.
+    """
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        metadata = file.metadata
+        columns = [metadata.schema.column(place) for place in range(metadata.num_columns)]
+        for number in range(metadata.num_row_groups):
+            _check_group(metadata.row_group(number), path)
+    texts = [column.path for column in columns if column.physical_type == _BYTES]
+    if any(one.physical_type == _FIXED_BYTES and one.length > N_PIXELS for one in columns):
+        raise DataError(f"{path.name}: expected columns of numbers, got cells of many bytes.")
+    with parquet.ParquetFile(path, metadata=metadata, read_dictionary=texts) as file:
+        yield file
+
+
+def image_blocks(file: Any, path: Path, rows: int) -> Iterator[Any]:
+    """Yield the rows of a file of images as record batches of at most `rows`.
+
+    Raises
+    ------
+    DataError
+        The rows are far more than the file has bytes for, or their texts take over 256 MiB.
+    """
+    expected = file.metadata.num_rows * N_PIXELS
+    if expected > most_unpacked(path):
+        raise DataError(
+            f"{path.name}: expected at most {most_unpacked(path)} bytes of images in a file of "
+            f"{path.stat().st_size} bytes, got {file.metadata.num_rows} rows, like a file made to "
+            "take forever. If the images are as uniform as that, write them as .npy."
+        )
+    for block in file.iter_batches(batch_size=rows):
+        yield _decoded_batch(block, path)
+
+
+def read_columns(file: Any, path: Path, columns: Sequence[str]) -> Any:
+    """Return columns as a table.
+
+    Raises
+    ------
+    DataError
+        There are more than `MAX_LINES` rows, or the texts take over 256 MiB.
+    """
+    import pyarrow as pa
+
+    if file.metadata.num_rows > MAX_LINES:
+        raise DataError(
+            f"{path.name}: expected at most {MAX_LINES} rows, got {file.metadata.num_rows}."
+        )
+    batches = [_decoded_batch(block, path) for block in file.iter_batches(columns=list(columns))]
+    return pa.Table.from_batches(batches) if batches else file.schema_arrow.empty_table()
+
+
+def _check_group(group: Any, path: Path) -> None:
+    columns = [group.column(place) for place in range(group.num_columns)]
+    size = sum(column.total_uncompressed_size for column in columns)
+    values = max((column.num_values for column in columns), default=0)
+    if size > _MAX_GROUP or values > group.num_rows * N_PIXELS:
+        raise DataError(
+            f"{path.name}: expected row groups of at most {_MAX_GROUP >> 30} GiB and rows of at "
+            f"most {N_PIXELS} pixels, got {size} bytes and {values} values in {group.num_rows} "
+            "rows. Write the images row by row."
+        )
+
+
+def _decoded_batch(block: Any, path: Path) -> Any:
+    import pyarrow as pa
+
+    size = sum(_text_bytes(column) for column in block.columns)
+    if size > _MAX_TEXT:
+        raise DataError(
+            f"{path.name}: expected images and their names, got texts of {size} bytes in "
+            f"{block.num_rows} rows. Leave other columns out."
+        )
+    return pa.RecordBatch.from_arrays(
+        [_decoded(column) for column in block.columns], names=block.schema.names
+    )
+
+
+def _text_bytes(column: Any) -> int:
+    """Return the bytes that a column's texts take once they are no dictionary."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_struct(column.type):
+        return sum(_text_bytes(field) for field in column.flatten())
+    if not pa.types.is_dictionary(column.type):
+        return 0
+    lengths = pc.binary_length(column.dictionary).cast(pa.int64())
+    return int(pc.sum(lengths.take(column.indices)).as_py() or 0)
+
+
+def _decoded(column: Any) -> Any:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        return column.dictionary_decode()
+    if pa.types.is_struct(column.type):
+        fields = [_decoded(field) for field in column.flatten()]
+        names = [field.name for field in column.type]
+        return pa.StructArray.from_arrays(fields, names=names, mask=column.is_null())
+    return column
