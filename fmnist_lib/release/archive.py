@@ -237,4 +237,4 @@ def _is_safe(name: str) -> bool:
 
 def _is_regular(member: zipfile.ZipInfo) -> bool:
     kind = stat.S_IFMT(member.external_attr >> 16)
-    return kind in {0, stat.S_IFREG} and not member.is_dir()
+    return kind in {0, stat.S_IFREG} and not member.filename.endswith("/")

@@ -14,6 +14,7 @@ import numpy as np
 
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.files import write_atomically
+from fmnist_lib.common.formatting import short_list
 from fmnist_lib.common.labels import IMAGE_SHAPE, N_CLASSES
 from fmnist_lib.data.formats.unpacking import opened
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CODES = {np.dtype(name).newbyteorder("="): code for code, name in _TYPES.items()}
 _MAX_DIMENSIONS = 32
+_MAX_VALUES = 2**60
 #: 40 times the official training images. Larger headers are refused.
 MAX_BYTES = 2**31
 _CHUNK = 1 << 20
@@ -235,7 +237,14 @@ def _read_header(file: IO[bytes] | gzip.GzipFile, path: Path) -> tuple[np.dtype[
             f"{path}: expected an IDX header of {4 + 4 * dimensions} bytes, got "
             f"{4 + len(sizes)}: the file is cut short. {_INTACT_COPY}"
         )
-    return np.dtype(_TYPES[magic[2]]), np.frombuffer(sizes, dtype=">u4").tolist()
+    shape = np.frombuffer(sizes, dtype=">u4").tolist()
+    # Also with a dimension of 0: NumPy makes no array of such a shape.
+    if math.prod(max(length, 1) for length in shape) > _MAX_VALUES:
+        raise DataError(
+            f"{path}: expected fewer values, got the dimensions {short_list(shape)} in the IDX "
+            f"header. {_INTACT_COPY}"
+        )
+    return np.dtype(_TYPES[magic[2]]), shape
 
 
 def _read_up_to(file: IO[bytes] | gzip.GzipFile, size: int) -> bytearray:
