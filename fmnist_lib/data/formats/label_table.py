@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmnist_lib.common.csv_cells import original_text
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.formatting import short_list
 from fmnist_lib.common.labels import N_CLASSES
@@ -184,7 +185,8 @@ def _may_be_labels(column: pd.Series) -> bool:
 
 
 def _texts(column: pd.Series) -> tuple[str, ...]:
-    return tuple(str(value).strip() for value in column)
+    # A name may come back from a table of predictions.
+    return tuple(original_text(str(value).strip()) for value in column)
 
 
 def _are_files(texts: Sequence[str]) -> bool:
