@@ -8,6 +8,8 @@ from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.labels import N_PIXELS
 from fmnist_lib.features.frames import is_index, is_numbered
 
+#: 786 names of 80 letters.
+_MAX_LINE = 1 << 16
 _NUMBERS = ",".join(str(number) for number in range(N_PIXELS))
 
 
@@ -28,8 +30,13 @@ def with_names(body: bytes) -> bytes:
         There is no header and not 784 columns: the label column would be ambiguous.
     """
     body = body.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
-    line = body[: min(_line_ends(body))].decode("utf-8", errors="replace")
-    cells = next(csv.reader([line]), [])
+    line = body[: min(_line_ends(body))]
+    if len(line) > _MAX_LINE:
+        raise DataError(
+            f"CSV: expected a first line of at most {_MAX_LINE} bytes, got {len(line)}. Send one "
+            "line per image."
+        )
+    cells = next(csv.reader([line.decode("utf-8", errors="replace")]), [])
     if not cells or _are_names(cells):
         return body
     if len(cells) != N_PIXELS:

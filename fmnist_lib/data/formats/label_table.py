@@ -88,7 +88,7 @@ def _parquet_labels(path: Path) -> LabelTable:
     import pyarrow as pa
 
     try:
-        with open_parquet(path) as file:
+        with open_parquet(path, path.name) as file:
             schema = file.schema_arrow
             data = data_columns(schema)
             index = [name for name in schema.names if name not in data]

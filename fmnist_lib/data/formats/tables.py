@@ -71,7 +71,7 @@ def parquet_parts(path: Path, rows: int, label_column: LabelColumn | None) -> It
     import pyarrow as pa
 
     try:
-        with open_parquet(path) as file:
+        with open_parquet(path, path.name) as file:
             names = data_columns(file.schema_arrow)
             image = next((name for name in names if name.lower() == IMAGE), None)
             if image is not None:
