@@ -11,6 +11,7 @@ from fmnist_lib.data.formats.parquet_files import check_table
 from fmnist_lib.features.chunks import available_threads
 from fmnist_lib.serving.content_type import CSV, PARQUET, ContentTypeError, content_type
 from fmnist_lib.serving.csv_body import with_names
+from fmnist_lib.serving.json_body import check_json
 from fmnist_lib.serving.pyfunc import MAX_IMAGES
 
 if TYPE_CHECKING:
@@ -167,9 +168,12 @@ class _RejectedError(Exception):
 def _normalised(scope: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
     """Return a request in the form that MLflow's server accepts."""
     media_type = content_type(scope["headers"])
-    body = with_names(body) if media_type == CSV else body
-    if media_type == PARQUET:
+    if media_type == CSV:
+        body = with_names(body)
+    elif media_type == PARQUET:
         check_table(body, "request", MAX_IMAGES)
+    else:
+        check_json(body)
     headers = [(name, value) for name, value in scope["headers"] if name not in _REPLACED]
     headers += [
         (b"content-type", media_type.encode()),

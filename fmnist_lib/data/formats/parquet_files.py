@@ -49,6 +49,9 @@ def open_parquet(source: Path | io.BytesIO, name: str) -> Iterator[Any]:
         metadata = file.metadata
         columns = [metadata.schema.column(place) for place in range(metadata.num_columns)]
         for number in range(metadata.num_row_groups):
+            # Raises for damaged metadata of a column, for which its accessors end the process.
+            places = list(range(metadata.num_columns))
+            list(file.reader.iter_batches(0, [number], places, use_threads=False))
             _check_group(metadata.row_group(number), name)
     texts = [column.path for column in columns if column.physical_type == _BYTES]
     if any(one.physical_type == _FIXED_BYTES and one.length > N_PIXELS for one in columns):
