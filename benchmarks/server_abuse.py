@@ -33,7 +33,9 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 HOST = "127.0.0.1"
-SLOW_CLIENTS, HONEST_CLIENTS, HOSTILE_CLIENTS = 2000, 4, 4
+SLOW_CLIENTS, HONEST_CLIENTS = 2000, 4
+#: The hostile request that each of these clients begins with.
+HOSTILE_CLIENTS = (0, 4, 8, 12)
 ALONE_SECONDS, ATTACK_SECONDS = 30, 60
 LARGEST_GROWTH = 0.05
 POST = b"POST /invocations HTTP/1.1\r\nHost: test\r\nContent-Type: "
@@ -88,7 +90,7 @@ def main() -> None:
 
 async def attack(port: int, server: psutil.Process, seconds: float) -> list[Phase]:
     """Run the phases one after another."""
-    phases = []
+    phases, requests = [], hostile_requests()
     for name, length in (
         ("alone", ALONE_SECONDS),
         ("attacked", ATTACK_SECONDS),
@@ -99,7 +101,7 @@ async def attack(port: int, server: psutil.Process, seconds: float) -> list[Phas
         clients.append(watch(server, phase))
         if name == "attacked":
             clients += [slow(port, number, phase) for number in range(SLOW_CLIENTS)]
-            clients += [hostile(port, first, phase) for first in range(HOSTILE_CLIENTS)]
+            clients += [hostile(port, requests[n:] + requests[:n], phase) for n in HOSTILE_CLIENTS]
         with suppress(TimeoutError):
             async with asyncio.timeout(length):
                 await asyncio.gather(*clients)
@@ -161,10 +163,8 @@ async def _outcome(answer: asyncio.Future[int]) -> int | str:
         return "disconnected"
 
 
-async def hostile(port: int, first: int, phase: Phase) -> None:
+async def hostile(port: int, requests: list[bytes], phase: Phase) -> None:
     """Send the hostile requests over and over, each on a new connection."""
-    requests = hostile_requests()
-    requests = requests[first:] + requests[:first]
     while True:
         for request in requests:
             try:

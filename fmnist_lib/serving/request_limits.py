@@ -192,11 +192,15 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def _rejection(error: _RejectedError) -> list[Message]:
-    content = {"error_code": "BAD_REQUEST", "message": f"request: {error}."}
-    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    content = json.dumps({"error_code": "BAD_REQUEST", "message": f"request: {error}."}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(content)).encode()),
+        (b"connection", b"close"),
+    ]
     if error.status == 503:  # noqa: PLR2004 (service unavailable)
         headers.append((b"retry-after", b"1"))
     return [
         {"type": "http.response.start", "status": error.status, "headers": headers},
-        {"type": "http.response.body", "body": json.dumps(content).encode()},
+        {"type": "http.response.body", "body": content},
     ]

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 _GZIP_MAGIC = b"\x1f\x8b"
 #: Layers of gzip that are unpacked: files compressed twice by mistake occur.
 _MAX_LAYERS = 3
-#: Reads of at most eight bytes: about ten for every member, and one for every byte of padding.
-_SMALL, _MAX_SMALL_READS = 8, 2_000_000
+#: Reads of at most 64 bytes: one for every short member, and one for every byte of padding.
+_SMALL, _MAX_SMALL_READS = 64, 100_000
 _INTACT_COPY = "Put an intact copy in its place."
 
 
