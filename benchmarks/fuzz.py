@@ -32,7 +32,7 @@ from fuzz_targets import TARGETS, run  # noqa: E402 (the path is set above)
 OUTPUT = ROOT / "dist" / "fuzz"
 HANG_SECONDS, MEMORY_MIB, MAX_BYTES = 5, 1024, 300_000
 #: A process that libFuzzer has not ended by then is killed.
-GRACE_SECONDS = 60
+GRACE_SECONDS = 180
 #: Inserted by the random changes: sizes that overflow, and what formats begin with.
 TOKENS = [
     *(b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\0", b"PK\x03\x04", b"\x1f\x8b\x08"),

@@ -44,7 +44,7 @@ JSON, CHUNKED = b"application/json\r\n", b"Transfer-Encoding: chunked\r\n\r\n"
 
 @dataclass
 class Phase:
-    """What was measured in a phase."""
+    """Measurements of a phase."""
 
     name: str
     honest: Counter[int | str] = field(default_factory=Counter)

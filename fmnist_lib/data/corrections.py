@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -77,10 +78,13 @@ def read_corrections(path: Path, labels: NDArray[np.uint8]) -> Corrections:
     import pandas as pd
 
     try:
-        table = pd.read_csv(
-            read_text(path, _MAX_BYTES), dtype=str, keep_default_na=False, index_col=False
-        )
-    except (OSError, ValueError) as error:
+        with warnings.catch_warnings():
+            # pandas drops cells beyond the header with a warning only.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(
+                read_text(path, _MAX_BYTES), dtype=str, keep_default_na=False, index_col=False
+            )
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
         reason = str(error).removeprefix(f"{path}: ").rstrip(".")
         raise DataError(
             f"{path}: expected a CSV table of corrected labels, got: {reason}. "

@@ -22,8 +22,9 @@ SCHEMA = "schema.json"
 #: to load an untrusted file; the limit that a search aims at is search.max_model_mb.
 MAX_MB = 2000.0
 _MEMBER = re.compile(r"schema\.json|\d+\.np[yz]")
-#: A forest of 1,000 trees has about 10,000 arrays.
-_MAX_MEMBERS, _MAX_SCHEMA_BYTES = 200_000, 256_000_000
+#: A forest of 1,000 trees has about 10,000 arrays and 16 MB of JSON, which takes 20 times as much
+#: memory as Python objects.
+_MAX_MEMBERS, _MAX_SCHEMA_BYTES = 200_000, 64_000_000
 #: Types that a message lists, and letters of each.
 _LISTED, _MAX_LETTERS = 5, 200
 _TYPE_KEYS = ("__class__", "__module__", "__loader__")

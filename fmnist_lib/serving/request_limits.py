@@ -76,6 +76,8 @@ class RequestLimits:
             async with asyncio.timeout(self._body_seconds):
                 while body.more and body.length <= _DRAIN_FACTOR * self._max_bytes:
                     message, held = await receive(), body.held
+                    if message["type"] == "http.disconnect":
+                        raise _RejectedError(400, "expected a whole body, the client disconnected")
                     is_room = self._bytes_held <= _MEMORY_FACTOR * self._max_bytes
                     body.add(message, self._max_bytes if is_room else 0)
                     self._bytes_held += body.held - held
@@ -148,7 +150,7 @@ class _Body:
 
     @property
     def is_complete(self) -> bool:
-        """Whether everything that was sent is kept."""
+        """True if everything that was sent is kept."""
         return self.held == self.length
 
     @property
