@@ -127,6 +127,12 @@ class HeldOutReference:
         return reference
 
     def _check(self, name: str) -> None:
+        texts = [one.name for one in fields(self) if getattr(self, one.name).dtype.kind != "f"]
+        if texts:
+            raise ModelError(
+                f"{name}: expected arrays of floating-point numbers, got others for "
+                f"{', '.join(texts)}. Take the model from a run or a bundle you trust."
+            )
         width = len(self.deviations) if self.deviations.ndim == 1 else -1
         shapes = {"mean": (N_PIXELS,), "components": (N_PIXELS, width), "thresholds": (2,)}
         wrong = [key for key, shape in shapes.items() if getattr(self, key).shape != shape]
