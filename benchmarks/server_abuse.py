@@ -85,7 +85,8 @@ def main() -> None:
     growth = halves[1] / halves[0] - 1
     print(f"memory in the last phase: {halves[0]:.0f} MiB, then {halves[1]:.0f} ({growth:+.1%})")
     honest = sum((phase.honest for phase in phases), Counter())
-    sys.exit(code is not None or set(honest) != {200} or growth > LARGEST_GROWTH)
+    if code is not None or set(honest) != {200} or growth > LARGEST_GROWTH:
+        sys.exit(1)
 
 
 async def attack(port: int, server: psutil.Process, seconds: float) -> list[Phase]:
