@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PARTIAL = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)-\d+\.part")
 
 
-#: Fashion-MNIST unpacks to 1.8 times its size, a CSV of it to 6 times; zeros to 1,032 times.
+#: Fashion-MNIST unpacks to 1.8 times its size, a CSV of it to 4 times; zeros to 1,032 times.
 MAX_RATIO = 50
 #: Unpacked at any ratio: a small file of equal images is no attack.
 _ANY_RATIO_BYTES = 64 << 20

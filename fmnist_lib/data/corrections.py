@@ -75,21 +75,7 @@ def read_corrections(path: Path, labels: NDArray[np.uint8]) -> Corrections:
         The table can't be read, names an image twice or one that does not exist, or its given
         labels are not those of the file: then it belongs to other data.
     """
-    import pandas as pd
-
-    try:
-        with warnings.catch_warnings():
-            # pandas drops cells beyond the header with a warning only.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(
-                read_text(path, _MAX_BYTES), dtype=str, keep_default_na=False, index_col=False
-            )
-    except (OSError, ValueError, pd.errors.ParserWarning) as error:
-        reason = str(error).removeprefix(f"{path}: ").rstrip(".")
-        raise DataError(
-            f"{path}: expected a CSV table of corrected labels, got: {reason}. "
-            "`python -m cards labels RUN` writes one to fill in."
-        ) from None
+    table = _read_table(path)
     missing = [name for name in COLUMNS if name not in table]
     if missing:
         raise DataError(
@@ -108,6 +94,25 @@ def read_corrections(path: Path, labels: NDArray[np.uint8]) -> Corrections:
         )
     changed = corrected != given
     return Corrections(images[changed], corrected[changed])
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    """Return the table as texts."""
+    import pandas as pd
+
+    try:
+        with warnings.catch_warnings():
+            # pandas drops cells beyond the header with a warning only.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                read_text(path, _MAX_BYTES), dtype=str, keep_default_na=False, index_col=False
+            )
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
+        reason = str(error).removeprefix(f"{path}: ").rstrip(".")
+        raise DataError(
+            f"{path}: expected a CSV table of corrected labels, got: {reason}. "
+            "`python -m cards labels RUN` writes one to fill in."
+        ) from None
 
 
 def _images(path: Path, column: pd.Series[str], n: int) -> NDArray[np.intp]:

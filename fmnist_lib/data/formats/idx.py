@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from fmnist_lib.common.errors import DataError
-from fmnist_lib.common.files import write_atomically
+from fmnist_lib.common.files import most_unpacked, write_atomically
 from fmnist_lib.common.formatting import short_list
 from fmnist_lib.common.labels import IMAGE_SHAPE, N_CLASSES
 from fmnist_lib.data.formats.unpacking import opened
@@ -74,6 +74,13 @@ def iter_idx(path: Path, rows: int) -> Iterator[NDArray[Any]]:
             raise DataError(
                 f"{path}: expected at most {MAX_BYTES} bytes at once, got a header that states "
                 f"{size} bytes per row. {_INTACT_COPY}"
+            )
+        # Known from the header, before the first images are predicted.
+        if size * total > most_unpacked(path):
+            raise DataError(
+                f"{path}: expected at most {most_unpacked(path)} bytes in a file of this size, got "
+                f"a header that states {size * total}: the file is cut short, or made to fill the "
+                "memory. If the images are as uniform as that, unpack it with gunzip first."
             )
         for start in range(0, total, rows):
             wanted = min(rows, total - start)

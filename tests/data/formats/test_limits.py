@@ -24,6 +24,7 @@ from fmnist_lib.data.formats.labels import read_batch_labels
 from fmnist_lib.data.formats.parquet_files import check_table
 from fmnist_lib.data.formats.pictures import decode_png
 from fmnist_lib.data.formats.text_files import MAX_LINES
+from fmnist_lib.data.formats.unpacking import opened
 
 ROOT = Path(__file__).resolve().parents[3]
 N_IMAGES = 100_000
@@ -32,6 +33,12 @@ HEADER = b"\0\0\x08\x03" + b"".join(n.to_bytes(4, "big") for n in (N_IMAGES, 28,
 
 def drain(path):
     return sum(len(batch) for batch in iter_batches(path))
+
+
+def opened_whole(path):
+    with opened(path) as file:
+        while file.read(1 << 20):
+            pass
 
 
 def zeros(count):
@@ -50,8 +57,11 @@ def write_gzip(path, *parts):
 
 def test_a_gzip_file_of_black_images_is_refused_unless_it_is_unpacked(tmp_path):
     packed = write_gzip(tmp_path / "images.gz", HEADER, bytes(N_IMAGES * 784))
+    with pytest.raises(DataError, match=r"header that states 78400000.*gunzip"):
+        next(iter_batches(packed))
+    padded = write_gzip(tmp_path / "padded.gz", HEADER[:7] + b"\1" + HEADER[8:], *zeros(80 << 20))
     with pytest.raises(DataError, match=r"unpacks to at most 50 times.*gunzip"):
-        drain(packed)
+        opened_whole(padded)
     (tmp_path / "images").write_bytes(gzip.decompress(packed.read_bytes()))
     assert drain(tmp_path / "images") == N_IMAGES
 
