@@ -1,0 +1,99 @@
+"""Files of runs outside Metaflow's datastore: bundles, MLflow artifacts, cache, spool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fmnist_lib.common.cache import excess_entries
+from fmnist_lib.common.deletion import BUNDLES, CACHE, SPOOL, Deletion, last_write
+from fmnist_lib.common.files import stale_partial_files
+from fmnist_lib.common.paths import resolve_path
+from fmnist_lib.registry.spool import spool_place, spooled_runs, unfinished_runs
+from fmnist_lib.registry.store import StoreAddress
+from fmnist_lib.release.bundle import bundle_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from fmnist_lib.config.training import Settings
+
+#: Parts of the cache that belong to one run.
+_OF_A_RUN = ("retraining", "progress")
+
+
+@dataclass(frozen=True)
+class ProjectFiles:
+    """Places where runs keep files outside the datastore.
+
+    Attributes
+    ----------
+    settings : Settings
+    root : Path
+        Checkout, where relative paths start.
+    environment_uri : str or None
+        Value of ``MLFLOW_TRACKING_URI``, read by the caller.
+    """
+
+    settings: Settings
+    root: Path
+    environment_uri: str | None = None
+
+    @property
+    def address(self) -> StoreAddress:
+        """Address of the tracking store."""
+        return StoreAddress(self.settings.tracking, self.root, self.environment_uri)
+
+    @property
+    def cache(self) -> Path:
+        """Directory of the cache."""
+        return resolve_path(self.settings.search.cache, self.root)
+
+    @property
+    def spool(self) -> Path:
+        """Directory of the spool."""
+        return resolve_path(self.settings.tracking.spool, self.root)
+
+    def is_spooled(self, run: str) -> bool:
+        """Return True if a run, ``flow/run``, is to be delivered to MLflow yet."""
+        return spool_place(self.spool, run) in spooled_runs(self.spool)
+
+    def of_run(self, run: str, recorded: Iterable[str]) -> list[Deletion]:
+        """Return the bundle of a run, and its part of the cache.
+
+        Parameters
+        ----------
+        run : str
+            ``flow/run``.
+        recorded : iterable of str
+            Paths of the bundles that it wrote, which may be elsewhere by its own configuration.
+        """
+        usual = bundle_path(self.settings.release, self.root, run)
+        # A file of another name is not this run's.
+        others = {path for path in map(resolve_path, recorded) if path.name == usual.name}
+        found = [
+            Deletion(BUNDLES, path.with_suffix(suffix))
+            for path in sorted({usual} | others)
+            for suffix in (".zip", ".html", ".pdf")
+        ]
+        cached = (self.cache / part / run.rpartition("/")[2] for part in _OF_A_RUN)
+        return found + [Deletion(CACHE, path) for path in cached]
+
+    def of_no_run(self, before: float) -> list[Deletion]:
+        """Return what exceeds the cache's maximum size, and leftovers of killed processes.
+
+        Parameters
+        ----------
+        before : float
+            Leftovers that were written since then are kept, in seconds since 1970.
+        """
+        entries = excess_entries(self.cache, self.settings.search.cache_gib)
+        spooled = unfinished_runs(self.spool)
+        bundles = bundle_path(self.settings.release, self.root, "any").parent
+        partial = list(stale_partial_files(bundles))
+        found = [Deletion(CACHE, path) for path in entries]
+        found += [Deletion(SPOOL, path) for path in spooled if last_write(path) <= before]
+        return found + [
+            Deletion(BUNDLES, path) for path in partial if path.stat().st_mtime <= before
+        ]
