@@ -168,12 +168,12 @@ class Housekeeping:
 
     def _of_run(self, run: StoredRun) -> list[Deletion]:
         """Return everything of a run, in the order in which it is deleted."""
-        elsewhere = self._files.of_run(run.key, run.artifacts("bundle_path"))
-        return [*elsewhere, *self._stored.deletions(run.key), *run.deletions]
+        elsewhere = [*self._files.of_run(run.key), *self._stored.deletions(run.key)]
+        return [*elsewhere, *run.deletions]
 
     def _delete_run(self, run: StoredRun, freed: Counter[str]) -> None:
         """Delete a run in the trash, whose folder comes last."""
-        _apply(self._files.of_run(run.key, run.artifacts("bundle_path")), freed)
+        _apply(self._files.of_run(run.key), freed)
         freed[MLFLOW] += delete_stored_files(self._files.address, self._stored, run.key)
         _apply(run.deletions, freed)
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from fmnist_lib.common.deletion import MLFLOW, Deletion
 from fmnist_lib.common.paths import sqlite_file
-from fmnist_lib.registry.store import client, mlflow_calls
+from fmnist_lib.registry.store import FIRST_CONTACT, client, mlflow_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -33,8 +33,9 @@ class StoredFiles:
     runs : dict of str to tuple of str
         MLflow's ids of a run, of its children and of its duplicates, by ``flow/run``.
     directories : dict of str to tuple of Path
-        Local directories with the files of those, by ``flow/run``; none of a registered version,
-        and none that a server keeps elsewhere.
+        Directories with the files of those, by ``flow/run``: only what is below a SQLite database's
+        directory, because a copied database still names the original's files, and none of a
+        registered version.
     models : dict of str to tuple of str
         Ids of the models that the runs logged, by ``flow/run``.
     """
@@ -59,6 +60,8 @@ def read_stored_files(address: StoreAddress) -> StoredFiles:
     """
     if _is_absent(address):
         return StoredFiles()
+    with mlflow_calls(address.uri, **FIRST_CONTACT):
+        client(address.uri).search_experiments(max_results=1)
     with mlflow_calls(address.uri):
         tracking = client(address.uri)
         versions = list(_pages(tracking.search_model_versions, max_results=_PAGE))
@@ -67,12 +70,17 @@ def read_stored_files(address: StoreAddress) -> StoredFiles:
         registered = {_owner(version, owners) for version in versions} - {None}
         models = _logged_models(tracking, owners)
     sources = [path for version in versions if (path := _local_path(version.source))]
+    database = sqlite_file(address.uri)
     directories = {}
     for key, found in runs.items():
         addresses = [run.info.artifact_uri for run in found]
         addresses += [model.artifact_location for model in models.get(key, ())]
         paths = [_own_directory(path) for path in map(_local_path, addresses) if path]
-        directories[key] = tuple(path for path in paths if not _holds(path, sources))
+        directories[key] = tuple(
+            path
+            for path in paths
+            if database and path.is_relative_to(database.parent) and not _holds(path, sources)
+        )
     return StoredFiles(
         registered=frozenset(str(key) for key in registered),
         runs={key: tuple(run.info.run_id for run in found) for key, found in runs.items()},

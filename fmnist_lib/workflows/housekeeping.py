@@ -14,7 +14,6 @@ from fmnist_lib.registry.store import StoreAddress
 from fmnist_lib.release.bundle import bundle_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from fmnist_lib.config.training import Settings
@@ -59,23 +58,11 @@ class ProjectFiles:
         """Return True if a run, ``flow/run``, is to be delivered to MLflow yet."""
         return spool_place(self.spool, run) in spooled_runs(self.spool)
 
-    def of_run(self, run: str, recorded: Iterable[str]) -> list[Deletion]:
-        """Return the bundle of a run, and its part of the cache.
-
-        Parameters
-        ----------
-        run : str
-            ``flow/run``.
-        recorded : iterable of str
-            Paths of the bundles that it wrote, which may be elsewhere by its own configuration.
-        """
-        usual = bundle_path(self.settings.release, self.root, run)
-        # A file of another name is not this run's.
-        others = {path for path in map(resolve_path, recorded) if path.name == usual.name}
+    def of_run(self, run: str) -> list[Deletion]:
+        """Return the bundle of a run, ``flow/run``, and its part of the cache."""
+        bundle = bundle_path(self.settings.release, self.root, run)
         found = [
-            Deletion(BUNDLES, path.with_suffix(suffix))
-            for path in sorted({usual} | others)
-            for suffix in (".zip", ".html", ".pdf")
+            Deletion(BUNDLES, bundle.with_suffix(suffix)) for suffix in (".zip", ".html", ".pdf")
         ]
         cached = (self.cache / part / run.rpartition("/")[2] for part in _OF_A_RUN)
         return found + [Deletion(CACHE, path) for path in cached]
