@@ -30,6 +30,7 @@ class FashionMnistTrain(FlowSpec):
     succeeds_with = Parameter(
         "succeeds-with", type=str, default="", help="File without which `publish` fails"
     )
+    late = Parameter("late", type=int, default=1, help="Bytes of an artifact of `publish`")
     waits_for = Parameter("waits-for", type=str, default="", help="File that `publish` waits for")
     monitor = Parameter("monitor", type=str, default=None, help="Run of the monitor")
     promoted_run = Parameter("promoted", is_flag=True, default=False, help="Promote the model")
@@ -46,7 +47,6 @@ class FashionMnistTrain(FlowSpec):
         current.card["data"].append(Markdown(f"Data of {current.run_id}"))
         self.next(self.publish)
 
-    @card(type="blank", id="summary")
     @step
     def publish(self):
         """Fail, wait, or write a bundle and register the model."""
@@ -55,13 +55,12 @@ class FashionMnistTrain(FlowSpec):
         while self.waits_for and not Path(self.waits_for).exists():
             time.sleep(0.05)
         # The blob may exist already: Metaflow then writes the reference alone.
-        self.late = bytes(SHARED + 1)
+        self.late_artifact = bytes(self.late)
         self.promoted = self.promoted_run
         self.mlflow_run_id = self.register() if self.registry else None
         bundle = Path("bundles", f"FashionMnistTrain-{current.run_id}.zip")
         bundle.parent.mkdir(exist_ok=True)
         bundle.write_bytes(os.urandom(OWN))
-        current.card["summary"].append(Markdown(f"Summary of {current.run_id}"))
         self.next(self.end)
 
     @step

@@ -2,122 +2,25 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-SMALL = ROOT / "benchmarks" / "small_flows"
-CLEANUP = ROOT / "flows" / "cleanup.py"
-TRAIN, MONITOR = "FashionMnistTrain", "FashionMnistMonitor"
+from benchmarks.small_flows.place import CLEANUP, MONITOR, ROOT, SMALL, TRAIN, Place
 
-LOCKS = (".gate.lock", ".writers.lock", ".cleanup.lock")
+#: Options of two runs that share a blob with each other alone.
+SHARED = ("--late", "77777")
 
 pytestmark = pytest.mark.slow
-
-OPEN = """
-import sys
-from metaflow import Run, namespace
-from metaflow.cards import get_cards
-namespace(None)
-for pathspec in sys.argv[1:]:
-    for step in Run(pathspec):
-        for task in step:
-            assert all([artifact.data is not ... for artifact in task]), task
-            if task.successful and step.id in ("start", "publish") and "Train" in pathspec:
-                assert "Metaflow" in get_cards(task)[0].get(), task
-                print("card", end=" ")
-            print(task.pathspec)
-"""
-
-
-class Place:
-    """A directory with a datastore, in which the small flows run."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.environment = os.environ | {
-            "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(directory),
-            "MLFLOW_TRACKING_URI": f"sqlite:///{directory}/mlflow.db",
-        }
-        self.config = directory / "train.toml"
-
-    def command(self, *words: object) -> list[str]:
-        return [sys.executable, *map(str, words)]
-
-    def call(self, *words: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*words),
-            cwd=self.directory,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def run(self, flow: str, *words: object, fails: bool = False) -> str:
-        """Run a flow in miniature, and return the run's id."""
-        done = self.call(SMALL / flow, "--no-pylint", *words)
-        assert (done.returncode != 0) == fails, done.stdout + done.stderr
-        return re.search(r"run-id (\d+)", done.stdout)[1]
-
-    def clean_up(self, *words: object) -> tuple[str, dict[str, int]]:
-        """Clean up with no age limit; return the output, and the bytes by kind."""
-        self.config.write_text(
-            (ROOT / "config" / "quick.toml")
-            .read_text()
-            .replace("[search]\n", f'[search]\ncache = "{self.directory}/cache"\n')
-            + f'\n[release]\ndirectory = "{self.directory}/bundles"\n'
-            + f'\n[tracking]\nspool = "{self.directory}/spool"\n'
-        )
-        done = self.call(CLEANUP, "--config", self.config, "--min-age", 0, *words)
-        assert done.returncode == 0, done.stdout + done.stderr
-        table = re.findall(r"^(\w[\w ]*?) +([\d,]+)$", done.stdout, re.MULTILINE)
-        return done.stdout, {kind: int(size.replace(",", "")) for kind, size in table}
-
-    def files(self) -> dict[Path, int]:
-        """Return the size of every file but the locks and the configuration."""
-        found = (path for path in self.directory.rglob("*") if path.is_file())
-        return {
-            path: path.stat().st_size
-            for path in found
-            if path != self.config and path.name not in LOCKS
-        }
-
-    def runs(self, flow: str) -> set[str]:
-        return {path.name for path in (self.directory / ".metaflow" / flow).glob("1*")}
-
-    def check(self) -> None:
-        """Check every blob of every run against its key, and that the origins are there."""
-        for manifest in self.directory.glob(".metaflow/*/1*/*/*/*.data.json"):
-            flow = manifest.parents[3]
-            for key in json.loads(manifest.read_text())["objects"].values():
-                content = (flow / "data" / key[:2] / key).read_bytes()
-                assert (flow / "data" / key[:2] / f"{key}_meta").exists()
-                assert hashlib.sha1(gzip.decompress(content)).hexdigest() == key  # noqa: S324 (Metaflow's own)
-        for origin in self.directory.glob(".metaflow/*/1*/*/*/_meta/sysmeta_origin-run-id_*.json"):
-            named = json.loads(origin.read_text())["value"]
-            assert named == "None" or (origin.parents[4] / named / "_meta").is_dir(), origin
-
-    def copy(self, target: Path) -> Place:
-        shutil.copytree(self.directory, target, dirs_exist_ok=True)
-        return Place(target)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A copy of a datastore with seven runs, their ids, and where it was made."""
     place = Place(tmp_path_factory.mktemp("made"))
-    (place.directory / ".metaflow").mkdir()
-    found = {"old": place.run("train.py", "run")}
+    found = {"old": place.run("train.py", "run", *SHARED)}
     found["tagged"] = place.run("train.py", "run", "--tag", "paper")
     found["champion"] = place.run("train.py", "run")
     found["monitor"] = place.run("monitor.py", "run", "--run", found["champion"])
@@ -125,8 +28,8 @@ def made(tmp_path_factory):
     found["failed"] = place.run("train.py", "run", "--succeeds-with", "fixed", fails=True)
     (place.directory / "fixed").touch()
     found["resumed"] = place.run("train.py", "resume", "--origin-run-id", found["origin"])
-    # The name of the last run would keep it: `resume` without an id reads it.
-    (place.directory / ".metaflow" / TRAIN / "latest_run").write_text(found["origin"])
+    # Without this it would be kept: `resume` without an id resumes it.
+    (place.directory / ".metaflow" / TRAIN / "latest_run").write_text(found["resumed"])
     return place.copy(tmp_path_factory.mktemp("pristine")), found, place.directory
 
 
@@ -134,7 +37,6 @@ def made(tmp_path_factory):
 def place(made):
     """The datastore as it was made, and where: its metadata name the directory."""
     pristine, _, directory = made
-    shutil.rmtree(directory)
     return pristine.copy(directory)
 
 
@@ -162,38 +64,17 @@ def test_a_dry_run_changes_nothing_and_says_what_the_clean_up_frees(place, ids):
     assert place.clean_up("--keep", 1)[1]["total"] == 0
 
 
-def test_every_kept_run_opens_and_can_be_resumed(place, ids, tmp_path):
+def test_every_kept_run_opens_and_can_be_resumed(place, ids):
     place.clean_up("--keep", 1, "--apply")
-    kept = [f"{flow}/{run}" for flow in (TRAIN, MONITOR) for run in place.runs(flow)]
-    done = subprocess.run(
-        place.command("-c", OPEN, *kept),
-        cwd=place.directory,
-        env=place.environment
-        | {
-            "PYTHONPATH": f"{ROOT}:{ROOT / 'flows'}",
-            # An empty one: the usual cache may hold blobs that the datastore has lost.
-            "METAFLOW_CLIENT_CACHE_PATH": str(tmp_path),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
     # The card of a cloned task is that of the origin, which nothing else keeps.
-    assert f"card {TRAIN}/{ids['resumed']}/start/1" in done.stdout.splitlines()
+    assert f"card {TRAIN}/{ids['resumed']}/start/1" in place.open_everything()
     again = place.run("train.py", "resume", "publish", "--origin-run-id", ids["resumed"])
     assert again in place.runs(TRAIN)
     place.check()
 
 
 def test_beside_a_running_run_only_other_finished_runs_go_and_it_ends_well(place, ids):
-    running = subprocess.Popen(
-        place.command(SMALL / "train.py", "--no-pylint", "run", "--waits-for", "now"),
-        cwd=place.directory,
-        env=place.environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    running = place.start(SMALL / "train.py", "--no-pylint", "run", "--waits-for", "now", *SHARED)
     try:
         for line in running.stdout:
             if "/publish/" in line:
@@ -236,7 +117,7 @@ def test_a_clean_up_killed_at_any_operation_leaves_a_consistent_store(place, tmp
         monkeypatch.setattr(Path, name, _counted(getattr(Path, name), calls))
     done = place.copy(tmp_path / "done")
     _apply(housekeeping, done.directory)
-    expected, operations = _names(done), calls["count"]
+    expected, operations = set(done.files()), calls["count"]
     assert operations > 200
     moments = sorted({0, 1, 2, operations - 1, *range(5, operations, operations // 5)})
     for moment in moments:
@@ -247,8 +128,7 @@ def test_a_clean_up_killed_at_any_operation_leaves_a_consistent_store(place, tmp
         copy.check()
         calls["last"] = float("inf")
         _apply(housekeeping, copy.directory)
-        assert _names(copy) == expected
-        shutil.rmtree(copy.directory)
+        assert set(copy.files()) == expected
 
 
 def _no_champion(*_):
@@ -278,8 +158,19 @@ def _apply(housekeeping, directory):
     return housekeeping.Housekeeping(store, files, keep=1, min_age_hours=0).apply()
 
 
-def _names(place):
-    return {path.relative_to(place.directory) for path in place.files()}
+def test_a_registered_real_run_is_kept_whole(project, finished, tmp_path):
+    """Two runs in miniature follow the real one, in a copy of its datastore."""
+    for name in (".metaflow", "mlruns"):
+        shutil.copytree(project.directory / name, tmp_path / name)
+    place = Place(tmp_path)
+    before = {path for path in place.files() if finished.id in str(path)}
+    small = [place.run("train.py", "run") for _ in range(2)]
+    output, freed = place.clean_up("--keep", 1, "--apply")
+    assert re.search(rf"{finished.id}  kept: its model is registered", output)
+    assert small[0] not in place.runs(TRAIN)
+    assert freed["datastore"] > 0
+    assert before <= set(place.files())
+    place.check()
 
 
 @pytest.mark.parametrize(
@@ -291,14 +182,7 @@ def _names(place):
     ],
 )
 def test_a_mistake_is_one_message(place, variables, message):
-    done = subprocess.run(
-        place.command(CLEANUP),
-        cwd=place.directory,
-        env=place.environment | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = place.call(CLEANUP, **variables)
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
