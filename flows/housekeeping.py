@@ -113,6 +113,8 @@ class Housekeeping:
             MLflow does not answer; another call completes the clean-up.
         """
         freed: Counter[str] = Counter()
+        # Imports MLflow, which takes seconds, before a run would have to wait for it.
+        read_stored_files(self._files.address)
         with only_cleanup(self._store.root):
             with no_new_writers(self._store.root) as is_idle:
                 plan = self._plan(is_idle)

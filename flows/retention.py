@@ -114,6 +114,8 @@ def _reason(run: StoredRun, surroundings: Surroundings) -> str | None:
     tags = [tag for tag in sorted(run.tags) if not _is_own(tag)]
     if tags:
         return f"tagged {short_list(tags)}"
+    if run.is_damaged:
+        return "its metadata can't be read"
     if run.key in surroundings.registered:
         return "its model is registered"
     if "promoted" in run.tags or any(run.artifacts("promoted")):

@@ -72,6 +72,11 @@ class StoredRun:
         except (KeyError, TypeError):
             return self.folder.stat().st_mtime
 
+    @property
+    def is_damaged(self) -> bool:
+        """True if it has metadata that can't be read, so that its tags are unknown."""
+        return not self._self and (self.folder / "_meta" / "_self.json").exists()
+
     @cached_property
     def tags(self) -> frozenset[str]:
         """The user's tags, and those that the flows set."""
@@ -106,9 +111,13 @@ class StoredRun:
 
         A value that can't be read is left out with a warning.
         """
-        objects = [_read_json(path).get("objects", {}) for path in self._manifests]
-        keys = sorted({found[name] for found in objects if name in found})
+        keys = sorted({found[name] for found in self._objects if name in found})
         return [value for key in keys for value in self._store.load(self.flow, key)]
+
+    @cached_property
+    def _objects(self) -> list[dict[str, str]]:
+        """Keys of the blobs of every task's artifacts, by name."""
+        return [_read_json(path).get("objects", {}) for path in self._manifests]
 
     @cached_property
     def _manifests(self) -> list[Path]:

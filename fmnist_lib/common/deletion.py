@@ -60,16 +60,16 @@ class Deletion:
         return freed
 
 
-def last_write(directory: Path) -> float:
-    """Return when the most recent file in a directory was written, in seconds since 1970.
+def last_write(path: Path) -> float:
+    """Return when a file, or the most recent one in a directory, was written.
 
-    The directories count as well. 0 for a directory that does not exist.
+    In seconds since 1970; the directories count as well. 0 for a path that does not exist.
     """
     newest = 0.0
-    for root, _, names in os.walk(directory):
-        for path in (Path(root), *(Path(root, name) for name in names)):
-            with suppress(FileNotFoundError):
-                newest = max(newest, path.lstat().st_mtime)
+    inside = (Path(root, name) for root, _, names in os.walk(path) for name in (".", *names))
+    for one in (path, *inside):
+        with suppress(FileNotFoundError):
+            newest = max(newest, one.lstat().st_mtime)
     return newest
 
 

@@ -4,7 +4,7 @@ Two files, both locked with ``flock``, which the operating system releases when 
 
 - ``.writers.lock`` is held, shared, by every process that writes. A clean-up that gets it
   exclusively knows that nothing is being written.
-- ``.gate.lock`` is taken for a moment by every process that begins to write, and exclusively by a
+- ``.gate.lock`` is held briefly by every process that begins to write, and exclusively by a
   clean-up while it decides and moves runs. So a run starts before that or after it.
 """
 
@@ -40,7 +40,7 @@ def writing(directory: Path) -> Iterator[None]:
     with ExitStack() as held:
         try:
             with _open(directory / _GATE) as gate:
-                fcntl.flock(gate, fcntl.LOCK_SH)
+                _wait_for_gate(gate, directory)
                 writers = held.enter_context(_open(directory / _WRITERS))
                 fcntl.flock(writers, fcntl.LOCK_SH)
         except OSError as error:
@@ -80,6 +80,14 @@ def only_cleanup(directory: Path) -> Iterator[None]:
                 f"{directory}: expected no other clean-up, one is running. Wait until it has ended."
             )
         yield
+
+
+def _wait_for_gate(gate: IO[str], directory: Path) -> None:
+    try:
+        fcntl.flock(gate, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        logger.warning("%s: waiting until a clean-up has decided what to delete.", directory)
+        fcntl.flock(gate, fcntl.LOCK_SH)
 
 
 def _try_exclusive(file: IO[str]) -> bool:

@@ -73,14 +73,13 @@ class ProjectFiles:
         Parameters
         ----------
         before : float
-            Leftovers that were written since then are kept, in seconds since 1970.
+            Nothing that was written since then is returned, in seconds since 1970.
         """
-        entries = excess_entries(self.cache, self.settings.search.cache_gib)
-        spooled = unfinished_runs(self.spool)
         bundles = bundle_path(self.settings.release, self.root, "any").parent
-        partial = list(stale_partial_files(bundles))
-        found = [Deletion(CACHE, path) for path in entries]
-        found += [Deletion(SPOOL, path) for path in spooled if last_write(path) <= before]
-        return found + [
-            Deletion(BUNDLES, path) for path in partial if path.stat().st_mtime <= before
-        ]
+        places = {
+            CACHE: excess_entries(self.cache, self.settings.search.cache_gib),
+            SPOOL: unfinished_runs(self.spool),
+            BUNDLES: stale_partial_files(bundles),
+        }
+        found = [Deletion(kind, path) for kind, paths in places.items() for path in paths]
+        return [deletion for deletion in found if last_write(deletion.path) <= before]
