@@ -99,8 +99,11 @@ def _try_exclusive(file: IO[str]) -> bool:
 
 
 def _open(path: Path) -> IO[str]:
-    # Appending changes nothing of a file that other processes have locked.
-    return path.open("a", encoding="utf-8")
+    """Open a lock, which may be another user's; its content does not matter."""
+    try:
+        return path.open("a", encoding="utf-8")
+    except PermissionError:
+        return path.open(encoding="utf-8")
 
 
 def _require_locks(directory: Path) -> None:
