@@ -157,11 +157,12 @@ def _apply(housekeeping, directory):
 
 
 def test_a_registered_real_run_is_kept_whole(project, finished, made, ids, tmp_path):
-    """Runs in miniature follow the real one, in a copy of its datastore."""
+    """Beside runs in miniature, the last of which is the newest, in a copy of its datastore."""
     for name in (".metaflow", "mlruns"):
         shutil.copytree(project.directory / name, tmp_path / name)
     shutil.copytree(made[0].directory / ".metaflow", tmp_path / ".metaflow", dirs_exist_ok=True)
     place = Place(tmp_path)
+    place.run("train.py", "run")
     before = {path for path in place.files() if finished.id in str(path)}
     output, freed = place.clean_up("--keep", 1, "--apply")
     assert re.search(rf"{finished.id}  kept: its model is registered", output)
