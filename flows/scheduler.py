@@ -6,11 +6,13 @@ import os
 import signal
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metaflow import current
 
 from cards.step_card import resume_command
+from fmnist_lib.common.writer_lock import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,6 +35,9 @@ def command_line(arguments: Sequence[str] | None = None) -> Iterator[None]:
     fails prints the command that resumes it: without ``--origin-run-id`` Metaflow resumes the
     last *run*, not the last resume (Netflix/metaflow#2848).
 
+    Each of these processes holds the lock of the local datastore, so that no clean-up deletes what
+    it may be about to refer to.
+
     Parameters
     ----------
     arguments : sequence of str, default=sys.argv
@@ -45,13 +50,22 @@ def command_line(arguments: Sequence[str] | None = None) -> Iterator[None]:
     received: list[int] = []
     _handle_signals(received, is_task=command == "step")
     try:
-        yield
+        with writing(_datastore()):
+            yield
     except SystemExit as end:
         status = _SIGNAL_EXIT_BASE + received[0] if received else end.code
         if command != "step" and status:
             _kill(_descendants())
             _print_resume_command(arguments)
         raise SystemExit(status) from None
+
+
+def _datastore() -> Path:
+    """Return the folder ``.metaflow`` that this process uses; it may not exist yet."""
+    from metaflow.plugins.datastores.local_storage import LocalStorage
+
+    found = LocalStorage.get_datastore_root_from_config(lambda _: None, create_on_absent=False)
+    return Path(found or LocalStorage.DATASTORE_DIR)
 
 
 def _handle_signals(received: list[int], *, is_task: bool) -> None:

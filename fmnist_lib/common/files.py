@@ -88,7 +88,13 @@ def require_unused(directory: Path, error: type[FmnistError] = DataError) -> Non
 
 
 def delete_stale_partial_files(directory: Path, name: str | None = None) -> None:
-    """Delete the partial files that killed processes left.
+    """Delete the partial files that killed processes left; see `stale_partial_files`."""
+    for path in stale_partial_files(directory, name):
+        path.unlink(missing_ok=True)
+
+
+def stale_partial_files(directory: Path, name: str | None = None) -> Iterator[Path]:
+    """Yield the partial files that killed processes left.
 
     Parameters
     ----------
@@ -104,4 +110,4 @@ def delete_stale_partial_files(directory: Path, name: str | None = None) -> None
         if match is None or name not in (None, match["name"]):
             continue
         if not psutil.pid_exists(int(match["process"])):
-            path.unlink(missing_ok=True)
+            yield path
