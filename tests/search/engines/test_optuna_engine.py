@@ -10,6 +10,8 @@ from fmnist_lib.common.errors import SearchError
 from fmnist_lib.config.search import OptunaCandidate
 from fmnist_lib.search.engines import optuna_engine
 from fmnist_lib.search.engines.job import Job
+from fmnist_lib.search.engines.objective import Objective
+from fmnist_lib.search.engines.recorded_fit import RecordedFit
 from fmnist_lib.search.engines.search_space import starting_points
 from fmnist_lib.search.recipes import pipelines
 
@@ -66,9 +68,9 @@ def test_a_starting_point_is_given_up_only_for_a_clearly_better_one(
             # As many that only this one gets right as that it gets wrong, and some more.
             correct[:10] = False
             correct[-10 - more_right :] = True
-        return correct, (1e-3, 1.0), 1e-6
+        return RecordedFit(correct, 1e-3, 1.0, 1e-6)
 
-    monkeypatch.setattr(optuna_engine._Objective, "_fit_and_score", fit_and_score)
+    monkeypatch.setattr(Objective, "_fit_and_score", fit_and_score)
     found, _, _ = search(trials=4, families=("kernel",))
     assert (found.params["ridge"] != start["ridge"]) == given_up
     assert len(found.trials) == 4
