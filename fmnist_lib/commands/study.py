@@ -74,9 +74,8 @@ def work(address: str, name: str, data_dir: str | None, cache: Path | None) -> N
         score = "none has a score yet" if best is None else f"best {best:.4f}"
         click.echo(f"{trials} trials, {score}")
 
-    n_run = join_search(
-        address, name, PROJECT_ROOT, cache or PROJECT_ROOT / ".cache", data_dir, show
-    )
+    cache = cache or PROJECT_ROOT / ".cache"
+    n_run = join_search(address, name, PROJECT_ROOT, cache=cache, data_dir=data_dir, on_trial=show)
     click.echo(f"The search has ended; {n_run} trials were run here.")
 
 

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from fmnist_lib.config.training import Settings
+
 
 def join_search(
     address: str,
     study_name: str,
     root: Path,
+    *,
     cache: Path,
     data_dir: str | None = None,
     on_trial: Callable[[Any], None] = lambda _: None,
@@ -60,7 +63,7 @@ def join_search(
         There is no such study, the images differ, or the process that ran the trials died.
     """
     description = read_description(address, study_name)
-    settings = validate_settings(description["settings"], f"settings of {study_name}")
+    settings: Settings = validate_settings(description["settings"], f"settings of {study_name}")
     settings = override(settings, data_dir=data_dir)
     dataset, _ = load_dataset(settings.data, root, settings.seed)
     data = search_data(dataset, settings.search.holdout_share, settings.seed)
