@@ -114,7 +114,7 @@ class Objective:
             fit_seconds, correct = fit.seconds, fit.correct
             score = float(correct.mean())
             fits.append(fit.to_plain())
-            # Before the report: whoever reads the report compares these fits.
+            # Before the report: a trial with a report is compared by its last fit.
             trial.set_user_attr(FITS, fits)
             trial.report(score, step=reduction**rung)
             curve.append((n_fit, int(correct.sum()), len(correct)))

@@ -37,7 +37,7 @@ MAX_RETRIES = 3
 _MISSED_HEARTBEATS = 4
 #: A server may be away for so long, and is asked again after a pause.
 _OUTAGE_SECONDS, _PAUSE_SECONDS = 300.0, 0.5
-#: How long a server may take to answer at first.
+#: Seconds that a proxy may take to answer at first.
 _CONNECT_SECONDS = 10
 _HEARTBEAT = "heartbeat"
 _INSTALL = "Install the extra: pip install 'fmnist-flow[shared-search]'"

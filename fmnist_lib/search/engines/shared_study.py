@@ -47,7 +47,7 @@ _COMMON = (
     "confidence",
 )
 _POLL_SECONDS = 0.5
-#: How many names of studies a message lists.
+#: Names of studies that a message lists.
 _MOST_NAMES = 5
 
 

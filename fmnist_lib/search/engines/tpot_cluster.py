@@ -48,7 +48,7 @@ def connect(address: str, on_score: Callable[[Any, float], None]) -> Iterator[Tp
 
 
 class TpotCluster:
-    """What TPOT 1.1 calls of its client.
+    """The methods that TPOT 1.1 calls of its client.
 
     TPOT asks for ``client.cluster.workers``, which a client of a remote scheduler does not have:
     it submits as many pipelines at a time as there are entries.

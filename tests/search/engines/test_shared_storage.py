@@ -102,3 +102,18 @@ def test_all_workers_together_run_as_many_trials_as_asked_for(study):
     shared_study.run_trials(study, run_one, 5, lambda: False)
     shared_study.run_trials(study, run_one, 5, lambda: False)
     assert len(study.trials) == 5
+
+
+def test_a_suspended_worker_goes_on_after_its_trial_was_given_to_another_one(study):
+    """It was about to tell a result, or to report an accuracy."""
+
+    def objective(trial):
+        if trial.number in {0, 2}:
+            study._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        if trial.number == 2:
+            trial.report(0.5, 1)
+        return 1.0
+
+    shared_study.run_trials(study, lambda: study.optimize(objective, n_trials=1), 4, lambda: False)
+    states = [trial.state for trial in study.trials]
+    assert states == [TrialState.FAIL, TrialState.COMPLETE] * 2
