@@ -2,9 +2,11 @@
 
 python benchmarks/shared_search.py speed     wall time of two workers and of one, same trials
 python benchmarks/shared_search.py kills     ten workers killed, the database restarted twice
+python benchmarks/shared_search.py cluster   TPOT on Dask: a worker killed, the scheduler restarted
 
-The workers are processes of `python -m fmnist_lib study work`. Both need Debian's postgresql,
-which is started on 127.0.0.1, and the official images. `speed` needs two idle cores.
+The workers are processes of `python -m fmnist_lib study work` or `dask worker`; all servers are
+started on 127.0.0.1. `speed` and `kills` need Debian's postgresql, all need the official images.
+`speed` needs two idle cores.
 """
 
 from __future__ import annotations
@@ -29,10 +31,16 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from fmnist_lib.config.loading import validate_settings  # noqa: E402 (the line above)
+from fmnist_lib.config.search import TpotCandidate  # noqa: E402
+from fmnist_lib.config.training import DataConfig  # noqa: E402
 from fmnist_lib.data.dataset import load_dataset  # noqa: E402
 from fmnist_lib.search.engines import shared_study  # noqa: E402
+from fmnist_lib.search.engines.job import Job  # noqa: E402
 from fmnist_lib.search.engines.search_space import suggest  # noqa: E402
+from fmnist_lib.search.execution.candidate import search_candidate  # noqa: E402
+from fmnist_lib.search.recipes.search_data import search_data  # noqa: E402
 from fmnist_lib.workflows.search import candidate_job, prepare_search  # noqa: E402
+from tests.dask_cluster import Cluster  # noqa: E402
 from tests.postgresql import PostgreSQL  # noqa: E402
 
 #: Learners on one thread: a kernel would use both cores in one worker already.
@@ -135,6 +143,40 @@ def kills(searches):
     print_audit(study.trials, searches.n_trials)
 
 
+def cluster(data, generations=12):
+    """Kill a Dask worker, then restart the scheduler, during an evolution; print its pipelines."""
+    candidate = TpotCandidate(
+        id="t", engine="tpot", rows=3000, components=60, population=6, generations=generations
+    )
+    with tempfile.TemporaryDirectory() as directory, Cluster(Path(directory)) as dask:
+        scheduler, workers = dask.scheduler(), [dask.worker(), dask.worker()]
+
+        def restart_scheduler():
+            scheduler.kill()
+            workers[1].wait()  # Dask's workers end without their scheduler
+            dask.scheduler()
+            dask.worker()
+
+        n_least = candidate.population * generations
+        faults = [
+            (n_least // 3, "a worker is killed", workers[0].kill),
+            (2 * n_least // 3, "the scheduler is restarted", restart_scheduler),
+        ]
+
+        def on_progress(progress):
+            if faults and progress.trials >= faults[0][0]:
+                _, name, cause = faults.pop(0)
+                print(f"after {progress.trials} pipelines {name}", flush=True)
+                cause()
+
+        job = Job(candidate, data, 0, Path(directory), dask_scheduler=dask.address)
+        result = search_candidate(job, on_progress)
+    expect(result.error is None, f"a pipeline, got: {result.error}")
+    expect(not faults, "an evolution that is longer than the faults")
+    print(f"pipelines: {result.trials['state'].value_counts().to_dict()}")
+    print(f"validation accuracy of the best: {result.validation_accuracy.value:.3f}")
+
+
 def wait_for_trial(study, workers):
     """Wait until every worker runs a trial, so that a kill hits one."""
     while all(worker.poll() is None for worker in workers):
@@ -179,14 +221,19 @@ def print_audit(trials, n_trials):
 def main():
     """Run one of the benchmarks."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["speed", "kills"])
-    parser.add_argument("--trials", type=int, default=60)
+    parser.add_argument("what", choices=["speed", "kills", "cluster"])
+    parser.add_argument("--trials", type=int, help="default: 60, and 200 for kills")
     parser.add_argument("--rows", type=int, default=12_000)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    if arguments.what == "cluster":
+        dataset, _ = load_dataset(DataConfig(rows=arguments.rows), ROOT, 0)
+        cluster(search_data(dataset, 0.2, 0))
+        return
+    n_trials = arguments.trials or (200 if arguments.what == "kills" else 60)
     with PostgreSQL() as database, tempfile.TemporaryDirectory() as cache:
-        searches = Searches(database, Path(cache), arguments.trials, arguments.rows)
+        searches = Searches(database, Path(cache), n_trials, arguments.rows)
         if arguments.what == "speed":
             speed(searches, arguments.repeats)
         else:

@@ -2,60 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from fmnist_lib.common.errors import SearchError
-from fmnist_lib.common.paths import PROJECT_ROOT
 from fmnist_lib.config.search import TpotCandidate
 from fmnist_lib.search.engines import tpot_cluster
 from fmnist_lib.search.engines.job import Job
 from fmnist_lib.search.execution.candidate import search_candidate
+from tests.dask_cluster import Cluster
 from tests.postgresql import free_port
 
 pytestmark = pytest.mark.slow
 
 
-class Cluster:
-    """Processes of a Dask cluster on 127.0.0.1."""
-
-    def __init__(self, directory):
-        self.address = f"tcp://127.0.0.1:{free_port()}"
-        self._directory, self._processes = directory, []
-
-    def start(self, *words):
-        limits = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT_ROOT)}
-        command = [sys.executable, "-m", "dask", *map(str, words)]
-        with (self._directory / "dask.log").open("a") as log:
-            process = subprocess.Popen(
-                command, env=os.environ | limits, cwd=self._directory, stdout=log, stderr=log
-            )
-        self._processes.append(process)
-        return process
-
-    def scheduler(self):
-        host, port = self.address.removeprefix("tcp://").split(":")
-        return self.start("scheduler", "--host", host, "--port", port, "--no-dashboard")
-
-    def worker(self):
-        options = ("--nthreads", 1, "--no-nanny", "--no-dashboard", "--memory-limit", 0)
-        return self.start("worker", self.address, *options)
-
-    def stop(self):
-        for process in self._processes:
-            process.kill()
-        for process in self._processes:
-            process.wait()
-
-
 @pytest.fixture
 def cluster(tmp_path):
-    cluster = Cluster(tmp_path)
-    yield cluster
-    cluster.stop()
+    with Cluster(tmp_path) as cluster:
+        yield cluster
 
 
 @pytest.fixture
