@@ -15,12 +15,13 @@ class Cluster:
 
     def __init__(self, directory):
         self.address = f"tcp://127.0.0.1:{free_port()}"
+        self.log = directory / "dask.log"
         self._directory, self._processes = directory, []
 
     def start(self, *words):
         limits = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT_ROOT)}
         command = [sys.executable, "-m", "dask", *map(str, words)]
-        with (self._directory / "dask.log").open("a") as log:
+        with self.log.open("a") as log:
             process = subprocess.Popen(
                 command, env=os.environ | limits, cwd=self._directory, stdout=log, stderr=log
             )

@@ -3,48 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from typing import TYPE_CHECKING, Any
 
-from fmnist_lib.common.errors import SearchError
+from fmnist_lib.search.engines.dask_client import dask_client, wait_for_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: Seconds that the scheduler may take to answer, and to find a worker: also after a restart.
-_CONNECT_SECONDS, _WORKER_SECONDS = 15, 120
-
 
 @contextlib.contextmanager
 def connect(address: str, on_score: Callable[[Any, float], None]) -> Iterator[TpotCluster]:
-    """Connect to a Dask scheduler.
+    """Connect to a Dask scheduler; see `fmnist_lib.search.engines.dask_client.dask_client`.
 
     Parameters
     ----------
     address : str
-        Such as ``tcp://host:8786``.
     on_score : callable
         Called with every individual that was evaluated, and its accuracy.
-
-    Raises
-    ------
-    SearchError
-        The scheduler does not answer, or has no worker.
     """
-    import distributed
-
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    try:
-        client = distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=True)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise SearchError(
-            f"search.dask_scheduler: expected a Dask scheduler at {address}, got: {error}. Start "
-            "it with `dask scheduler`, or leave the key out."
-        ) from None
-    with client:
-        cluster = TpotCluster(client, address, on_score)
-        cluster.workers  # noqa: B018 (checks that there are any)
-        yield cluster
+    with dask_client(address) as client:
+        yield TpotCluster(client, address, on_score)
 
 
 class TpotCluster:
@@ -75,13 +53,7 @@ class TpotCluster:
 
         Waits if there is none at the moment: without one TPOT would give up.
         """
-        try:
-            self._client.wait_for_workers(1, timeout=_WORKER_SECONDS)
-        except TimeoutError:
-            raise SearchError(
-                f"search.dask_scheduler: expected a worker at {self._address}, found none in "
-                f"{_WORKER_SECONDS} s. Start one with `dask worker {self._address}`."
-            ) from None
+        wait_for_worker(self._client, self._address)
         threads = self._client.nthreads()
         return [worker for worker, number in threads.items() for _ in range(number)] or ["one"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from fmnist_lib.common.errors import SearchError
 from fmnist_lib.config.search import TpotCandidate
-from fmnist_lib.search.engines import tpot_cluster
+from fmnist_lib.search.engines import dask_client
 from fmnist_lib.search.engines.job import Job
 from fmnist_lib.search.execution.candidate import search_candidate
 from tests.dask_cluster import Cluster
@@ -49,7 +49,7 @@ def test_an_evolution_outlasts_a_killed_worker(job, cluster):
 
 
 def test_a_cluster_that_does_not_answer_is_one_message(monkeypatch):
-    monkeypatch.setattr(tpot_cluster, "_CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(dask_client, "_CONNECT_SECONDS", 0.5)
     address = f"tcp://127.0.0.1:{free_port()}"
     with pytest.raises(SearchError, match=f"expected a Dask scheduler at {address}, got: "):
-        tpot_cluster.connect(address, print).__enter__()
+        dask_client.dask_client(address).__enter__()
