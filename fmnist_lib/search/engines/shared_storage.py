@@ -39,6 +39,14 @@ _MISSED_HEARTBEATS = 4
 _OUTAGE_SECONDS, _PAUSE_SECONDS = 300.0, 0.5
 #: Seconds that a proxy may take to answer at first.
 _CONNECT_SECONDS = 10
+#: A connection whose host does not answer any more fails after 30 seconds, not after 15 minutes.
+_CONNECTION = {
+    "connect_timeout": _CONNECT_SECONDS,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
 _HEARTBEAT = "heartbeat"
 _INSTALL = "Install the extra: pip install 'fmnist-flow[shared-search]'"
 
@@ -85,12 +93,15 @@ def _open_proxy(address: str) -> _Proxy:
 def _open_database(address: str) -> _Database:
     import sqlalchemy
 
+    # Both drivers of that name are libpq, which takes these.
+    connection = _CONNECTION if "psycopg" in sqlalchemy.make_url(address).get_driver_name() else {}
+    make = functools.partial(_Database, address, {"connect_args": connection})
     try:
         with contextlib.suppress(sqlalchemy.exc.ProgrammingError, sqlalchemy.exc.IntegrityError):
-            return _Database(address)
+            return make()
         # Another process was making the tables.
         time.sleep(_PAUSE_SECONDS)
-        return _Database(address)
+        return make()
     except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError, RuntimeError) as error:
         # The reason of the driver names host, port, user and database.
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]

@@ -67,7 +67,7 @@ def describe(study: Study, job: Job) -> None:
         "candidate": job.candidate.model_dump(mode="json"),
         "data": data_fingerprint(job.data),
         "heartbeat_seconds": job.shared.heartbeat_seconds,
-        "job": {name: _plain(getattr(job, name)) for name in _COMMON},
+        "job": {name: getattr(job, name) for name in _COMMON},
     }
     study.set_user_attr(_ENDED, value=False)
     study.set_user_attr(_DESCRIPTION, description)
@@ -241,8 +241,3 @@ def _may_start(slots: list[FrozenTrial], n_trials: int | None) -> bool:
     if n_trials is None or len(slots) < n_trials:
         return True
     return any(trial.state == TrialState.WAITING for trial in slots)
-
-
-def _plain(value: Any) -> Any:
-    """Return a value that JSON can hold."""
-    return list(value) if isinstance(value, tuple) else value
