@@ -2,11 +2,12 @@
 
 python benchmarks/shared_search.py speed     wall time of two workers and of one, same trials
 python benchmarks/shared_search.py kills     ten workers killed, the database restarted twice
+python benchmarks/shared_search.py hosts     the same in network namespaces, one of them cut off
 python benchmarks/shared_search.py cluster   TPOT on Dask: a worker killed, the scheduler restarted
 
 The workers are processes of `python -m fmnist_lib study work` or `dask worker`; all servers are
-started on 127.0.0.1. `speed` and `kills` need Debian's postgresql, all need the official images.
-`speed` needs two idle cores.
+started on 127.0.0.1, or in a namespace, which needs root. All but `cluster` need Debian's
+postgresql, all need the official images. `speed` needs two idle cores.
 """
 
 from __future__ import annotations
@@ -41,17 +42,19 @@ from fmnist_lib.search.execution.candidate import search_candidate  # noqa: E402
 from fmnist_lib.search.recipes.search_data import search_data  # noqa: E402
 from fmnist_lib.workflows.search import candidate_job, prepare_search  # noqa: E402
 from tests.dask_cluster import Cluster  # noqa: E402
+from tests.network_hosts import Host, enter_namespace  # noqa: E402
 from tests.postgresql import PostgreSQL  # noqa: E402
 
 #: Learners on one thread: a kernel would use both cores in one worker already.
 CANDIDATE = {"id": "o", "engine": "optuna", "families": ["neural"], "features": ["gradients"]}
-LONGEST_OUTAGE, KILLS = 3.0, 10
+LONGEST_OUTAGE, CUT_OFF_SECONDS, KILLS = 3.0, 15.0, 10
 
 
 class Searches:
     """Studies of the same images on one database, and workers of them."""
 
-    def __init__(self, database, cache, n_trials, rows):
+    def __init__(self, database, cache, n_trials, rows, hosts=()):
+        self.hosts = hosts
         self.database, self.cache, self.n_trials = database, cache, n_trials
         self.settings = validate_settings(
             {
@@ -79,11 +82,15 @@ class Searches:
         shared_study.describe(study, job)
         return study
 
-    def worker(self, study):
-        """Start a worker of a study."""
-        options = ["--study-storage", self.database.address, "--cache", str(self.cache)]
+    def worker(self, study, number=0):
+        """Start a worker of a study, on one of the hosts if there are several."""
+        command = [sys.executable, "-m", "fmnist_lib", "study", "work", study.study_name]
+        address = self.database.address
+        if self.hosts:
+            command = self.hosts[number].command(*command)
+            address = self.database.address_at(self.hosts[number].gateway)
         return subprocess.Popen(
-            [sys.executable, "-m", "fmnist_lib", "study", "work", study.study_name, *options],
+            [*command, "--study-storage", address, "--cache", str(self.cache)],
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
@@ -124,7 +131,7 @@ def kills(searches):
     """Kill a worker in mid-trial, replace it, ten times; print what became of the trials."""
     chance = random.Random(0)  # noqa: S311 (no secret)
     study = searches.study("kills/0")
-    workers = [searches.worker(study), searches.worker(study)]
+    workers = [searches.worker(study, number) for number in range(2)]
     for number in range(1, KILLS + 1):
         wait_for_trial(study, workers)
         time.sleep(chance.uniform(0.0, 1.5))
@@ -137,10 +144,21 @@ def kills(searches):
             time.sleep(chance.uniform(1.0, LONGEST_OUTAGE))
             searches.database.start()
             print("database restarted", flush=True)
-        workers[victim] = searches.worker(study)
+        workers[victim] = searches.worker(study, victim)
+        if searches.hosts and number == KILLS // 2:
+            wait_for_trial(study, workers)
+            cut_off(searches.hosts[victim], study)
     for worker in workers:
         expect(worker.wait() == 0, "a worker that ends with exit code 0")
     print_audit(study.trials, searches.n_trials)
+
+
+def cut_off(host, study):
+    """Disconnect a host for longer than its worker's trial is kept for it."""
+    host.plug(in_use=False)
+    time.sleep(CUT_OFF_SECONDS)
+    print(f"a host was cut off: {dict(states(study.trials))}", flush=True)
+    host.plug(in_use=True)
 
 
 def cluster(data, generations=12):
@@ -221,8 +239,8 @@ def print_audit(trials, n_trials):
 def main():
     """Run one of the benchmarks."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["speed", "kills", "cluster"])
-    parser.add_argument("--trials", type=int, help="default: 60, and 200 for kills")
+    parser.add_argument("what", choices=["speed", "kills", "hosts", "cluster"])
+    parser.add_argument("--trials", type=int, help="default: 60 for speed, else 200")
     parser.add_argument("--rows", type=int, default=12_000)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
@@ -231,9 +249,13 @@ def main():
         dataset, _ = load_dataset(DataConfig(rows=arguments.rows), ROOT, 0)
         cluster(search_data(dataset, 0.2, 0))
         return
-    n_trials = arguments.trials or (200 if arguments.what == "kills" else 60)
-    with PostgreSQL() as database, tempfile.TemporaryDirectory() as cache:
-        searches = Searches(database, Path(cache), n_trials, arguments.rows)
+    hosts, listen = (), "127.0.0.1"
+    if arguments.what == "hosts":
+        enter_namespace()
+        hosts, listen = (Host(1), Host(2)), "0.0.0.0"  # noqa: S104 (of the namespace)
+    n_trials = arguments.trials or (60 if arguments.what == "speed" else 200)
+    with PostgreSQL(listen) as database, tempfile.TemporaryDirectory() as cache:
+        searches = Searches(database, Path(cache), n_trials, arguments.rows, hosts)
         if arguments.what == "speed":
             speed(searches, arguments.repeats)
         else:
