@@ -183,10 +183,13 @@ def _repeated(method: Callable[..., Any]) -> Callable[..., Any]:
             try:
                 return method(self, *args, **kwargs)
             except StorageInternalError as error:
-                lost = isinstance(
-                    error.__cause__, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError
+                lost = (
+                    sqlalchemy.exc.OperationalError,
+                    sqlalchemy.exc.InterfaceError,
+                    # Of the second query on a connection that was lost in the first.
+                    sqlalchemy.exc.PendingRollbackError,
                 )
-                if not lost or time.monotonic() > deadline:
+                if not isinstance(error.__cause__, lost) or time.monotonic() > deadline:
                     raise
             time.sleep(_PAUSE_SECONDS)
 

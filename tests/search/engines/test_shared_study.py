@@ -104,6 +104,7 @@ class Search(threading.Thread):
         self.join(120)
         assert not self.is_alive()
         assert self._result.error is None
+        assert self._result.stopped is None
         return self._result
 
 
@@ -178,6 +179,16 @@ def test_a_killed_worker_a_late_one_and_a_restarted_database_lose_and_repeat_no_
 
     _, _, error = fmnist("study", *work)
     assert "expected a running study, found one that has ended" in error
+
+
+def test_calls_on_connections_that_a_restart_has_closed_are_repeated(postgresql):
+    study = optuna.create_study(storage=open_storage(postgresql.address))
+    trial = study.ask()
+    for call in (study.get_trials, lambda: trial.set_user_attr("a", 1)):
+        postgresql.stop()
+        postgresql.start()
+        call()
+    assert study.trials[0].user_attrs == {"a": 1}
 
 
 def test_workers_behind_a_proxy_outlast_its_restart(postgresql, search, start, cache):
