@@ -92,8 +92,8 @@ def override(settings: Settings, **changes: Any) -> Settings:
     ----------
     settings : Settings
     **changes
-        ``seed``, ``minutes``, ``early_stop``, ``rows``, ``data_dir`` and
-        ``corrections``.
+        ``seed``, ``minutes``, ``early_stop``, ``rows``, ``data_dir``, ``corrections`` and
+        ``study_storage``.
 
     Raises
     ------
@@ -107,6 +107,7 @@ def override(settings: Settings, **changes: Any) -> Settings:
         "rows": ("data", "rows"),
         "data_dir": ("data", "directory"),
         "corrections": ("data", "corrections"),
+        "study_storage": ("search", "study_storage"),
     }
     content = settings.model_dump(mode="json")
     for parameter, value in changes.items():
