@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from project import PROJECT_ROOT
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fmnist_lib.config.base import Section
     from fmnist_lib.config.release import TrackingConfig
     from fmnist_lib.registry.store import StoreAddress
-
-PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 
 def parse_training(text: str) -> dict[str, Any]:

@@ -10,12 +10,10 @@ monitor's new labelled images to those of the champion, which stays unless the n
 
 import os
 import sys
-from pathlib import Path
 
-PROJECT_ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(PROJECT_ROOT))
+from project import PROJECT_ROOT  # before the packages beside flows/, which it makes importable
 
-from environment import prepare_environment  # noqa: E402 (as below)
+from environment import prepare_environment  # isort: skip
 
 prepare_environment(PROJECT_ROOT)
 
@@ -26,15 +24,22 @@ from metaflow import (  # noqa: E402 (the line above makes the packages beside f
     card,
     catch,
     current,
-    package_sources,
     step,
     trigger_on_finish,
 )
 
 from cards.step_card import StepCard  # noqa: E402
 from configuration import parse_training, resolve_training, store_address  # noqa: E402
+from deployment import package_checkout, remote_steps  # noqa: E402
 from searches import OVERVIEW  # noqa: E402
 from training_run import TrainingRun  # noqa: E402
+
+#: Steps that may be repeated: not `select`, which evaluates the winner once on the test images, nor
+#: `publish`, which registers it.
+REPEATABLE = [
+    *("start", "eda", "prepare", "search", "examine"),
+    *("explain", "drift", "cross_fit", "stress", "end"),
+]
 
 
 def triggered_by_monitor(flow):
@@ -48,7 +53,8 @@ def triggered_by_monitor(flow):
 
 
 @triggered_by_monitor
-@package_sources(["../fmnist_lib", "../cards"], suffixes=[".py", ".html", ".css", ".csv"])
+@package_checkout
+@remote_steps(repeatable=REPEATABLE)
 class FashionMnistTrain(TrainingRun, FlowSpec):
     """Train, compare and register classifiers of the images, with a card per step."""
 
@@ -142,6 +148,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         from fmnist_lib.workflows.search import prepare_search
 
         self.budget = prepare_search(self.dataset, self.settings, self.cache)
+        self.share_features()
         self.candidates = list(self.budget.shares)
         self.searches = [OVERVIEW, *self.candidates]
         self.next(self.search, foreach="searches")
@@ -165,7 +172,8 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
             display.follow(self.candidates, budget, settings.search)
         else:
             self.candidate = self.input
-            job = candidate_job(self.candidate, self.dataset, settings, budget, self.cache)
+            cache = self.restore_features()
+            job = candidate_job(self.candidate, self.dataset, settings, budget, cache)
             self.result = display.search(job)
         self.next(self.select)
 
@@ -182,7 +190,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         self.merge_artifacts(inputs, exclude=["candidate", "result", "search_failure"])
         settings, budget = self.settings, current_budget(self.budget)
         results = results_of(inputs, settings.search)
-        selection = select(results, self.dataset, settings, budget, self.cache)
+        selection = select(results, self.dataset, settings, budget, self.restore_features())
         self.keep(selection)
         # An alias of `winner`, the artifact's name before: clients may still read it.
         self.champion = self.winner
@@ -256,7 +264,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
                 self.results,
                 self.dataset,
                 self.settings,
-                self.cache,
+                self.restore_features(),
                 test_probabilities=self.test_probabilities,
             )
             self.keep(found)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from metaflow import current
 
-from configuration import PROJECT_ROOT, store_address
+from configuration import store_address
+from deployment import has_shared_datastore
+from project import PROJECT_ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +55,21 @@ class TrainingRun:
         from fmnist_lib.common.paths import resolve_path
 
         return resolve_path(self.settings.search.cache, PROJECT_ROOT)
+
+    def share_features(self) -> None:
+        """Store the features that candidates share, if other machines read the datastore."""
+        from fmnist_lib.workflows.search import shared_features
+
+        shared = has_shared_datastore(sys.argv)
+        self.features = shared_features(self.dataset, self.settings, self.cache) if shared else None
+
+    def restore_features(self) -> Path:
+        """Return the cache with the features that candidates share, on any machine."""
+        from fmnist_lib.search.recipes.column_cache import restore_columns
+
+        if getattr(self, "features", None):  # a run of an earlier version has none
+            restore_columns(self.features, self.cache)
+        return self.cache
 
     def report(self) -> RunReport:
         """Return the report of the run."""
