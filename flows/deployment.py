@@ -16,6 +16,9 @@ from project import PACKED, PROJECT_ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+#: Schedulers for which Metaflow 2.19.39 compiles no `self.next(..., condition=...)`.
+_NO_CONDITIONS = {"airflow", "step-functions"}
+
 
 class package_checkout(FlowMutator):  # noqa: N801 (a decorator)
     """Add a copy of the checkout to the code package: the files that a bundle has as its source.
@@ -50,13 +53,18 @@ class remote_steps(FlowMutator):  # noqa: N801 (a decorator)
 
     def pre_mutate(self, mutable_flow: Any) -> None:
         """Add the decorators."""
+        if unsupported := _NO_CONDITIONS & set(sys.argv):
+            raise MetaflowException(
+                "Expected argo-workflows, the scheduler for which Metaflow compiles steps that "
+                f"follow on a condition, got {unsupported.pop()}. See docs/remote.md."
+            )
         config = dict(mutable_flow.configs)["config"]["remote"]
         steps = dict(mutable_flow.steps)
         for name, requested in config["resources"].items():
             if name not in steps:
                 raise MetaflowException(
-                    f"remote.resources.{name}: expected one of the steps {', '.join(steps)}, got "
-                    f"'{name}'. Correct the configuration."
+                    f"remote.resources.{name}: expected a step of the flow, got '{name}'. The "
+                    "command `show` lists the steps."
                 )
             given = {key: value for key, value in requested.items() if value is not None}
             steps[name].add_decorator(resources, deco_kwargs=given)

@@ -313,6 +313,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         uri = os.environ.get("MLFLOW_TRACKING_URI")
         report = publish(self.report(), self.dataset, self.winner, PROJECT_ROOT, uri, cards=pages)
         self.keep(Published.of(report))
+        self.share_bundle()
         comparison = against_champion(champion, name, self)
         current.card["summary"].extend(summary_card(report, comparison))
         self.next(self.end)

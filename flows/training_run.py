@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metaflow import current
@@ -12,8 +13,6 @@ from deployment import has_shared_datastore
 from project import PROJECT_ROOT
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fmnist_lib.common.run_report import RunReport
     from fmnist_lib.config.training import Settings
 
@@ -70,6 +69,11 @@ class TrainingRun:
         if getattr(self, "features", None):  # a run of an earlier version has none
             restore_columns(self.features, self.cache)
         return self.cache
+
+    def share_bundle(self) -> None:
+        """Store the bundle, if other machines read the datastore and not this one's disk."""
+        shared = has_shared_datastore(sys.argv)
+        self.bundle = Path(self.bundle_path).read_bytes() if shared else None
 
     def report(self) -> RunReport:
         """Return the report of the run."""
