@@ -17,5 +17,5 @@ RUN python -m venv /opt/venv \
 
 # The image has what Metaflow would install at the start of every task.
 ENV PATH="/opt/venv/bin:$PATH" METAFLOW_SKIP_INSTALL_DEPENDENCIES=1
-USER worker
+USER 1000
 WORKDIR /home/worker

@@ -13,16 +13,14 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-#: The image: interpreter and libraries. Its tools are those of the machine.
-IMAGE_PATH = os.pathsep.join([str(Path(sys.prefix) / "bin"), "/usr/bin", "/bin"])
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def _now() -> str:
@@ -79,6 +77,8 @@ class Cluster(ThreadingHTTPServer):
     ----------
     directory : Path
         Where the pods have their directories, which are removed with them.
+    image : Path
+        Virtual environment of the pods; their other programs are those of the machine.
     environment : dict
         Variables that every pod gets from the cluster, such as the address of S3's stand-in.
     secrets : dict of str to dict
@@ -86,10 +86,15 @@ class Cluster(ThreadingHTTPServer):
     """
 
     def __init__(
-        self, directory: Path, environment: dict[str, str], secrets: dict[str, dict[str, str]]
+        self,
+        directory: Path,
+        image: Path,
+        environment: dict[str, str],
+        secrets: dict[str, dict[str, str]],
     ) -> None:
         super().__init__(("127.0.0.1", 0), _Api)
-        self.directory, self.environment, self.secrets = directory, environment, secrets
+        self.directory, self.image = directory, image
+        self.environment, self.secrets = environment, secrets
         self.pods: dict[str, Pod] = {}
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -131,7 +136,12 @@ class Cluster(ThreadingHTTPServer):
         given = {one["name"]: one.get("value", one["name"]) for one in container["env"]}
         for source in container.get("envFrom", []):
             given |= self.secrets[source["secretRef"]["name"]]
-        return {"PATH": IMAGE_PATH, "HOME": str(directory)} | self.environment | given
+        image = {
+            "PATH": f"{self.image / 'bin'}:/usr/bin:/bin",
+            "HOME": str(directory),
+            "METAFLOW_SKIP_INSTALL_DEPENDENCIES": "1",
+        }
+        return image | self.environment | given
 
     def _clean_up(self, pod: Pod) -> None:
         pod.process.wait()
