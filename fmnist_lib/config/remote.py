@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from fmnist_lib.config.base import Section
 
@@ -28,3 +28,9 @@ class RemoteConfig(Section):
     resources: dict[str, StepResources] = Field(
         default={}, description="Resources by step: `[remote.resources.search]`."
     )
+
+    @field_validator("resources")
+    @classmethod
+    def _sort(cls, resources: dict[str, StepResources]) -> dict[str, StepResources]:
+        """Give equal settings one form, whatever their order in the file."""
+        return dict(sorted(resources.items()))

@@ -32,7 +32,7 @@ def pytest_ignore_collect(config):
 
 @dataclass
 class Deployment:
-    """Where a user starts runs on the cluster.
+    """A user's machine, from which runs are started on the cluster.
 
     Attributes
     ----------
