@@ -6,7 +6,7 @@ import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from metaflow import FlowMutator, resources, retry
+from metaflow import FlowMutator
 from metaflow.exception import MetaflowException
 from metaflow.metaflow_config import DEFAULT_DATASTORE
 from metaflow.packaging_sys import ContentType
@@ -67,11 +67,11 @@ class remote_steps(FlowMutator):  # noqa: N801 (a decorator)
                     "command `show` lists the steps."
                 )
             given = {key: value for key, value in requested.items() if value is not None}
-            steps[name].add_decorator(resources, deco_kwargs=given)
+            steps[name].add_decorator("resources", deco_kwargs=given)
         if config["retries"] and has_shared_datastore(sys.argv):
             attempts = {"times": config["retries"], "minutes_between_retries": 1}
             for name in self._repeatable:
-                steps[name].add_decorator(retry, deco_kwargs=attempts)
+                steps[name].add_decorator("retry", deco_kwargs=attempts)
 
 
 def has_shared_datastore(arguments: Sequence[str], default: str = DEFAULT_DATASTORE) -> bool:
