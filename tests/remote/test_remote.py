@@ -43,16 +43,6 @@ def last_line(output):
     return json.loads(output.strip().splitlines()[-1])
 
 
-def test_the_artifacts_are_those_of_a_local_run(deployment, remote_run, real_data_dir):
-    local = {"METAFLOW_DEFAULT_DATASTORE": "local", "METAFLOW_DEFAULT_METADATA": "local"}
-    words = ("--config", "config", str(QUICK), "run", "--data-dir", str(real_data_dir))
-    run = deployment.flow("train.py", *words, **local)
-    here = last_line(deployment.python("-c", HASHES, run, **local))
-    there = last_line(deployment.python("-c", HASHES, remote_run))
-    assert {name: here[name] for name in SAME} == {name: there[name] for name in SAME}
-    assert here.keys() == there.keys()
-
-
 def component_types(page):
     """Types of the components in a card's page, which has them as base64-encoded JSON."""
     for block in re.findall(r'"([A-Za-z0-9+/=]{200,})"', page):
@@ -191,3 +181,13 @@ def test_the_dockerfile_has_no_warnings():
         [TOOLS / "hadolint", ROOT / "Dockerfile"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_the_artifacts_are_those_of_a_local_run(deployment, remote_run, real_data_dir):
+    local = {"METAFLOW_DEFAULT_DATASTORE": "local", "METAFLOW_DEFAULT_METADATA": "local"}
+    words = ("--config", "config", str(QUICK), "run", "--data-dir", str(real_data_dir))
+    run = deployment.flow("train.py", *words, **local)
+    here = last_line(deployment.python("-c", HASHES, run, **local))
+    there = last_line(deployment.python("-c", HASHES, remote_run))
+    assert {name: here[name] for name in SAME} == {name: there[name] for name in SAME}
+    assert here.keys() == there.keys()
