@@ -92,6 +92,19 @@ def test_the_bundle_has_the_source_of_the_checkout(deployment, remote_run):
     assert {f"source/{name}" for name in packed} <= names
 
 
+def test_mlflow_has_the_commit_that_the_package_was_made_from(deployment, remote_run):
+    script = (
+        "import sys; from metaflow import Run; from mlflow import MlflowClient;"
+        "run = Run(f'FashionMnistTrain/{sys.argv[1]}', _namespace_check=False);"
+        "tags = MlflowClient().get_run(run['publish'].task.data.mlflow_run_id).data.tags;"
+        "print(tags['mlflow.source.git.commit'])"
+    )
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert commit in deployment.python("-c", script, remote_run)
+
+
 def test_a_run_is_resumed_on_the_cluster(deployment, remote_run):
     words = ("resume", "publish", "--origin-run-id", remote_run)
     started = len(deployment.cluster.pods)
