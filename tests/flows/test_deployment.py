@@ -78,3 +78,21 @@ def test_the_code_package_has_what_a_worker_and_its_bundle_need(deployment):
     )
     assert {f"checkout/{name}" for name in needed} <= names
     assert not [name for name in names if ".venv" in name or "/data/fashion" in name]
+
+
+def test_a_pod_without_a_tracking_server_stops_before_it_trains(deployment, monkeypatch):
+    import configuration
+
+    from fmnist_lib.common.errors import ConfigError
+    from fmnist_lib.config.release import TrackingConfig
+
+    assert deployment
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert configuration.store_address(TrackingConfig()).uri.startswith("sqlite")
+    monkeypatch.setenv("METAFLOW_KUBERNETES_WORKLOAD", "1")
+    with pytest.raises(ConfigError, match=r"tracking\.uri: expected .* got none"):
+        configuration.store_address(TrackingConfig())
+    server = "https://mlflow.example.org"
+    assert configuration.store_address(TrackingConfig(uri=server)).uri == server
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    assert configuration.store_address(TrackingConfig()).uri == server
