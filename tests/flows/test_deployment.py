@@ -82,7 +82,6 @@ def test_the_code_package_has_what_a_worker_and_its_bundle_need(deployment):
 
 def test_a_pod_without_a_tracking_server_stops_before_it_trains(deployment, monkeypatch):
     import configuration
-
     from fmnist_lib.common.errors import ConfigError
     from fmnist_lib.config.release import TrackingConfig
 
