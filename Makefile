@@ -7,7 +7,7 @@ PARALLEL := --numprocesses 2
 # Metaflow stops with "Unknown user" if the environment names no user, or root.
 export METAFLOW_USER ?= $(shell id -un | sed 's/^root$$/container-root/')
 
-.PHONY: help install data-tools run quick pictures demo test test-flows test-long test-fast lint format types lock clean
+.PHONY: help install data-tools run quick pictures demo test test-flows test-long test-fast test-remote lint format types lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,11 @@ data-tools: .venv-dvc/.installed ## Make .venv-dvc with DVC from its lock
 .venv-dvc/.installed: requirements/data-versioning.txt
 	$(PYTHON) -m venv .venv-dvc
 	.venv-dvc/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/data-versioning.txt
+	@touch $@
+
+.venv-remote/.installed: requirements/remote.txt
+	$(PYTHON) -m venv .venv-remote
+	.venv-remote/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/remote.txt
 	@touch $@
 
 run: install ## The main job: train, compare, explain and register on the real data
@@ -56,6 +61,9 @@ test-long: install ## The other tests that take minutes
 test-fast: install ## The tests that take seconds
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
+test-remote: install .venv-remote/.installed ## Flows on stand-ins for S3 and Kubernetes, ten minutes
+	$(BIN)/python -m pytest -m remote tests/remote
+
 lint: install ## Ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -78,6 +86,9 @@ lock: ## Update the lock (needs uv)
 	uv pip compile --group pyproject.toml:data-versioning --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header \
 		--quiet --output-file requirements/data-versioning.txt
+	uv pip compile --group pyproject.toml:remote --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header \
+		--quiet --output-file requirements/remote.txt
 
 clean: ## Remove the files that runs and tools create; the environment stays
 	rm -rf .metaflow mlruns bundles signals dist .pytest_cache .mypy_cache .ruff_cache

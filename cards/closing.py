@@ -31,7 +31,10 @@ def closing_lines(data: Any, run_id: str) -> Iterator[str]:
     if data.promotion:
         verdict = "Champion" if data.promotion.promoted else "Not champion"
         yield f"{verdict}: {data.promotion.reason}."
-    yield f"Bundle and summary: {data.bundle_path}"
+    if getattr(data, "bundle", None) is None:
+        yield f"Bundle and summary: {data.bundle_path}"
+    else:
+        yield "Bundle: in the datastore; `python -m cards page` below fetches it into bundles/."
     yield "Cards:"
     for step, content in (("publish", "summary"), ("select", "leaderboard"), ("explain", "SHAP")):
         yield f"  python flows/train.py card view {run_id}/{step}   # {content}"

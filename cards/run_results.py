@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.files import write_atomically
+from fmnist_lib.common.paths import PROJECT_ROOT
 from fmnist_lib.evaluation.run_comparison import RunResults
 from fmnist_lib.release import bundle_results
 from fmnist_lib.release.reproduce import MANIFEST
@@ -77,9 +79,21 @@ def _pathspec(name: str) -> str:
 
 
 def bundle_of(run: Run) -> str | None:
-    """Return the path of a run's bundle; None if the run did not write one."""
+    """Return the path of a run's bundle; None if the run did not write one.
+
+    The bundle of a run on other machines is fetched from the datastore into ``bundles/``.
+    """
     task = run["publish"].task if "publish" in run else None
-    return str(task["bundle_path"].data) if task is not None and "bundle_path" in task else None
+    if task is None or "bundle_path" not in task:
+        return None
+    path = Path(task["bundle_path"].data)
+    if path.exists() or "bundle" not in task or task["bundle"].data is None:
+        return str(path)
+    fetched = PROJECT_ROOT / "bundles" / path.name
+    if not fetched.exists():
+        fetched.parent.mkdir(exist_ok=True)
+        write_atomically(fetched, task["bundle"].data)
+    return str(fetched)
 
 
 def results_of(name: str, data: Any, bundle: str | None) -> RunResults:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from project import PROJECT_ROOT
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fmnist_lib.config.base import Section
     from fmnist_lib.config.release import TrackingConfig
     from fmnist_lib.registry.store import StoreAddress
-
-PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 
 def parse_training(text: str) -> dict[str, Any]:
@@ -67,7 +68,21 @@ def _parse(text: str, default: Path, model: type[Section]) -> dict[str, Any]:
 
 
 def store_address(config: TrackingConfig) -> StoreAddress:
-    """Return the address of the tracking store; the environment's counts if none is configured."""
+    """Return the address of the tracking store; the environment's counts if none is configured.
+
+    Raises
+    ------
+    ConfigError
+        None is named, and this is a pod: the default, a file in it, would be lost with it.
+    """
+    from fmnist_lib.common.errors import ConfigError
     from fmnist_lib.registry.store import StoreAddress
 
-    return StoreAddress(config, PROJECT_ROOT, os.environ.get("MLFLOW_TRACKING_URI"))
+    address = StoreAddress(config, PROJECT_ROOT, os.environ.get("MLFLOW_TRACKING_URI"))
+    is_pod = bool(os.environ.get("METAFLOW_KUBERNETES_WORKLOAD"))
+    if is_pod and not (config.uri or address.environment_uri):
+        raise ConfigError(
+            "tracking.uri: expected the address of an MLflow server for a step in a pod, got none. "
+            "Set it, or MLFLOW_TRACKING_URI as a secret: docs/remote.md."
+        )
+    return address

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 def run_identity(root: Path) -> RunIdentity:
-    """Return the identity of this run, with the Git commit of the checkout ``root``."""
+    """Return the identity of this run, with the Git commit of the checkout ``root``.
+
+    On a worker it is the commit that the code package was made from.
+    """
     from metaflow import current
 
     from fmnist_lib.common.run_report import RunIdentity
@@ -22,5 +25,14 @@ def run_identity(root: Path) -> RunIdentity:
         run_id=current.run_id,
         pathspec=current.pathspec,
         user=current.username,
-        git_commit=git_commit(root),
+        git_commit=git_commit(root) or packaged_commit(),
     )
+
+
+def packaged_commit() -> str | None:
+    """Return the commit in the code package's description; None outside a package."""
+    from metaflow.packaging_sys import MetaflowCodeContent
+
+    package = MetaflowCodeContent.get_info() or {}
+    commit = package.get("commit_sha")
+    return f"{commit}-dirty" if commit and package.get("has_uncommitted_changes") else commit

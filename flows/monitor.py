@@ -4,13 +4,9 @@ python flows/monitor.py run --batch FILE
 python flows/monitor.py run --batch FILE --labels FILE --retrain
 """
 
-import sys
-from pathlib import Path
+from project import PROJECT_ROOT  # before the packages beside flows/, which it makes importable
 
-PROJECT_ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(PROJECT_ROOT))
-
-from environment import prepare_environment  # noqa: E402 (as below)
+from environment import prepare_environment  # isort: skip
 
 prepare_environment(PROJECT_ROOT)
 
@@ -20,17 +16,18 @@ from metaflow import (  # noqa: E402 (the line above makes the packages beside f
     Parameter,
     card,
     current,
-    package_sources,
     schedule,
     step,
 )
 
 from cards.step_card import StepCard  # noqa: E402
 from configuration import parse_monitor, store_address  # noqa: E402
+from deployment import package_checkout, remote_steps  # noqa: E402
 
 
 @schedule(daily=True)
-@package_sources(["../fmnist_lib", "../cards"], suffixes=[".py", ".html", ".css", ".json", ".csv"])
+@package_checkout
+@remote_steps(repeatable=["start", "end"])
 class FashionMnistMonitor(FlowSpec):
     """Monitor the champion on a new batch: drift, accuracy, verdict, and a signal file."""
 

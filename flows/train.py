@@ -9,13 +9,10 @@ monitor's new labelled images to those of the champion, which stays unless the n
 """
 
 import os
-import sys
-from pathlib import Path
 
-PROJECT_ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(PROJECT_ROOT))
+from project import PROJECT_ROOT  # before the packages beside flows/, which it makes importable
 
-from environment import prepare_environment  # noqa: E402 (as below)
+from environment import prepare_environment  # isort: skip
 
 prepare_environment(PROJECT_ROOT)
 
@@ -26,29 +23,26 @@ from metaflow import (  # noqa: E402 (the line above makes the packages beside f
     card,
     catch,
     current,
-    package_sources,
     step,
-    trigger_on_finish,
 )
 
 from cards.step_card import StepCard  # noqa: E402
 from configuration import parse_training, resolve_training, store_address  # noqa: E402
+from deployment import package_checkout, remote_steps, triggered_by_monitor  # noqa: E402
 from searches import OVERVIEW  # noqa: E402
 from training_run import TrainingRun  # noqa: E402
 
-
-def triggered_by_monitor(flow):
-    """Trigger the deployed flow when a run of the monitor finishes.
-
-    A no-op for `spin`, which raises an AttributeError with this decorator in Metaflow 2.19.39.
-    """
-    if {"spin", "spin-step"} & set(sys.argv):
-        return flow
-    return trigger_on_finish(flow="FashionMnistMonitor")(flow)
+#: Steps that may be repeated: not `select`, which evaluates the winner once on the test images, nor
+#: `publish`, which registers it.
+REPEATABLE = [
+    *("start", "eda", "prepare", "search", "examine"),
+    *("explain", "drift", "cross_fit", "stress", "end"),
+]
 
 
 @triggered_by_monitor
-@package_sources(["../fmnist_lib", "../cards"], suffixes=[".py", ".html", ".css", ".csv"])
+@package_checkout
+@remote_steps(repeatable=REPEATABLE)
 class FashionMnistTrain(TrainingRun, FlowSpec):
     """Train, compare and register classifiers of the images, with a card per step."""
 
@@ -149,6 +143,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         from fmnist_lib.workflows.search import prepare_search
 
         self.budget = prepare_search(self.dataset, self.settings, self.cache)
+        self.share_features()
         self.candidates = list(self.budget.shares)
         # A resumed run continues the studies of this one.
         self.searched_in = f"{current.flow_name}/{current.run_id}"
@@ -174,9 +169,8 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
             display.follow(self.candidates, budget, settings.search)
         else:
             self.candidate = self.input
-            job = candidate_job(
-                self.candidate, self.dataset, settings, budget, self.cache, self.searched_in
-            )
+            cache, studies = self.restore_features(), self.searched_in
+            job = candidate_job(self.candidate, self.dataset, settings, budget, cache, studies)
             self.result = display.search(job)
         self.next(self.select)
 
@@ -193,7 +187,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         self.merge_artifacts(inputs, exclude=["candidate", "result", "search_failure"])
         settings, budget = self.settings, current_budget(self.budget)
         results = results_of(inputs, settings.search)
-        selection = select(results, self.dataset, settings, budget, self.cache)
+        selection = select(results, self.dataset, settings, budget, self.restore_features())
         self.keep(selection)
         # An alias of `winner`, the artifact's name before: clients may still read it.
         self.champion = self.winner
@@ -267,7 +261,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
                 self.results,
                 self.dataset,
                 self.settings,
-                self.cache,
+                self.restore_features(),
                 test_probabilities=self.test_probabilities,
             )
             self.keep(found)
@@ -316,6 +310,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         uri = os.environ.get("MLFLOW_TRACKING_URI")
         report = publish(self.report(), self.dataset, self.winner, PROJECT_ROOT, uri, cards=pages)
         self.keep(Published.of(report))
+        self.share_bundle()
         comparison = against_champion(champion, name, self)
         current.card["summary"].extend(summary_card(report, comparison))
         self.next(self.end)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metaflow import current
 
-from configuration import PROJECT_ROOT, store_address
+from configuration import store_address
+from deployment import has_shared_datastore
+from project import PROJECT_ROOT
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fmnist_lib.common.run_report import RunReport
     from fmnist_lib.config.training import Settings
 
@@ -52,6 +54,26 @@ class TrainingRun:
         from fmnist_lib.common.paths import resolve_path
 
         return resolve_path(self.settings.search.cache, PROJECT_ROOT)
+
+    def share_features(self) -> None:
+        """Store the features that candidates share, if other machines read the datastore."""
+        from fmnist_lib.workflows.search import shared_features
+
+        shared = has_shared_datastore(sys.argv)
+        self.features = shared_features(self.dataset, self.settings, self.cache) if shared else None
+
+    def restore_features(self) -> Path:
+        """Return the cache with the features that candidates share, on any machine."""
+        from fmnist_lib.search.recipes.column_cache import restore_columns
+
+        if getattr(self, "features", None):  # a run of an earlier version has none
+            restore_columns(self.features, self.cache)
+        return self.cache
+
+    def share_bundle(self) -> None:
+        """Store the bundle, if other machines read the datastore and not this one's disk."""
+        shared = has_shared_datastore(sys.argv)
+        self.bundle = Path(self.bundle_path).read_bytes() if shared else None
 
     def report(self) -> RunReport:
         """Return the report of the run."""

@@ -5,20 +5,40 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 #: Debian's placeholder for a missing home directory; nothing is written there.
 NO_HOME = "/nonexistent"
+#: Limits of the container, if this is one (cgroup 2).
+_CGROUP = Path("/sys/fs/cgroup")
 #: Matplotlib's own name for one of its backends that has no module of that name.
 _ALIASES = {"notebook": "nbagg"}
 
 
-def available_cores() -> int:
-    """Return the number of cores this process may use, which may be fewer than the machine has."""
+def available_cores(cgroup: Path = _CGROUP) -> int:
+    """Return the number of cores this process may use, at most a container's CPU limit."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    # No such file outside a container; "max" without a limit.
+    with suppress(OSError, ValueError):
+        quota, period = (cgroup / "cpu.max").read_text().split()
+        cores = min(cores, max(1, int(quota) // int(period)))
+    return cores
+
+
+def available_memory(cgroup: Path = _CGROUP) -> int:
+    """Return the bytes of memory this process may still use, within a container's limit."""
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    with suppress(OSError, ValueError):
+        limit, used = (int((cgroup / f"memory.{kind}").read_text()) for kind in ("max", "current"))
+        free = min(free, max(limit - used, 0))
+    return free
 
 
 def user_name() -> str:

@@ -10,6 +10,7 @@ from fmnist_lib.common.paths import PROJECT_ROOT
 from fmnist_lib.config.base import Section, Share
 from fmnist_lib.config.drift import DriftConfig
 from fmnist_lib.config.release import TrackingConfig
+from fmnist_lib.config.remote import RemoteConfig
 
 DEFAULT_MONITOR_CONFIG = PROJECT_ROOT / "config" / "monitor.toml"
 
@@ -62,3 +63,4 @@ class MonitorSettings(Section):
     drift: DriftConfig = DriftConfig()
     retrain: RetrainConfig = RetrainConfig()
     tracking: TrackingConfig = TrackingConfig()
+    remote: RemoteConfig = RemoteConfig()

@@ -10,6 +10,7 @@ from fmnist_lib.common.paths import PROJECT_ROOT
 from fmnist_lib.config.base import Section, Share
 from fmnist_lib.config.drift import DriftConfig
 from fmnist_lib.config.release import GatesConfig, ReleaseConfig, TrackingConfig
+from fmnist_lib.config.remote import RemoteConfig
 from fmnist_lib.config.search import SearchConfig
 from fmnist_lib.config.stress import StressConfig
 
@@ -133,3 +134,4 @@ class Settings(Section):
     tracking: TrackingConfig = TrackingConfig()
     gates: GatesConfig = GatesConfig()
     release: ReleaseConfig = ReleaseConfig()
+    remote: RemoteConfig = RemoteConfig()

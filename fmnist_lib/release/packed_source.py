@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 #: An allow-list, so that data, caches, results and secrets are never packed.
 DIRECTORIES = ("cards", "config", "flows", "fmnist_lib", "requirements")
 FILES = ("LICENSE", "Makefile", "README.md", "pyproject.toml", "uv.lock")
-SUFFIXES = (".py", ".toml", ".txt", ".html", ".css", ".md", ".lock", ".typed")
+SUFFIXES = (".py", ".toml", ".txt", ".html", ".css", ".csv", ".md", ".lock", ".typed")
 
 
 def project_files(root: Path) -> Iterator[tuple[str, Path]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fmnist_lib.search.execution.budget import plan_budget
 from fmnist_lib.search.execution.candidate import make_job
-from fmnist_lib.search.recipes.column_cache import prepare_columns
+from fmnist_lib.search.recipes.column_cache import ColumnStore, prepare_columns
 from fmnist_lib.search.recipes.pipelines import patch_sizes, shared_extractors
 from fmnist_lib.search.recipes.search_data import search_data
 
@@ -39,6 +39,19 @@ def prepare_search(dataset: Dataset, settings: Settings, cache: Path) -> Budget:
     extractors = shared_extractors(patch_sizes(search))
     prepare_columns(data, extractors, settings.seed, cache)
     return plan_budget(search, started)
+
+
+def shared_features(dataset: Dataset, settings: Settings, cache: Path) -> dict[str, bytes]:
+    """Return the features that `prepare_search` computed, for machines with another cache.
+
+    Returns
+    -------
+    dict of str to bytes
+        Files by their path; `restore_columns` writes them. 0.5 GB for all images.
+    """
+    data = search_data(dataset, settings.search.holdout_share, settings.seed)
+    extractors = shared_extractors(patch_sizes(settings.search))
+    return ColumnStore(cache / "features", data, settings.seed).files(extractors)
 
 
 def candidate_job(  # noqa: PLR0917 (all of them are the run's)

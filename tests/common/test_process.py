@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from fmnist_lib.common.process import available_cores, available_memory
+
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = "module://matplotlib_inline.backend_inline"
 DRAW = """
@@ -131,3 +133,19 @@ def test_the_audit_log_names_an_unknown_user_by_uid(tmp_path):
         "print(promote.make_context('promote', []).params['by'])"
     )
     assert run_as_unknown_user("-c", code, directory=tmp_path).stdout.strip() == "uid-54321"
+
+
+@pytest.mark.parametrize(
+    ("limit", "cores"), [("100000 100000", 1), ("50000 100000", 1), ("max 100000", None)]
+)
+def test_cores_are_at_most_those_of_the_container(limit, cores, tmp_path):
+    (tmp_path / "cpu.max").write_text(f"{limit}\n")
+    assert available_cores(tmp_path) == (cores or available_cores(tmp_path / "none"))
+
+
+def test_memory_is_at_most_what_the_container_has_left(tmp_path):
+    for name, size in (("max", 3 * 2**20), ("current", 2**20)):
+        (tmp_path / f"memory.{name}").write_text(f"{size}\n")
+    assert available_memory(tmp_path) == 2 * 2**20
+    (tmp_path / "memory.max").write_text("max\n")
+    assert available_memory(tmp_path) > 2**24

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.cores import share_cores
+from fmnist_lib.common.process import available_memory
 from fmnist_lib.config.search import BaselineCandidate, OptunaCandidate, is_bounded
 from fmnist_lib.search.engines.job import Found, Job, SharedStorage
 from fmnist_lib.search.engines.result import CandidateResult, Progress
@@ -35,8 +36,6 @@ def make_job(
     settings: Settings, candidate_id: str, data: SearchData, budget: Budget, cache: Path
 ) -> Job:
     """Return the job of a configured candidate that starts now."""
-    import psutil
-
     search = settings.search
     candidate = search.candidate(candidate_id)
     bounds: dict[str, Any] = {}
@@ -63,7 +62,7 @@ def make_job(
         cache=cache,
         cores=budget.cores,
         patch_sizes=patch_sizes(search),
-        memory_gib=search.memory_gib or psutil.virtual_memory().available / 2**31,
+        memory_gib=search.memory_gib or available_memory() / 2**31,
         max_model_mb=search.max_model_mb,
         warm_start=search.warm_start,
         confidence=settings.evaluation.confidence,

@@ -19,7 +19,7 @@ from fmnist_lib.features.block import FeatureBlock
 from fmnist_lib.features.chunks import available_threads, one_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from fmnist_lib.search.recipes.search_data import SearchData
 
@@ -99,6 +99,14 @@ class ColumnStore:
                 for rows, path in self._missing(extractor, range(-(-len(images) // _CHUNK)))
             )
 
+    def files(self, extractors: Sequence[Any]) -> dict[str, bytes]:
+        """Return the files that `prepare` wrote, by their path in the directory."""
+        return {
+            path.relative_to(self._directory).as_posix(): path.read_bytes()
+            for extractor in extractors
+            for path in sorted(self._block_path(extractor).parent.glob("[!.]*"))
+        }
+
     def columns(self, extractor: Any, rows: slice) -> np.ndarray:
         """Return the components of some images, not whitened.
 
@@ -170,6 +178,22 @@ def prepare_columns(
     store = ColumnStore(cache / "features", data, seed)
     store.prepare(extractors, available_threads())
     return store
+
+
+def restore_columns(files: Mapping[str, bytes], cache: Path) -> None:
+    """Write the files of a store that are missing here; `ColumnStore.files` returned them.
+
+    A file that is there has the same content: its path is a hash of what it was computed from.
+
+    Parameters
+    ----------
+    files : mapping of str to bytes
+    cache : path
+    """
+    for name, content in files.items():
+        path = cache / "features" / name
+        if not path.exists():
+            _write(path, content)
 
 
 def _fingerprint(data: SearchData, seed: int) -> str:

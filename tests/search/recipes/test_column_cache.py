@@ -8,7 +8,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from fmnist_lib.features.block import FeatureBlock
 from fmnist_lib.features.gradients import OrientedGradients
-from fmnist_lib.search.recipes.column_cache import ColumnStore, _read_block
+from fmnist_lib.search.recipes.column_cache import ColumnStore, _read_block, restore_columns
 from fmnist_lib.search.recipes.recipe import Block, Recipe
 
 EXTRACTOR = OrientedGradients(cells=4)
@@ -36,6 +36,24 @@ def test_what_was_computed_once_is_not_computed_again(store, cache, data, monkey
     monkeypatch.setattr(FeatureBlock, "fit", refuse)
     again = ColumnStore(cache, data, seed=3).columns(EXTRACTOR, slice(0, 1000))
     np.testing.assert_array_equal(again, before)
+
+
+def test_another_machine_reads_the_files_and_computes_nothing(data, tmp_path, monkeypatch):
+    here = ColumnStore(tmp_path / "here" / "features", data, seed=3)
+    here.prepare([EXTRACTOR], processes=1)
+    rows = slice(0, len(data.images))
+    expected = here.columns(EXTRACTOR, rows)
+    files = here.files([EXTRACTOR])
+
+    def refuse(*_):
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(FeatureBlock, "transform", refuse)
+    monkeypatch.setattr(FeatureBlock, "fit", refuse)
+    restore_columns(files, tmp_path / "there")
+    there = ColumnStore(tmp_path / "there" / "features", data, seed=3)
+    np.testing.assert_array_equal(there.columns(EXTRACTOR, rows), expected)
+    assert there.files([EXTRACTOR]) == files
 
 
 def test_another_seed_or_extractor_is_another_entry(store, cache, data):
