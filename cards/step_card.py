@@ -45,7 +45,7 @@ class StepCard(UserStepDecorator):
     """Put the other cards of the run on a step's card, or the reason of a failure.
 
     An error that this project raises on purpose then ends the task with its message alone; any
-    other keeps its traceback.
+    other keeps its traceback, unless the disk is full or memory has run out.
 
     Parameters
     ----------
@@ -65,11 +65,15 @@ class StepCard(UserStepDecorator):
     ) -> tuple[Exception | None, dict[str, Any] | None]:
         """Add the last section; render a failure before it is raised again."""
         from fmnist_lib.common.errors import FmnistError
+        from fmnist_lib.common.machine_failures import machine_failure
 
         card = current.card[self._card_id]
         if exception is None:
             card.append(other_cards(step_name, current.run_id, sys.argv[0]))
             return None, None
+        if message := machine_failure(exception):
+            # No card: it could not be written either.
+            return _message_only(message), None
         card.extend(failure(step_name, exception, resume_command(sys.argv, current.run_id)))
         # A failed step renders no card at its end. The first refresh renders in a background
         # process, which would find the task's configuration deleted; the second, once the rate
@@ -78,7 +82,7 @@ class StepCard(UserStepDecorator):
         time.sleep(REFRESH_SECONDS)
         card.refresh(force=True)
         if isinstance(exception, FmnistError):
-            exception = _message_only(exception)
+            exception = _message_only(f"{type(exception).__name__}: {exception}")
         return exception, None
 
 
@@ -139,8 +143,8 @@ def resume_command(arguments: Sequence[str], run_id: str) -> str:
     return shlex.join(["python", arguments[0], *options, "resume", "--origin-run-id", run_id])
 
 
-def _message_only(error: Exception) -> MetaflowException:
-    """Wrap an error in the kind that Metaflow prints without a traceback."""
-    wrapped = MetaflowException(f"{type(error).__name__}: {error}")
+def _message_only(message: str) -> MetaflowException:
+    """Return an error of the kind that Metaflow prints without a traceback."""
+    wrapped = MetaflowException(message)
     wrapped.headline = "The step failed"
     return wrapped

@@ -332,7 +332,9 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
 
 
 if __name__ == "__main__":
+    from failures import explain_failures
     from scheduler import command_line
 
     with command_line():
+        explain_failures(FashionMnistTrain)
         FashionMnistTrain()
