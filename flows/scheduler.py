@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from metaflow import current
 
 from cards.step_card import resume_command
+from run_processes import end_with_parent, private_temporary_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +32,8 @@ def command_line(arguments: Sequence[str] | None = None) -> Iterator[None]:
     A run that gets SIGINT, SIGTERM or SIGHUP ends all processes it started and exits with 128 plus
     the signal's number (Metaflow itself leaves them running: Netflix/metaflow#1349). A run that
     fails prints the command that resumes it: without ``--origin-run-id`` Metaflow resumes the
-    last *run*, not the last resume (Netflix/metaflow#2848).
+    last *run*, not the last resume (Netflix/metaflow#2848). Tasks of a run that is killed end as
+    well, and its temporary files are deleted.
 
     Parameters
     ----------
@@ -43,15 +45,19 @@ def command_line(arguments: Sequence[str] | None = None) -> Iterator[None]:
         yield
         return
     received: list[int] = []
-    _handle_signals(received, is_task=command == "step")
-    try:
-        yield
-    except SystemExit as end:
-        status = _SIGNAL_EXIT_BASE + received[0] if received else end.code
-        if command != "step" and status:
-            _kill(_descendants())
-            _print_resume_command(arguments)
-        raise SystemExit(status) from None
+    is_task = command == "step"
+    _handle_signals(received, is_task=is_task)
+    if is_task:
+        end_with_parent()
+    with nullcontext() if is_task else private_temporary_directory():
+        try:
+            yield
+        except SystemExit as end:
+            status = _SIGNAL_EXIT_BASE + received[0] if received else end.code
+            if not is_task and status:
+                _kill(_descendants())
+                _print_resume_command(arguments)
+            raise SystemExit(status) from None
 
 
 def _handle_signals(received: list[int], *, is_task: bool) -> None:
