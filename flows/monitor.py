@@ -123,8 +123,8 @@ class FashionMnistMonitor(FlowSpec):
 
         In the last step, so that a run which fails or is killed leaves the last signal.
         """
-        self.announce()
         self.tag_run()
+        self.announce()
         print(f"Verdict: {self.signal.verdict}. {self.signal.reason}.")
         if self.signal.retraining:
             print(f"Retraining: {self.signal.retraining.reason}.")
