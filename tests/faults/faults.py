@@ -1,5 +1,6 @@
 """The faults: each is injected from outside while a task of the flow is paused, and undone."""
 
+# ruff: noqa: ARG002 (every fault takes what any of them needs)
 from __future__ import annotations
 
 import contextlib
