@@ -7,7 +7,7 @@ PARALLEL := --numprocesses 2
 # Metaflow stops with "Unknown user" if the environment names no user, or root.
 export METAFLOW_USER ?= $(shell id -un | sed 's/^root$$/container-root/')
 
-.PHONY: help install data-tools run quick pictures demo test test-flows test-long test-fast lint format types lock clean
+.PHONY: help install data-tools run quick pictures demo test test-flows test-long test-fast faults lint format types lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,11 @@ test-long: install ## The other tests that take minutes
 
 test-fast: install ## The tests that take seconds
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
+
+faults: install ## Every fault at every step, and the table in docs/reliability.md (most of an hour)
+	rm -f dist/faults.json
+	-$(BIN)/python -m pytest -m faults tests/faults
+	$(BIN)/python tests/faults/table.py
 
 lint: install ## Ruff: rules and format
 	$(BIN)/ruff check .
