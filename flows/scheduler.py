@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from metaflow import current
 
 from cards.step_card import resume_command
 from run_processes import end_with_parent, private_temporary_directory
+from searches import step_to_repeat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -111,4 +112,9 @@ def _print_resume_command(arguments: Sequence[str]) -> None:
     """Print the command, if the run already has an id."""
     run_id = getattr(current, "run_id", None)
     if run_id:
-        print(f"To continue, once the cause is fixed: {resume_command(arguments, run_id)}")
+        step = None
+        # A full disk, for example: the plain command is right in most cases.
+        with suppress(Exception):
+            step = step_to_repeat(current.flow_name, run_id)
+        command = resume_command(arguments, run_id, step)
+        print(f"To continue, once the cause is fixed: {command}")

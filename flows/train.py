@@ -146,7 +146,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         self.searches = [OVERVIEW, *self.candidates]
         self.next(self.search, foreach="searches")
 
-    @catch(var="search_failure")
+    @catch(var="search_failure", print_exception=False)
     @StepCard(card="candidate")
     @card(type="blank", id="candidate", refresh_interval=2.4)
     @step

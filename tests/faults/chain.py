@@ -7,7 +7,6 @@ before. Every fault is judged where it happens; the result is compared at the en
 from __future__ import annotations
 
 import re
-import signal
 import time
 from dataclasses import dataclass, field
 
@@ -69,29 +68,22 @@ def play(scene, flow, legs, points, undisturbed, *arguments):
 def _leg(scene, flow, command, fault, step, points, cell):
     """Inject one fault, judge its outcome, and return the command that resumes the run."""
     before = scene.aliases(), scene.last_signal()
-    # A task of `search` that dies is a failed candidate: the run goes on to the next step.
-    is_caught = step == "search" and fault.is_caught
-    wanted = {step: points[step]} | ({"select": points["select"]} if is_caught else {})
-    run = scene.start(flow, *command, points=wanted)
+    run = scene.start(flow, *command, points={step: points[step]})
     task = run.wait_for(step)
     fault.inject(run, task, step)
-    if is_caught:
-        run.wait_for("select")
-        run.process.send_signal(signal.SIGTERM)
     code = run.wait()
     _wait_for_orphans(scene)
     orphans = scene.processes()
     fault.undo(scene)
-    expected = 128 + signal.SIGTERM if is_caught else fault.exit_code
-    if code != expected:
-        cell.problems.append(f"exit code {code}, expected {expected}: {run.output[-1500:]}")
+    if code != fault.exit_code:
+        cell.problems.append(f"exit code {code}, not {fault.exit_code}: {run.output[-1500:]}")
     cell.problems += _judge_output(run.output, fault)
     cell.problems += [f"orphan: {' '.join(one.cmdline()[:8])}" for one in orphans]
     cell.problems += _judge_files(scene, fault)
     # The alias moves in `publish`, whose work is done when `end` prints the results.
     if step != "end" and before != (scene.aliases(), scene.last_signal()):
         cell.problems.append("the champion's alias or the last signal changed")
-    return _resume_command(run, fault, "search" if is_caught else None, cell)
+    return _resume_command(run, fault, cell)
 
 
 def _wait_for_orphans(scene):
@@ -118,13 +110,13 @@ def _judge_files(scene, fault):
     return problems + [f"half-written: {path}" for path in scene.half_written()]
 
 
-def _resume_command(run, fault, step, cell):
+def _resume_command(run, fault, cell):
     printed = run.printed_resume()
     if printed is None:
         if not fault.is_silent:
             cell.problems.append("the command that resumes the run was not printed")
         printed = ["resume", "--origin-run-id", run.id]
-    return [printed[0], *([step] if step else []), *printed[1:]]
+    return printed
 
 
 def _finish(scene, flow, command, undisturbed):

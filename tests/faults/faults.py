@@ -32,8 +32,6 @@ class Fault:
         True if processes are killed, which then cannot delete their temporary files.
     exit_code : int
         Of the run.
-    is_caught : bool
-        True if only the task dies: one of `search` is then a failed candidate, and the run goes on.
     """
 
     name: str
@@ -41,7 +39,6 @@ class Fault:
     traceback: bool = False
     sudden: bool = False
     exit_code: int = 1
-    is_caught: bool = False
 
     @property
     def is_silent(self):
@@ -142,15 +139,13 @@ def remount(directory, mode, seconds=10):
 
 
 STOPPING = [
-    RaisedException(
-        "exception", "RuntimeError: injected by the test", traceback=True, is_caught=True
-    ),
-    KilledTask("kill -9 of the task", "killed by SIGKILL", sudden=True, is_caught=True),
+    RaisedException("exception", "RuntimeError: injected by the test", traceback=True),
+    KilledTask("kill -9 of the task", "killed by SIGKILL", sudden=True),
     Signalled("kill -9 of the run's process", sudden=True, exit_code=-9, number=signal.SIGKILL),
     Restart("machine restart: all processes gone", sudden=True, exit_code=-9),
     Signalled("SIGTERM", "To continue", exit_code=143, number=signal.SIGTERM),
     Signalled("SIGINT", "To continue", exit_code=130, number=signal.SIGINT),
-    OutOfMemory("out of memory (rlimit)", "Out of memory", is_caught=True),
+    OutOfMemory("out of memory (rlimit)", "Out of memory"),
     FullDisk("disk full (tmpfs)", "No space left on device"),
     ReadOnly("read-only datastore", "Read-only file system", directory="datastore"),
 ]

@@ -25,9 +25,7 @@ pytestmark = pytest.mark.faults
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 LOCK_SECONDS = 60
 FLOOD_MB = 500
-READ_ONLY_CACHE = ReadOnly(
-    "read-only cache", "Read-only file system", is_caught=True, directory="cache"
-)
+READ_ONLY_CACHE = ReadOnly("read-only cache", "Read-only file system", directory="cache")
 
 
 def survive(scene, flow, name, command, points, actions, seconds=400):
