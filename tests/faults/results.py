@@ -9,8 +9,9 @@ from dataclasses import asdict
 
 #: Columns of the leaderboard that depend on the speed of the machine.
 _TIMINGS = ("seconds", "ms_per_image", "_ms", "trials_per")
-#: Fields of a signal that differ in every run.
-_OF_THE_RUN = ("created", "monitor_run")
+#: Fields of a signal that differ in every run. Each row of the matrix has a new champion, which
+#: must be the same model.
+_OF_THE_RUN = ("created", "monitor_run", "champion")
 
 
 def read(flow, run_id):
