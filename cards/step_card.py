@@ -158,7 +158,7 @@ def _damaged_artifact(error: DataException, arguments: Sequence[str]) -> str:
     """
     command = resume_command(arguments, current.run_id, "STEP")
     return (
-        f"{error} A file of Metaflow's datastore is damaged. Delete it, then repeat the step that "
+        f"{error}. A file of Metaflow's datastore is damaged. Delete it, then repeat the step that "
         f"stored it: {command}"
     )
 

@@ -45,7 +45,7 @@ def cells_failed(cells, name):
 
 
 def main():
-    """Replace the tables on the page."""
+    """Replace the tables on the page; return 1 if a cell failed for no known reason."""
     matrix = tomllib.loads((HERE / "matrix.toml").read_text())
     points, known = matrix["points"], matrix["known"]
     record = json.loads(RECORD.read_text())
@@ -58,7 +58,8 @@ def main():
     head, _, rest = PAGE.read_text().partition(BEGIN)
     PAGE.write_text("\n".join([head + BEGIN, "", *lines]) + "\n" + END + rest.partition(END)[2])
     sys.stdout.write(lines[0] + "\n")
-    return 0 if passed == len(cells) else 1
+    failed = {name for name, cell in record.items() if cell["problems"]}
+    return 1 if failed - set(known) else 0
 
 
 if __name__ == "__main__":

@@ -96,9 +96,11 @@ def test_the_clock_is_set_at_every_step(
     run, cells = survive(
         scene, flow, f"clock set {name}", command, points, dict.fromkeys(points, jump)
     )
-    judge(scene, flow, run, cells, undisturbed[flow])
+    judge(scene, flow, run, cells, undisturbed[flow], but=["leaderboard"])
+    judge(scene, flow, run, [cell for cell in cells if cell.step == "search"], undisturbed[flow])
     record(cells)
-    assert not failed(cells)
+    known = {name.replace(f" {flow} /", "") for name in matrix["known"]}
+    assert not failed(cell for cell in cells if f"{cell.fault} / {cell.step}" not in known)
 
 
 def test_a_hung_candidate_is_killed_at_its_deadline(scene, undisturbed, record):
@@ -275,7 +277,8 @@ def test_a_damaged_artifact_is_named_and_stored_again(scene, undisturbed, matrix
     points, cells = matrix["points"]["train"], []
     file = fault.file(scene)
     original = file.read_bytes()
-    for step in ("eda", "select", "explain", "drift", "publish"):
+    # The steps that read the images after their point.
+    for step in ("eda", "prepare", "select", "explain", "cross_fit", "stress"):
         cell, started = Cell("corrupted artifact", "train", step), time.monotonic()
         run = scene.start(
             "train",
