@@ -86,6 +86,7 @@ def labels(run: str, out: Path) -> None:
     a label is wrong, and train with --corrections.
     """
     from cards.run_results import read_suspects
+    from fmnist_lib.common.csv_cells import safe_cells
     from fmnist_lib.common.errors import DataError
     from fmnist_lib.common.files import write_atomically
 
@@ -96,9 +97,8 @@ def labels(run: str, out: Path) -> None:
             "--out."
         )
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(
-        out, suspects.assign(corrected="").to_csv(index=False, float_format="%.6g").encode()
-    )
+    table = safe_cells(suspects.assign(corrected=""))
+    write_atomically(out, table.to_csv(index=False, float_format="%.6g").encode())
     click.echo(f"{out}: {len(suspects):,} labels")
 
 

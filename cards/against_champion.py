@@ -10,6 +10,7 @@ from cards.charts import intervals, tooltip
 from cards.comparison import change_row, changes_title, comparison_title, is_better
 from cards.components import details, folded_table
 from cards.escape import code, text
+from fmnist_lib.common.formatting import percent
 
 if TYPE_CHECKING:
     from metaflow.cards import MetaflowCardComponent
@@ -96,7 +97,8 @@ def _classes(comparison: RunComparison) -> list[MetaflowCardComponent]:
         intervals(
             f"Difference of the recall in percentage points: {numbers}.",
             rows,
-            f"recall minus that of the champion, percentage points, with {confidence:.0%} interval",
+            "recall minus that of the champion, percentage points, with "
+            f"{percent(confidence, 0)} interval",
             name="class",
             number_format="+.1f",
             details=tooltip(

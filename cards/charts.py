@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 
 #: `style.css` colours the text and the grid, which follow the page into dark mode.
 _THEME = {
+    # As `common.formatting.percent` writes it.
+    "locale": {
+        "number": {
+            "decimal": ".",
+            "thousands": ",",
+            "grouping": [3],
+            "currency": ["", ""],
+            "percent": " %",
+        }
+    },
     "font": "system-ui, sans-serif",
     "view": {"stroke": None},
     "axis": {

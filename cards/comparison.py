@@ -135,7 +135,7 @@ def _boxes(comparison: RunComparison) -> Iterator[dict[str, str]]:
     yield page_box(
         "Difference",
         f"{100 * difference.value:+.2f} points",
-        f"{difference.confidence:.0%} interval {_points_interval(difference)}",
+        f"{percent(difference.confidence, 0)} interval {_points_interval(difference)}",
         f"McNemar p {p_value(paired.p_value)}" if paired else "",
         good=is_better(difference),
     )

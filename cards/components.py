@@ -126,7 +126,8 @@ def box(
     good : bool or None
         Colour of the change.
     """
-    return ValueBox(title[:200], value, note[:300] or None, _THEMES[good], change[:200] or None)
+    note, change = (one.replace(" %", "\N{NO-BREAK SPACE}%") for one in (note[:300], change[:200]))
+    return ValueBox(title[:200], value, note or None, _THEMES[good], change or None)
 
 
 def cost_boxes(ms_per_image: float, model_mb: float) -> list[ValueBox]:

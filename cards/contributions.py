@@ -68,7 +68,7 @@ def _parts(parts: Sequence[Contribution], kind: str, note: str) -> list[Metaflow
         intervals(
             f"Contribution of the {kind}: {numbers}.",
             rows,
-            f"accuracy lost, percentage points, with {best.loss.confidence:.0%} interval",
+            f"accuracy lost, percentage points, with {percent(best.loss.confidence, 0)} interval",
             name="part",
             number_format=".1f",
             details=tooltip(part="", value=".2f", low=".2f", high=".2f"),
@@ -106,7 +106,7 @@ def _refits(refits: BlockRefits | None) -> list[MetaflowCardComponent]:
             for block in ranked
         ),
     ]
-    level = f"{best.loss.confidence:.0%} interval"
+    level = f"{percent(best.loss.confidence, 0)} interval"
     return [
         Markdown(f"## {text(title)}"),
         Markdown(

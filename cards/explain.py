@@ -72,7 +72,7 @@ def _boxes(explanation: Explanation) -> Iterator[Any]:
         yield box(
             title,
             f"{smallest.value:+.3f}",
-            f"probability, {note}; {smallest.confidence:.0%} interval "
+            f"probability, {note}; {percent(smallest.confidence, 0)} interval "
             f"{smallest.low:.3f} to {smallest.high:.3f}",
             f"{percent(curves.over_random.share, 0)} of the images better than random pixels",
             good=curves.passed,

@@ -140,7 +140,7 @@ def _candidates(finished: pd.DataFrame, confidence: float) -> list[MetaflowCardC
         intervals(
             f"Validation accuracy of the candidates: {numbers}.",
             drawn,
-            f"accuracy on the validation images, with {confidence:.0%} interval",
+            f"accuracy on the validation images, with {percent(confidence, 0)} interval",
             name="candidate",
             number_format=".1%",
             details=tooltip(
@@ -231,7 +231,7 @@ def _classes(evaluation: Evaluation) -> list[MetaflowCardComponent]:
         intervals(
             f"Recall per class: {numbers}.",
             renamed.to_dict("records"),
-            f"recall on the test images, with {evaluation.accuracy.confidence:.0%} interval",
+            f"recall on test images, with {percent(evaluation.accuracy.confidence, 0)} interval",
             name="class",
             details=tooltip(
                 **{"class": ""}, images="", value=".1%", low=".1%", high=".1%", precision=".1%"
@@ -261,8 +261,8 @@ def _details(
     confidence = evaluation.accuracy.confidence
     return [
         details(
-            f"All candidates: accuracy with {confidence:.0%} interval (a star: on the Pareto front "
-            "of accuracy, speed and size)",
+            f"All candidates: accuracy with {percent(confidence, 0)} interval (a star: on the "
+            "Pareto front of accuracy, speed and size)",
             folded_table(_HEADERS, (_row(row) for _, row in finished.iterrows())),
         ),
         details(

@@ -53,7 +53,7 @@ def _coverage(result: PredictionSets, main: LevelSets) -> list[MetaflowCardCompo
         intervals(
             f"Coverage of the sets at {level} by class: {numbers}.",
             [_drawn(one, main.level) for one in measured],
-            f"coverage on the test images, with {confidence:.0%} interval; line: {level}",
+            f"coverage on the test images, with {percent(confidence, 0)} interval; line: {level}",
             name="class",
             number_format=".0%",
             target=main.level,
@@ -123,7 +123,7 @@ def _abstention(curve: Sequence[Answered]) -> list[MetaflowCardComponent]:
             f"Accuracy by share of accepted predictions: {numbers}.",
             values,
             quantity("share", "share of the test images, the most probable first", ".0%"),
-            f"accuracy, with {every.accuracy.confidence:.0%} interval",
+            f"accuracy, with {percent(every.accuracy.confidence, 0)} interval",
             details=tooltip(
                 share=".0%", accuracy=".2%", low=".2%", high=".2%", images="",
                 lowest_probability=".3f",

@@ -12,6 +12,7 @@ from cards.offline import offline_pages
 from cards.report import Report, build_report
 from cards.run_results import bundle_of, read_results, read_run
 from cards.timeline import TaskTime, task_times, timeline_picture
+from fmnist_lib.common.csv_cells import safe_cells
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.files import require_unused, write_atomically
 from fmnist_lib.common.formatting import interval, percent
@@ -72,7 +73,7 @@ def write_site(name: str, directory: Path) -> Path:
     for file in files:
         page = _with_navigation(pages[file], file, files)
         write_atomically(directory / f"{file}.html", page.encode())
-    results.leaderboard.to_csv(directory / "leaderboard.csv", index=False)
+    safe_cells(results.leaderboard).to_csv(directory / "leaderboard.csv", index=False)
     if pdf:
         write_atomically(directory / "summary.pdf", pdf)
     report = build_report(results, times).model_dump_json(indent=2)

@@ -63,7 +63,7 @@ def slices_section(slices: Slices) -> list[MetaflowCardComponent]:
         intervals(
             f"Accuracy by slice: {'; '.join(_number(one) for one in ranked)}.",
             rows,
-            f"accuracy on the test images, with {confidence:.0%} interval",
+            f"accuracy on the test images, with {percent(confidence, 0)} interval",
             name="slice",
             details=tooltip(
                 slice="", rule="", value=".1%", low=".1%", high=".1%", images=",", adjusted_p=""

@@ -133,7 +133,7 @@ def _points(estimate: Estimate) -> str:
 
 def _ends(estimate: Estimate) -> str:
     ends = f"{100 * estimate.low:.1f} to {100 * estimate.high:.1f}"
-    return f"{estimate.confidence:.0%} interval {ends}"
+    return f"{percent(estimate.confidence, 0)} interval {ends}"
 
 
 def _shifts(robustness: Robustness) -> list[MetaflowCardComponent]:

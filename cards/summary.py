@@ -143,7 +143,7 @@ def _checks(report: RunReport) -> list[MetaflowCardComponent]:
         intervals(
             f"Accuracy of the winner: {numbers}.",
             rows,
-            f"accuracy, with {accuracy.confidence:.0%} interval",
+            f"accuracy, with {percent(accuracy.confidence, 0)} interval",
             name="images",
             details=tooltip(images="", value=".2%", low=".2%", high=".2%", meaning=""),
             number_format=".1%",

@@ -103,6 +103,8 @@ def make_workspace(checkout: Path, directory: Path) -> Workspace:
         raise FilmError(
             f"{checkout}: expected a Git repository to clone, got: {done.stderr.strip()}"
         )
+    # Metaflow looks for its datastore in the parents too: that of the checkout would be taken.
+    (root / ".metaflow").mkdir()
     return workspace
 
 

@@ -19,7 +19,20 @@ def parse_training(text: str) -> dict[str, Any]:
     """Check the configuration of `FashionMnistTrain`; return plain values."""
     from fmnist_lib.config.training import DEFAULT_CONFIG, Settings
 
+    _check_study_storage(sys.argv)
     return _parse(text, DEFAULT_CONFIG, Settings)
+
+
+def _check_study_storage(arguments: list[str]) -> None:
+    """Check the address before Metaflow stores it as a parameter: it may hold a password."""
+    from metaflow.exception import MetaflowException
+
+    from fmnist_lib.config.addresses import study_storage_problem
+
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        option, _, value = argument.partition("=")
+        if option == "--study-storage" and (problem := study_storage_problem(value or following)):
+            raise MetaflowException(f"--study-storage: {problem}.")
 
 
 def resolve_training(config: dict[str, Any], **parameters: Any) -> dict[str, Any]:

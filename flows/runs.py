@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 Found = TypeVar("Found")
 
 TRAINING, MONITOR = "FashionMnistTrain", "FashionMnistMonitor"
+#: Tags, and prefixes of tags, that the flows set themselves; any other is a user's.
+OWN_TAGS = ("challenger", "promoted")
+OWN_PREFIXES = ("data:", "monitor:", "mlflow:", "verdict:", "champion:", "training:")
 
 
 def find_champion(wanted: str | None, address: StoreAddress) -> Champion:

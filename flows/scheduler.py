@@ -6,11 +6,13 @@ import os
 import signal
 import sys
 from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metaflow import current
 
 from cards.step_card import resume_command
+from fmnist_lib.common.writer_lock import writing
 from run_processes import end_with_parent, private_temporary_directory
 from searches import step_to_repeat
 
@@ -36,6 +38,9 @@ def command_line(arguments: Sequence[str] | None = None) -> Iterator[None]:
     last *run*, not the last resume (Netflix/metaflow#2848). Tasks of a run that is killed end as
     well, and its temporary files are deleted.
 
+    Each of these processes holds the lock of the local datastore, so that no clean-up deletes what
+    it may be about to refer to.
+
     Parameters
     ----------
     arguments : sequence of str, default=sys.argv
@@ -50,7 +55,8 @@ def command_line(arguments: Sequence[str] | None = None) -> Iterator[None]:
     _handle_signals(received, is_task=is_task)
     if is_task:
         end_with_parent()
-    with nullcontext() if is_task else private_temporary_directory():
+    temporary = nullcontext() if is_task else private_temporary_directory()
+    with temporary, writing(_datastore()):
         try:
             yield
         except SystemExit as end:
@@ -59,6 +65,14 @@ def command_line(arguments: Sequence[str] | None = None) -> Iterator[None]:
                 _kill(_descendants())
                 _print_resume_command(arguments)
             raise SystemExit(status) from None
+
+
+def _datastore() -> Path:
+    """Return the folder ``.metaflow`` that this process uses; it may not exist yet."""
+    from metaflow.plugins.datastores.local_storage import LocalStorage
+
+    found = LocalStorage.get_datastore_root_from_config(lambda _: None, create_on_absent=False)
+    return Path(found or LocalStorage.DATASTORE_DIR)
 
 
 def _handle_signals(received: list[int], *, is_task: bool) -> None:

@@ -68,6 +68,12 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
     corrections = Parameter(
         "corrections", type=str, default=None, help="CSV table of corrected training labels"
     )
+    study_storage = Parameter(
+        "study-storage",
+        type=str,
+        default=None,
+        help="Storage of Optuna studies that workers on other hosts may join, without a password",
+    )
     batch = Parameter(
         "batch",
         type=str,
@@ -101,6 +107,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
             rows=self.rows,
             data_dir=self.data_dir,
             corrections=self.corrections,
+            study_storage=self.study_storage,
         )
         # The parent is Metaflow's process, which lives as long as the run.
         prune_cache(self.cache, self.settings.search.cache_gib, os.getppid())
@@ -143,6 +150,8 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
 
         self.budget = prepare_search(self.dataset, self.settings, self.cache)
         self.candidates = list(self.budget.shares)
+        # A resumed run continues the studies of this one.
+        self.searched_in = f"{current.flow_name}/{current.run_id}"
         self.searches = [OVERVIEW, *self.candidates]
         self.next(self.search, foreach="searches")
 
@@ -165,7 +174,9 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
             display.follow(self.candidates, budget, settings.search)
         else:
             self.candidate = self.input
-            job = candidate_job(self.candidate, self.dataset, settings, budget, self.cache)
+            job = candidate_job(
+                self.candidate, self.dataset, settings, budget, self.cache, self.searched_in
+            )
             self.result = display.search(job)
         self.next(self.select)
 

@@ -25,7 +25,7 @@ class Card:
         self.boxes = {
             part["title"]: " ".join(
                 str(part[key]) for key in ("value", "subtitle", "change_indicator") if part.get(key)
-            )
+            ).replace("\N{NO-BREAK SPACE}", " ")
             for part in self.parts
             if part["type"] == "valueBox"
         }

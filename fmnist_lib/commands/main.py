@@ -16,6 +16,7 @@ from fmnist_lib.commands.data import data
 from fmnist_lib.commands.predict import predict
 from fmnist_lib.commands.registry import registry
 from fmnist_lib.commands.serve import serve
+from fmnist_lib.commands.study import study
 from fmnist_lib.common.errors import FmnistError
 
 
@@ -32,7 +33,7 @@ class CommandLine(click.Group):
 
 @click.group(
     cls=CommandLine,
-    commands=[predict, serve, bundle, registry, config, data],
+    commands=[predict, serve, bundle, registry, config, data, study],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 def fmnist() -> None:

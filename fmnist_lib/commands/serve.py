@@ -12,6 +12,8 @@ from fmnist_lib.commands.options import load_named_model, model_options, sets_op
 #: Largest request; a thousand images take 3 MB as JSON.
 MAX_REQUEST_MB = 16.0
 _MAX_PORT = 65_535
+#: For requests in progress when the server is stopped.
+_SHUTDOWN_SECONDS = 10
 
 
 @click.command()
@@ -39,13 +41,22 @@ def serve(host: str, port: int, max_request_mb: float, level: float | None, **mo
     import uvicorn
 
     from fmnist_lib.serving.app import make_app
+    from fmnist_lib.serving.connections import BoundedConnection, allow_many_files
 
     # Before the model is loaded, which may take long.
     with _listen(host, port) as listener:
         app = make_app(load_named_model(**model), max_request_mb, level)
         port = listener.getsockname()[1]
         click.echo(f"Serving on port {port} of {host}. Ctrl+C stops it.", err=True)
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+        allow_many_files()
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            http=BoundedConnection,
+            ws="none",
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        )
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:

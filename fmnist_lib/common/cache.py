@@ -8,12 +8,8 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISDIR
-from typing import TYPE_CHECKING
 
 from fmnist_lib.common.files import delete_stale_partial_files
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 logger = logging.getLogger(__name__)
 
@@ -42,36 +38,57 @@ def prune_cache(cache: Path, gibibytes: float, process: int) -> None:
     """
     runs = cache / "runs"
     runs.mkdir(parents=True, exist_ok=True)
-    in_use_since = min(_starts_of_live_runs(runs), default=float("inf"))
+    for marker in runs.iterdir():
+        if _start_of_live_run(marker) is None:
+            marker.unlink(missing_ok=True)
     (runs / str(process)).touch()
     _delete(cache / _OBSOLETE)
     for directory in (cache / "features").glob("*"):
         delete_stale_partial_files(directory)
+    for path in excess_entries(cache, gibibytes, process):
+        logger.info("Deleting %s from the cache.", path.relative_to(cache))
+        _delete(path)
+
+
+def excess_entries(cache: Path, gibibytes: float, process: int | None = None) -> list[Path]:
+    """Return the least recently used entries, without which the cache has its maximum size.
+
+    None that was used since the start of a run that is still alive. Nothing is changed.
+
+    Parameters
+    ----------
+    cache : Path
+        Need not exist.
+    gibibytes : float
+        Maximum size.
+    process : int, optional
+        Id of the process of a run that is starting, which uses no entry yet.
+    """
+    markers = [path for path in (cache / "runs").glob("*") if path.name != str(process)]
+    starts = [start for start in map(_start_of_live_run, markers) if start is not None]
+    in_use_since = min(starts, default=float("inf"))
     entries = [(*_measure(path), path) for pattern in _ENTRIES for path in cache.glob(pattern)]
     excess = sum(size for _, size, _ in entries) - gibibytes * 2**30
+    found = []
     for last_use, size, path in sorted(entries):
         if excess <= 0 or last_use >= in_use_since:
             break
-        logger.info("Deleting %s from the cache, %.0f MB.", path.relative_to(cache), size / 1e6)
-        _delete(path)
+        found.append(path)
         excess -= size
+    return found
 
 
-def _starts_of_live_runs(runs: Path) -> Iterator[float]:
-    """Yield when each live run started, and delete the markers of the others."""
+def _start_of_live_run(marker: Path) -> float | None:
+    """Return when the run of a marker started, in seconds since 1970; None if it has ended."""
     import psutil
 
-    for marker in runs.iterdir():
+    try:
         started = marker.stat().st_mtime
-        try:
-            # A process that started after the marker was written has reused the id.
-            created = psutil.Process(int(marker.name)).create_time()
-        except (psutil.Error, ValueError):
-            created = float("inf")
-        if created <= started + _CLOCK_TOLERANCE_SECONDS:
-            yield started
-        else:
-            marker.unlink(missing_ok=True)
+        # A process that started after the marker was written has reused the id.
+        created = psutil.Process(int(marker.name)).create_time()
+    except (psutil.Error, ValueError, FileNotFoundError):
+        return None
+    return started if created <= started + _CLOCK_TOLERANCE_SECONDS else None
 
 
 def _measure(entry: Path) -> tuple[float, int]:

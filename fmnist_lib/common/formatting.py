@@ -48,10 +48,10 @@ def interval(estimate: Estimate) -> str:
     --------
     >>> from fmnist_lib.common.statistics import wilson
     >>> interval(wilson(9_529, 10_000))
-    '95% interval 94.86 % to 95.69 %'
+    '95 % interval 94.86 % to 95.69 %'
     """
     ends = f"{percent(estimate.low, 2)} to {percent(estimate.high, 2)}"
-    return f"{estimate.confidence:.0%} interval {ends}"
+    return f"{percent(estimate.confidence, 0)} interval {ends}"
 
 
 def capitalised(words: str) -> str:

@@ -8,10 +8,9 @@ from pydantic import Field
 
 from fmnist_lib.config.base import List, Section, Share
 
-ShiftName = Literal[
-    "noise_small",
+#: Shifts that change pixels, one per generator.
+PixelShift = Literal[
     "gaussian_noise",
-    "noise_large",
     "salt_and_pepper",
     "rotation",
     "translation",
@@ -25,13 +24,17 @@ ShiftName = Literal[
     "blur",
     "occlusion",
     "adversarial",
+]
+#: With the same generators at another strength, and shifts of the class mix.
+ShiftName = Literal[
+    PixelShift,
+    "noise_small",
+    "noise_large",
     "class_knockout",
     "label_shift",
     "image_medium_knockout",
     "image_medium_one_class",
 ]
-
-
 TestMethod = Literal[
     "ks-default",
     "ks-outputs",

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+#: The default configuration with all its comments has 10,000.
+_MAX_LETTERS = 1_000_000
 AnySettings = TypeVar("AnySettings", bound=Section)
 
 
@@ -71,9 +73,15 @@ def validate_settings(
 def read_settings(path: Path, model: type[AnySettings] = Settings) -> AnySettings:  # type: ignore[assignment]
     """Read settings from a TOML or JSON file; see `parse_settings`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_MAX_LETTERS + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: expected a readable TOML or JSON file, got: {error}.") from None
+    if len(text) > _MAX_LETTERS:
+        raise ConfigError(
+            f"{path}: expected a configuration of at most {_MAX_LETTERS} characters, got a larger "
+            "file. Check the path."
+        )
     return parse_settings(text, str(path), model)
 
 
@@ -84,8 +92,8 @@ def override(settings: Settings, **changes: Any) -> Settings:
     ----------
     settings : Settings
     **changes
-        ``seed``, ``minutes``, ``early_stop``, ``rows``, ``data_dir`` and
-        ``corrections``.
+        ``seed``, ``minutes``, ``early_stop``, ``rows``, ``data_dir``, ``corrections`` and
+        ``study_storage``.
 
     Raises
     ------
@@ -99,6 +107,7 @@ def override(settings: Settings, **changes: Any) -> Settings:
         "rows": ("data", "rows"),
         "data_dir": ("data", "directory"),
         "corrections": ("data", "corrections"),
+        "study_storage": ("search", "study_storage"),
     }
     content = settings.model_dump(mode="json")
     for parameter, value in changes.items():

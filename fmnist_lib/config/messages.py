@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fmnist_lib.common.credentials import mask_addresses
+from fmnist_lib.common.formatting import shorten
+
 if TYPE_CHECKING:
     from pydantic import ValidationError
+
+#: Of a value that is shown.
+_MAX_LETTERS = 300
 
 
 def describe_problems(error: ValidationError, content: dict[str, Any]) -> list[str]:
@@ -45,7 +51,8 @@ def _describe(problem: Any, content: dict[str, Any]) -> str:
     if kind == "too_short":
         message = "at least one entry"
     expected = message.removeprefix("Input should be ").removeprefix("a valid ")
-    return f"{key}: expected {expected}, got {problem['input']!r}."
+    found = shorten(mask_addresses(repr(problem["input"])), _MAX_LETTERS)
+    return f"{key}: expected {expected}, got {found}."
 
 
 def _key(location: tuple[int | str, ...], content: Any) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from fmnist_lib.common.credentials import has_credentials
 from fmnist_lib.config.base import Section, Share
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -83,9 +83,9 @@ class TrackingConfig(Section):
     @model_validator(mode="after")
     def _check_uri(self) -> TrackingConfig:
         # The settings are logged and packed into bundles, so they must not hold a secret.
-        if self.uri is not None and "@" in urlsplit(self.uri).netloc:
+        if self.uri is not None and has_credentials(self.uri):
             raise ValueError(
-                "uri must not hold a user name or password, set such an address in "
+                "uri must not hold a user name, password or query, set such an address in "
                 "MLFLOW_TRACKING_URI instead"
             )
         return self

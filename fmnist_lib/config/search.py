@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from fmnist_lib.config.addresses import dask_scheduler_problem, study_storage_problem
 from fmnist_lib.config.base import List, Section, Share
 
 CandidateId = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=30)]
@@ -175,7 +176,37 @@ class SearchConfig(Section):
         description="Maximum size of the cache when a run starts, GiB; the least recently used "
         "entries are deleted first, and none that another live run uses.",
     )
+    study_storage: str | None = Field(
+        default=None,
+        description="Storage of Optuna studies that workers on other hosts may join: "
+        "postgresql+psycopg2://USER@HOST:PORT/DATABASE, or grpc://HOST:PORT of a proxy to it. "
+        "Absent: files in the cache. The password comes from PGPASSWORD or ~/.pgpass.",
+    )
+    heartbeat_seconds: Annotated[int, Field(ge=1, le=600)] = Field(
+        default=5,
+        description="In a shared study, a trial whose worker has sent no heartbeat for four times "
+        "as long is queued again.",
+    )
+    dask_scheduler: str | None = Field(
+        default=None,
+        description="Dask cluster that evaluates TPOT's pipelines, such as tcp://HOST:8786; "
+        "absent: the process of the candidate.",
+    )
     candidates: Annotated[tuple[AnyCandidate, ...], List, Field(min_length=1)]
+
+    @field_validator("study_storage")
+    @classmethod
+    def _check_study_storage(cls, address: str | None) -> str | None:
+        if address is not None and (problem := study_storage_problem(address)):
+            raise ValueError(problem)
+        return address
+
+    @field_validator("dask_scheduler")
+    @classmethod
+    def _check_dask_scheduler(cls, address: str | None) -> str | None:
+        if address is not None and (problem := dask_scheduler_problem(address)):
+            raise ValueError(problem)
+        return address
 
     def candidate(self, identifier: str) -> AnyCandidate:
         """Return the candidate with this id."""

@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from fmnist_lib.config.base import List, Section, Share
-
-#: Shifts that change pixels, one per generator. A shift of the class mix changes no image.
-StressShift = Literal[
-    "gaussian_noise",
-    "salt_and_pepper",
-    "rotation",
-    "translation",
-    "image_small",
-    "image_medium",
-    "image_large",
-    "darker",
-    "brighter",
-    "low_contrast",
-    "inverted",
-    "blur",
-    "occlusion",
-    "adversarial",
-]
+from fmnist_lib.config.drift import PixelShift
 
 
 class StressConfig(Section):
@@ -42,7 +25,7 @@ class StressConfig(Section):
     components: Annotated[int, Field(ge=2, le=100)] = Field(
         default=16, description="Principal components of the distance to the training images."
     )
-    shifts: Annotated[tuple[StressShift, ...], List, Field(min_length=1)] = (
+    shifts: Annotated[tuple[PixelShift, ...], List, Field(min_length=1)] = (
         "gaussian_noise",
         "rotation",
         "translation",

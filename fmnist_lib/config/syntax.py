@@ -57,7 +57,8 @@ def named_file(text: str, arguments: Sequence[str]) -> str | None:
 def _toml(text: str, source: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    # ValueError: also a number of more than 4,300 digits. RecursionError: nested a thousand times.
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{source}: expected a TOML or JSON file, got: {error}.") from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.formatting import short_list
 from fmnist_lib.common.labels import CLASS_NAMES
+from fmnist_lib.data.formats.text_files import read_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 #: Columns that must be there; others are ignored.
 COLUMNS = ("image", "given", "corrected")
+#: A table of all 60,000 training images takes 6 MB.
+_MAX_BYTES = 64 << 20
+#: Digits of a position; int() refuses more than 4,300 with another error.
+_MAX_DIGITS = 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,15 +75,7 @@ def read_corrections(path: Path, labels: NDArray[np.uint8]) -> Corrections:
         The table can't be read, names an image twice or one that does not exist, or its given
         labels are not those of the file: then it belongs to other data.
     """
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{path}: expected a CSV table of corrected labels, got: {error}. "
-            "`python -m cards labels RUN` writes one to fill in."
-        ) from None
+    table = _read_table(path)
     missing = [name for name in COLUMNS if name not in table]
     if missing:
         raise DataError(
@@ -98,8 +96,27 @@ def read_corrections(path: Path, labels: NDArray[np.uint8]) -> Corrections:
     return Corrections(images[changed], corrected[changed])
 
 
+def _read_table(path: Path) -> pd.DataFrame:
+    """Return the table as texts."""
+    import pandas as pd
+
+    try:
+        with warnings.catch_warnings():
+            # pandas drops cells beyond the header with a warning only.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                read_text(path, _MAX_BYTES), dtype=str, keep_default_na=False, index_col=False
+            )
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
+        reason = str(error).removeprefix(f"{path}: ").rstrip(".")
+        raise DataError(
+            f"{path}: expected a CSV table of corrected labels, got: {reason}. "
+            "`python -m cards labels RUN` writes one to fill in."
+        ) from None
+
+
 def _images(path: Path, column: pd.Series[str], n: int) -> NDArray[np.intp]:
-    wrong = [cell for cell in column if not (cell.strip().isdecimal() and int(cell) < n)]
+    wrong = [cell for cell in column if not _is_position(cell.strip(), n)]
     if wrong:
         raise DataError(
             f"{path}: expected positions from 0 to {n - 1} in the column image, got "
@@ -113,6 +130,10 @@ def _images(path: Path, column: pd.Series[str], n: int) -> NDArray[np.intp]:
             "Keep one row of each."
         )
     return np.asarray(images)
+
+
+def _is_position(cell: str, n: int) -> bool:
+    return cell.isdecimal() and len(cell) <= _MAX_DIGITS and int(cell) < n
 
 
 def _labels(path: Path, table: pd.DataFrame, name: str) -> NDArray[np.uint8]:

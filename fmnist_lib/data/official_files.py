@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.files import sha256_of
-from fmnist_lib.data.formats.idx import opened
+from fmnist_lib.data.formats.unpacking import opened
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.statistics import Estimate, wilson
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _standard_error(confidence: np.ndarray, accuracy: float, n_reference: int) -
 
 
 def _reason(domain: TwoSampleResult, *, separated: bool) -> str:
-    evidence = f"effect size of the domain classifier {domain.effect_size:.0%}"
+    evidence = f"effect size of the domain classifier {percent(domain.effect_size, 0)}"
     if separated:
         return f"the batch is out-of-distribution for the calibration: {evidence}"
     return f"the batch is in-distribution for the calibration: {evidence}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.labels import N_CLASSES
 from fmnist_lib.common.plotting import ALERT, PRIMARY, SECONDARY, SEQUENTIAL, new_figure, picture
 
@@ -90,8 +91,8 @@ def detection_chart(detection: Sequence[DetectionRate], alpha: float) -> Picture
         "drift-detection",
         "Alarm rates",
         "Points are rates, bars their 95 % Wilson intervals. Orange: no shift; alarms are "
-        f"false, and the rate should be near or below the dashed line at {alpha:.0%}. Blue: "
-        "simulated shifts; alarms are correct.",
+        f"false, and the rate should be near or below the dashed line at {percent(alpha, 0)}. "
+        "Blue: simulated shifts; alarms are correct.",
     )
 
 

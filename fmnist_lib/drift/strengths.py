@@ -13,12 +13,13 @@ from fmnist_lib.drift.shifts.catalogue import SHIFTS, apply_shift
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fmnist_lib.config.stress import StressConfig, StressShift
+    from fmnist_lib.config.drift import PixelShift
+    from fmnist_lib.config.stress import StressConfig
 
     Predict = Callable[[np.ndarray], np.ndarray]
 
 #: Five strengths per shift, in its unit: from hardly visible to images that are hard for a person.
-STRENGTHS: dict[StressShift, tuple[float, ...]] = {
+STRENGTHS: dict[PixelShift, tuple[float, ...]] = {
     "gaussian_noise": (5, 10, 20, 40, 70),
     "salt_and_pepper": (0.01, 0.02, 0.05, 0.1, 0.2),
     "rotation": (5, 10, 15, 20, 30),
@@ -161,7 +162,7 @@ def measure_robustness(
 
 def _shifted(
     models: Mapping[str, Predict],
-    name: StressShift,
+    name: PixelShift,
     images: np.ndarray,
     labels: np.ndarray,
     seed: int,
@@ -178,7 +179,7 @@ def _correct(models: Mapping[str, Predict], images: np.ndarray, labels: np.ndarr
     return np.stack([predict(images).argmax(axis=1) == labels for predict in models.values()])
 
 
-def _curve(name: StressShift, correct: np.ndarray, confidence: float) -> ShiftCurve:
+def _curve(name: PixelShift, correct: np.ndarray, confidence: float) -> ShiftCurve:
     strengths = (0.0, *STRENGTHS[name])
     points = [
         _point(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
 from fmnist_lib.common.plotting import ALERT, PRIMARY, SECONDARY, SEQUENTIAL, new_figure, picture
 
@@ -65,7 +66,7 @@ def confusion_picture(evaluation: Evaluation) -> Picture:
         "confusion",
         f"Confusion matrix: {worst['class']} is recognised least",
         f"Test images by actual and predicted class; the colour is the share of the row. "
-        f"Hardest class: {worst['class']}, recall {worst['recall']:.1%}.",
+        f"Hardest class: {worst['class']}, recall {percent(worst['recall'])}.",
     )
 
 
@@ -86,7 +87,7 @@ def per_class_picture(evaluation: Evaluation) -> Picture:
         figure,
         "recall",
         "Recall per class",
-        f"Recall with its {evaluation.accuracy.confidence:.0%} Wilson interval.",
+        f"Recall with its {percent(evaluation.accuracy.confidence, 0)} Wilson interval.",
     )
 
 
@@ -109,7 +110,7 @@ def confused_pairs_picture(evaluation: Evaluation, images: np.ndarray) -> Pictur
             axes.imshow(images[index], cmap="gray_r", vmin=0, vmax=255)
         row[0].set_title(
             f"{CLASS_NAMES[pair.actual]} predicted as {CLASS_NAMES[pair.predicted]}: {pair.count} "
-            f"images ({pair.share:.1%})",
+            f"images ({percent(pair.share)})",
             loc="left",
             fontsize=10,
         )

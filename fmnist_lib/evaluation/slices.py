@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.labels import CLASS_NAMES, N_PIXELS
 from fmnist_lib.common.statistics import Estimate, wilson
 from fmnist_lib.evaluation.tree_rules import tree_rules
@@ -184,9 +185,11 @@ def _bins(
         return
     number = np.searchsorted(edges[1:-1], values, side="right")
     for position, (low, high) in enumerate(pairwise(edges)):
-        ends = f"{low:.2f} to {high:.2f}" if kind == "distance" else f"{low:.0%} to {high:.0%}"
-        unit = "" if kind == "distance" else " of the image"
-        yield kind, f"{words} {ends}{unit}", number == position
+        if kind == "distance":
+            ends = f"{low:.2f} to {high:.2f}"
+        else:
+            ends = f"{percent(low, 0)} to {percent(high, 0)} of the image"
+        yield kind, f"{words} {ends}", number == position
 
 
 def _measure(  # noqa: PLR0917 (the parts of a slice, and what it is measured by)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fmnist_lib.common.formatting import percent
 from fmnist_lib.explain.result import Check, Trust
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _faithfulness(test: Faithfulness) -> Iterator[Check]:
             "faithfulness",
             "classes in which both tests favour the maps",
             f"{ahead} of {tested}",
-            f"at least {MIN_CLASSES:.0%}",
+            f"at least {percent(MIN_CLASSES, 0)}",
             ahead >= MIN_CLASSES * tested,
             f"the maps are better than the controls in only {ahead} of {tested} classes",
         )

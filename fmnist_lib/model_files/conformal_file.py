@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import zipfile
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmnist_lib.common.array_files import read_npz
 from fmnist_lib.common.conformal import ConformalCalibration
 from fmnist_lib.common.errors import ModelError
 from fmnist_lib.common.labels import N_CLASSES
@@ -14,6 +14,8 @@ from fmnist_lib.common.labels import N_CLASSES
 if TYPE_CHECKING:
     from pathlib import Path
 
+#: Ten million calibration images.
+_MAX_BYTES = 40_000_000
 _ANOTHER = "Take the model from a run or a bundle you trust."
 
 
@@ -32,11 +34,9 @@ def read_conformal(path: Path) -> ConformalCalibration:
         The file does not contain sorted probabilities of each class.
     """
     try:
-        with np.load(path, allow_pickle=False) as content:
-            calibration = ConformalCalibration(
-                np.asarray(content["probabilities"]), np.asarray(content["counts"])
-            )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        content = read_npz(path, ("probabilities", "counts"), _MAX_BYTES)
+        calibration = ConformalCalibration(content["probabilities"], content["counts"])
+    except (OSError, ValueError, KeyError) as error:
         raise ModelError(
             f"{path.name}: expected the calibration of prediction sets, got: {error}. {_ANOTHER}"
         ) from None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from fmnist_lib.common.array_files import read_npz
 from fmnist_lib.common.calibration import isotonic_accuracy
 from fmnist_lib.common.errors import ModelError
 from fmnist_lib.common.labels import N_PIXELS
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _COMPONENTS, _FIT_ROWS = 50, 6000
+#: A reference of 50 components and 100,000 groups takes 2 MB.
+_MAX_BYTES = 50_000_000
 #: Share of held-out images above each of the two thresholds.
 FLAGGED_SHARE = 0.005
 
@@ -113,9 +115,9 @@ class HeldOutReference:
             The file does not contain the expected arrays.
         """
         try:
-            with np.load(path, allow_pickle=False) as content:
-                arrays = {one.name: np.asarray(content[one.name]) for one in fields(cls)}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            content = read_npz(path, [one.name for one in fields(cls)], _MAX_BYTES)
+            arrays = {one.name: content[one.name] for one in fields(cls)}
+        except (OSError, ValueError, KeyError) as error:
             raise ModelError(
                 f"{path.name}: expected the reference of a model, got: {error}. "
                 "Take the model from a run or a bundle you trust."
@@ -125,6 +127,12 @@ class HeldOutReference:
         return reference
 
     def _check(self, name: str) -> None:
+        texts = [one.name for one in fields(self) if getattr(self, one.name).dtype.kind != "f"]
+        if texts:
+            raise ModelError(
+                f"{name}: expected arrays of floating-point numbers, got others for "
+                f"{', '.join(texts)}. Take the model from a run or a bundle you trust."
+            )
         width = len(self.deviations) if self.deviations.ndim == 1 else -1
         shapes = {"mean": (N_PIXELS,), "components": (N_PIXELS, width), "thresholds": (2,)}
         wrong = [key for key, shape in shapes.items() if getattr(self, key).shape != shape]

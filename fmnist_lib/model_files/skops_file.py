@@ -14,7 +14,7 @@ from fmnist_lib.common.formatting import short_list
 from fmnist_lib.model_files.trusted_types import LOADERS, TRUSTED_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 SCHEMA = "schema.json"
@@ -22,8 +22,11 @@ SCHEMA = "schema.json"
 #: to load an untrusted file; the limit that a search aims at is search.max_model_mb.
 MAX_MB = 2000.0
 _MEMBER = re.compile(r"schema\.json|\d+\.np[yz]")
-#: A forest of 1,000 trees has about 10,000 arrays.
-_MAX_MEMBERS, _MAX_SCHEMA_BYTES = 200_000, 256_000_000
+#: A forest of 1,000 trees has about 10,000 arrays and 16 MB of JSON, which takes 20 times as much
+#: memory as Python objects.
+_MAX_MEMBERS, _MAX_SCHEMA_BYTES = 200_000, 64_000_000
+#: Types that a message lists, and letters of each.
+_LISTED, _MAX_LETTERS = 5, 200
 _TYPE_KEYS = ("__class__", "__module__", "__loader__")
 _ANOTHER = "Take the model from a run or a bundle you trust."
 
@@ -85,7 +88,7 @@ def read_skops(path: Path, max_mb: float = MAX_MB) -> Any:
     if untrusted:
         raise ModelError(
             f"{path.name}: expected only the types of a Fashion-MNIST model, got "
-            f"{', '.join(untrusted)}. Nothing was loaded. {_ANOTHER}"
+            f"{_first(untrusted)}. Nothing was loaded. {_ANOTHER}"
         )
     try:
         return skops.io.load(path, trusted=sorted(TRUSTED_TYPES))
@@ -95,6 +98,14 @@ def read_skops(path: Path, max_mb: float = MAX_MB) -> Any:
             f"{path.name}: expected a model written by this project, got one that cannot be "
             f"constructed ({type(error).__name__}: {error}). {_ANOTHER}"
         ) from error
+
+
+def _first(names: Sequence[str]) -> str:
+    """Return the first names in full: a type is told by its whole name."""
+    more = len(names) - _LISTED
+    return ", ".join(name[:_MAX_LETTERS] for name in names[:_LISTED]) + (
+        f" and {more} more" if more > 0 else ""
+    )
 
 
 def check_skops(path: Path, max_mb: float = MAX_MB) -> Any:
@@ -132,7 +143,7 @@ def untrusted_parts(schema: Any) -> tuple[str, ...]:
         class_name, module, loader = (node.get(key) for key in _TYPE_KEYS)
         if f"{module}.{class_name}" not in TRUSTED_TYPES:
             found.add(f"{module}.{class_name}")
-        if loader not in LOADERS:
+        if not isinstance(loader, str) or loader not in LOADERS:
             found.add(f"{module}.{class_name} by {loader}")
     return tuple(sorted(found))
 

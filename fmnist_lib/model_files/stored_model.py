@@ -30,6 +30,8 @@ MANIFEST, REFERENCE, CONFORMAL = "model.json", "reference.npz", "conformal.npz"
 WITHIN_MLFLOW = Path("data") / "champion"
 _OPTIONAL = {REFERENCE, CONFORMAL}
 FILES = {"skops": "model.skops", "cloudpickle": "model.pkl"}
+#: Characters that are read of a manifest; three files take 700.
+_MAX_MANIFEST = 100_000
 _ANOTHER = "Take the model from a run or a bundle you trust."
 
 ModelFormat = Literal["skops", "cloudpickle"]
@@ -270,7 +272,8 @@ def _files_of(directory: Path) -> Path:
 def _manifest(directory: Path) -> dict[str, Any]:
     """Return the manifest if it names exactly the files that a model has."""
     try:
-        manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+        with (directory / MANIFEST).open(encoding="utf-8") as file:
+            manifest = json.loads(file.read(_MAX_MANIFEST))
         expected = {FILES[manifest["format"]]}
         is_valid = expected <= set(manifest["files"]) <= expected | _OPTIONAL and all(
             isinstance(one["bytes"], int) and isinstance(one["sha256"], str)

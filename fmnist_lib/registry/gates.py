@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fmnist_lib.common.errors import TrackingError
+from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.promotion_decision import GateResult
 from fmnist_lib.common.statistics import Estimate, mcnemar
 
@@ -162,7 +163,7 @@ def _bounds(measures: Measures, gates: GatesConfig) -> Iterator[GateResult]:
         "accuracy-low",
         accuracy.low,
         gates.min_accuracy_low,
-        f"lower end of the {100 * accuracy.confidence:.0f} % interval",
+        f"lower end of the {percent(accuracy.confidence, 0)} interval",
     )
     yield _at_least(
         "every-class",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from fmnist_lib.common.credentials import without_credentials
 from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.common.promotion_decision import PromotionDecision
 from fmnist_lib.registry.audit_log import AuditEntry, open_entry, read_audit_log
 from fmnist_lib.registry.gates import MEASURES, TEST_SET, Measures, Rival, check_gates
 from fmnist_lib.registry.promotion_lock import promotion_lock
-from fmnist_lib.registry.store import client, mlflow_calls, without_credentials
+from fmnist_lib.registry.store import client, mlflow_calls
 from fmnist_lib.registry.versions import CHAMPION, find_version
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from fmnist_lib.common.credentials import without_credentials
 from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.common.paths import sqlite_file
-from fmnist_lib.registry.store import client, without_credentials
+from fmnist_lib.registry.store import client
 from fmnist_lib.registry.tracking_uri import database_kind
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fmnist_lib.common.csv_cells import safe_cells
 from fmnist_lib.common.run_report import TrackedRun
 from fmnist_lib.config.loading import validate_settings
 from fmnist_lib.registry.gates import Measures
@@ -197,7 +198,7 @@ def _log_candidate(
     values = candidate_metrics(row, report.created)
     if result.trials is not None:
         values += trial_curve(result.trials, report.created)
-        tracking.log_text(run_id, result.trials.to_csv(index=False), "trials.csv")
+        tracking.log_text(run_id, safe_cells(result.trials).to_csv(index=False), "trials.csv")
     log_all(tracking, run_id, values, params)
     status = "FAILED" if kind == "failed" else "FINISHED"
     tracking.set_terminated(run_id, status, end_time=report.created)
@@ -270,7 +271,7 @@ def _log_parent(tracking: Any, report: RunReport, run_id: str, model_id: str) ->
         (directory / "figures").mkdir()
         for picture in report.pictures:
             (directory / "figures" / f"{picture.name}.png").write_bytes(picture.png)
-        report.leaderboard.to_csv(directory / "leaderboard.csv", index=False)
+        safe_cells(report.leaderboard).to_csv(directory / "leaderboard.csv", index=False)
         settings = _settings(report).model_dump_json(indent=2)
         (directory / "settings.json").write_text(settings, encoding="utf-8")
         environment = json.dumps(report.environment, indent=2)

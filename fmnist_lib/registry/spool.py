@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fmnist_lib.registry.store import TrackingStore
 
 _RECORD, _MODEL, _PROBLEM = "record.pickle", "model", "problem.txt"
+_UNFINISHED = ".unfinished"
 
 
 def spool_run(directory: Path, report: RunReport, model: SavedModel, problem: str) -> Path:
@@ -36,8 +37,8 @@ def spool_run(directory: Path, report: RunReport, model: SavedModel, problem: st
     problem : str
         Why the run could not be logged.
     """
-    place = directory / report.identity.key.replace("/", "-")
-    unfinished = place.with_name(f".{place.name}.unfinished")
+    place = spool_place(directory, report.identity.key)
+    unfinished = place.with_name(f".{place.name}{_UNFINISHED}")
     shutil.rmtree(unfinished, ignore_errors=True)
     shutil.copytree(model.directory, unfinished / _MODEL)
     (unfinished / _RECORD).write_bytes(pickle.dumps((report, model)))
@@ -45,6 +46,16 @@ def spool_run(directory: Path, report: RunReport, model: SavedModel, problem: st
     shutil.rmtree(place, ignore_errors=True)
     unfinished.rename(place)
     return place
+
+
+def spool_place(directory: Path, run: str) -> Path:
+    """Return the directory of a spooled run, ``flow/run``."""
+    return directory / run.replace("/", "-")
+
+
+def unfinished_runs(directory: Path) -> list[Path]:
+    """Return the directories of runs that are being spooled, or whose process was killed then."""
+    return sorted(directory.glob(f".*{_UNFINISHED}"))
 
 
 def spooled_runs(directory: Path) -> list[Path]:

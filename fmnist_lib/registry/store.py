@@ -10,8 +10,8 @@ import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
+from fmnist_lib.common.credentials import has_credentials, mask, without_credentials
 from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.common.paths import resolve_address, sqlite_address, sqlite_file
 from fmnist_lib.registry.tracking_uri import database_kind, uri_problem
@@ -166,7 +166,9 @@ def mlflow_calls(uri: str, **environment: str) -> Iterator[None]:
             OSError,
             ImportError,
         ) as error:
-            raise TrackingError(_message(uri, error)) from error
+            # Libraries put the whole address into their messages, which a traceback would print.
+            cause = None if has_credentials(uri) else error
+            raise TrackingError(_message(uri, error)) from cause
 
 
 def _open_database(uri: str) -> None:
@@ -235,17 +237,6 @@ def database_lock(database: Path) -> Iterator[None]:
         ) from None
 
 
-def without_credentials(uri: str) -> str:
-    """Return the URI without the user name and password it may hold."""
-    try:
-        parts = urlsplit(uri)
-    except ValueError:
-        return uri.rpartition("@")[2]
-    if "@" not in parts.netloc:
-        return uri
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
 def _migrate_once(database: Path) -> None:
     """Create a missing database atomically: under a temporary name, then renamed.
 
@@ -298,5 +289,5 @@ def _message(uri: str, error: Exception) -> str:
         hint = "Check that its directory can be written, or set tracking.uri"
     return (
         f"MLflow at {address}: expected it to answer and to store the run, got: "
-        f"{reason.replace(uri, address).rstrip('.')}. {hint}."
+        f"{mask(reason, uri).rstrip('.')}. {hint}."
     )

@@ -10,9 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fmnist_lib.common.credentials import without_credentials
 from fmnist_lib.common.errors import ConfigError
 from fmnist_lib.common.paths import sqlite_file
-from fmnist_lib.registry.store import without_credentials
 from fmnist_lib.registry.tracking_uri import uri_problem
 
 if TYPE_CHECKING:

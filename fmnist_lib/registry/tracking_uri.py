@@ -6,6 +6,7 @@ import os
 import re
 from urllib.parse import urlsplit
 
+from fmnist_lib.common.credentials import mask
 from fmnist_lib.common.paths import sqlite_file
 
 #: Database servers that MLflow supports.
@@ -23,7 +24,7 @@ def uri_problem(uri: str) -> str:
     try:
         parts = urlsplit(uri)
     except ValueError as error:
-        return f"{error}. {_HOW_TO_FIX}"
+        return f"{mask(str(error), uri)}. {_HOW_TO_FIX}"
     scheme = parts.scheme.lower()
     database = scheme.partition("+")[0]
     if database == "sqlite":
@@ -78,5 +79,6 @@ def _driver_problem(uri: str) -> str:
     try:
         sqlalchemy.make_url(uri).get_dialect().import_dbapi()
     except (ImportError, sqlalchemy.exc.SQLAlchemyError) as error:
-        return f"{error}. Install the driver of the database, or name another in the address"
+        reason = mask(str(error), uri)
+        return f"{reason}. Install the driver of the database, or name another in the address"
     return ""

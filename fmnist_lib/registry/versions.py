@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fmnist_lib.common.credentials import without_credentials
 from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.model_files.stored_model import load_model
-from fmnist_lib.registry.store import client, database_lock, mlflow_calls, without_credentials
+from fmnist_lib.registry.store import client, database_lock, mlflow_calls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

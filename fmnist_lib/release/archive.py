@@ -15,17 +15,20 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from typing import IO, TYPE_CHECKING
 
 from fmnist_lib.common.errors import FmnistError
-from fmnist_lib.common.files import require_unused
+from fmnist_lib.common.files import most_unpacked, require_unused
 from fmnist_lib.release.reproduce import MANIFEST, SEAL, different_files, manifest_problems
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: Most unpacked bytes of a bundle, and most files.
+#: Most unpacked bytes of a bundle, if it is not smaller than plausible, and most files.
 MAX_BYTES, MAX_FILES = 20 * 10**9, 20_000
+#: Most bytes of the manifest, which takes 100 per file.
+_MAX_MANIFEST = 16 << 20
 _PREFIX = b"fmnist-flow bundle sha256:"
 _DIGEST_LENGTH = 64
 _CHUNK = 1 << 20
@@ -124,9 +127,10 @@ def _different_members(path: Path) -> list[str]:
 
 
 def _read_or_none(archive: zipfile.ZipFile, name: str) -> bytes | None:
-    """Return a small member; None if it is damaged or absent."""
+    """Return a small member; None if it is damaged, absent or large."""
     try:
-        return archive.read(name)
+        is_small = archive.getinfo(name).file_size <= _MAX_MANIFEST
+        return archive.read(name) if is_small else None
     except _BROKEN:
         return None
 
@@ -218,14 +222,11 @@ def _unsafe(path: Path) -> list[str]:
     names = [member.filename for member in members]
     problems = [f"{name!r}: unsafe name" for name in names if not _is_safe(name)]
     problems += [f"{m.filename}: not a regular file" for m in members if not _is_regular(m)]
-    problems += [
-        f"{name}: duplicate name" for name in sorted({n for n in names if names.count(n) > 1})
-    ]
-    size = sum(member.file_size for member in members)
-    if size > MAX_BYTES or len(members) > MAX_FILES:
-        problems.append(
-            f"{size} bytes in {len(members)} files, more than {MAX_BYTES} or {MAX_FILES}"
-        )
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    problems += [f"{name}: duplicate name" for name in sorted(repeated)]
+    size, most = sum(member.file_size for member in members), min(MAX_BYTES, most_unpacked(path))
+    if size > most or len(members) > MAX_FILES:
+        problems.append(f"{size} bytes in {len(members)} files, more than {most} or {MAX_FILES}")
     return problems
 
 
@@ -236,4 +237,4 @@ def _is_safe(name: str) -> bool:
 
 def _is_regular(member: zipfile.ZipInfo) -> bool:
     kind = stat.S_IFMT(member.external_attr >> 16)
-    return kind in {0, stat.S_IFREG} and not member.is_dir()
+    return kind in {0, stat.S_IFREG} and not member.filename.endswith("/")

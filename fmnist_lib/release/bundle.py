@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from fmnist_lib.common.csv_cells import safe_cells
 from fmnist_lib.common.errors import FmnistError
 from fmnist_lib.common.files import partial_file, sha256_of
 from fmnist_lib.common.paths import resolve_path
@@ -147,7 +148,7 @@ def _results(report: RunReport) -> Iterator[Entry]:
     yield "predictions/test-probabilities.npy", _npy(probabilities.astype(np.float32))
     yield "predictions/test-labels.npy", _npy(probabilities.argmax(axis=1).astype(np.uint8))
     yield "config.json", _json(report.settings)
-    yield "leaderboard.csv", report.leaderboard.to_csv(index=False).encode()
+    yield "leaderboard.csv", safe_cells(report.leaderboard).to_csv(index=False).encode()
     yield "metrics.json", _json(report.evaluation.as_metrics())
 
 

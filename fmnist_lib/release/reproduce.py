@@ -146,7 +146,19 @@ def manifest_problems(manifest: bytes | None, seal: bytes | None) -> list[str]:
         return missing
     if seal != f"{hashlib.sha256(manifest).hexdigest()}  {MANIFEST}\n".encode():
         return [f"{MANIFEST} or {SEAL}: changed"]
-    return []
+    return _manifest_problem(manifest)
+
+
+def _manifest_problem(manifest: bytes) -> list[str]:
+    """Return what is wrong with an unchanged manifest: its author may be anybody."""
+    try:
+        files = json.loads(manifest)["files"]
+        known = all(isinstance(text, str) for entry in files.items() for text in entry)
+        unsafe = [name for name in files if ".." in Path(name).parts or Path(name).is_absolute()]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        known, unsafe = False, []
+    problems = [] if known else [f"{MANIFEST}: not the manifest of a bundle"]
+    return problems + [f"{name}: leads out of the bundle" for name in unsafe]
 
 
 def _read_or_none(path: Path) -> bytes | None:

@@ -70,7 +70,7 @@ class Summary:
         """The accuracy's interval."""
         accuracy = self.report.evaluation.accuracy
         ends = f"{100 * accuracy.low:.2f} to {percent(accuracy.high, 2)}"
-        return f"{100 * accuracy.confidence:.0f} % interval {ends}"
+        return f"{percent(accuracy.confidence, 0)} interval {ends}"
 
     @property
     def n_images(self) -> str:

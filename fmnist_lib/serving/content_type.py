@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CSV = "text/csv"
-SUPPORTED = ("application/json", CSV, "application/vnd.apache.parquet")
+PARQUET = "application/vnd.apache.parquet"
+SUPPORTED = ("application/json", CSV, PARQUET)
 _UTF8 = {"utf-8", "utf-8-sig", "ascii"}
 _EXPECTED = f"expected the header Content-Type: {', '.join(SUPPORTED[:-1])} or {SUPPORTED[-1]}"
 

@@ -7,7 +7,10 @@ import csv
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.labels import N_PIXELS
 from fmnist_lib.features.frames import is_index, is_numbered
+from fmnist_lib.serving.pyfunc import MAX_IMAGES
 
+#: The pixels, labels, names and an index; of longer lines pandas makes an index of columns.
+_MAX_COMMAS = 1000
 _NUMBERS = ",".join(str(number) for number in range(N_PIXELS))
 
 
@@ -25,11 +28,19 @@ def with_names(body: bytes) -> bytes:
     Raises
     ------
     DataError
-        There is no header and not 784 columns: the label column would be ambiguous.
+        There is no header and not 784 columns: the label column would be ambiguous. Or there are
+        more lines than images allowed, or one is longer than any table of images has.
     """
     body = body.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
-    line = body[: min(_line_ends(body))].decode("utf-8", errors="replace")
-    cells = next(csv.reader([line]), [])
+    lines = body.splitlines()
+    widest = max((line.count(b",") for line in lines), default=0)
+    if len(lines) > 2 * (MAX_IMAGES + 1) or widest > _MAX_COMMAS:
+        raise DataError(
+            f"CSV: expected at most {MAX_IMAGES} lines of {N_PIXELS} pixels, got {len(lines)} "
+            f"lines, and up to {widest} commas in one. Send one line per image."
+        )
+    line = lines[0] if lines else b""
+    cells = next(csv.reader([line.decode("utf-8", errors="replace")]), [])
     if not cells or _are_names(cells):
         return body
     if len(cells) != N_PIXELS:
@@ -39,11 +50,6 @@ def with_names(body: bytes) -> bytes:
             "label."
         )
     return f"{_NUMBERS}\n".encode() + body
-
-
-def _line_ends(body: bytes) -> list[int]:
-    found = [body.find(b"\n"), body.find(b"\r")]
-    return [place for place in found if place >= 0] or [len(body)]
 
 
 def _are_names(cells: list[str]) -> bool:

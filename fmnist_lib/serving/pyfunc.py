@@ -109,11 +109,16 @@ def request_images(model_input: Any) -> np.ndarray:
     if isinstance(table, np.ndarray) and table.dtype == object:
         table = _numbers(table)
     if np.ndim(table) and not 0 < len(table) <= MAX_IMAGES:
-        raise DataError(
-            f"images: expected 1 to {MAX_IMAGES} in one request, got {len(table)}. "
-            "Send more in several requests, or use `python -m fmnist_lib predict`."
-        )
+        refuse_count(len(table))
     return as_images(table)
+
+
+def refuse_count(n_images: int) -> None:
+    """Raise DataError for a number of images that a request may not have."""
+    raise DataError(
+        f"images: expected 1 to {MAX_IMAGES} in one request, got {n_images}. "
+        "Send more in several requests, or use `python -m fmnist_lib predict`."
+    )
 
 
 def _numbers(array: np.ndarray) -> np.ndarray:

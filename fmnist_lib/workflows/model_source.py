@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fmnist_lib.common.credentials import without_credentials
 from fmnist_lib.common.errors import ModelError, TrackingError
 from fmnist_lib.common.paths import PROJECT_ROOT, resolve_path
 from fmnist_lib.config.release import TrackingConfig
@@ -53,7 +54,7 @@ def load(address: str, *, environment_uri: str | None = None, **checks: Any) -> 
 
 
 def _registered(address: str, environment_uri: str | None, checks: dict[str, Any]) -> LoadedModel:
-    from fmnist_lib.registry.store import StoreAddress, client, mlflow_calls, without_credentials
+    from fmnist_lib.registry.store import StoreAddress, client, mlflow_calls
     from fmnist_lib.registry.versions import MODEL_SHA256, download_version, find_version
 
     match = _REGISTERED.fullmatch(address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fmnist_lib.common.csv_cells import safe_cells
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.files import delete_stale_partial_files, partial_file
 from fmnist_lib.data.formats.batch import iter_batches
@@ -127,7 +128,9 @@ def _csv(path: Path) -> Iterator[Writer]:
 
         def write(table: pd.DataFrame) -> None:
             # Nine significant digits identify every float32.
-            table.to_csv(file, index=False, header=file.tell() == 0, float_format="%.9g")
+            safe_cells(table).to_csv(
+                file, index=False, header=file.tell() == 0, float_format="%.9g"
+            )
 
         yield write
 

@@ -88,7 +88,7 @@ def test_the_learning_curve_says_what_more_images_bring(result):
     )
     text = rendered(result_card(replace(result, learning_curve=curve), VERSION))
     assert "From 4,000 to 16,000 training images: +2.0 points" in text
-    assert "1,000 images 85.00 % (95% interval" in text
+    assert "1,000 images 85.00 % (95 % interval" in text
     assert "training images:" not in rendered(result_card(result, VERSION))
 
 

@@ -82,7 +82,7 @@ def test_a_run_ends_with_its_result_and_the_commands_for_its_cards():
         bundle_path="bundles/run.zip",
     )
     lines = list(closing_lines(data, "1747"))
-    accuracy = "91.31 % (95% interval 90.74 % to 91.85 %), 10,000 images"
+    accuracy = "91.31 % (95 % interval 90.74 % to 91.85 %), 10,000 images"
     assert any(line.startswith(f"Test accuracy of the winner: {accuracy}") for line in lines)
     assert "Champion: passed all 9 gates." in lines
     assert "  python flows/train.py card view 1747/publish   # summary" in lines

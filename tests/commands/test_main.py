@@ -12,11 +12,12 @@ import pytest
 from fmnist_lib.common.paths import PROJECT_ROOT
 
 COMMANDS = {
-    (): ["bundle", "config", "data", "predict", "registry", "serve"],
+    (): ["bundle", "config", "data", "predict", "registry", "serve", "study"],
     ("bundle",): ["unpack", "verify"],
     ("config",): ["monitor", "train"],
     ("data",): ["download", "splits", "verify"],
     ("registry",): ["log", "promote", "rollback", "sync"],
+    ("study",): ["list", "proxy", "work"],
 }
 
 

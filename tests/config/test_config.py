@@ -161,3 +161,25 @@ def test_the_file_of_a_text_is_found_whatever_its_ending(tmp_path):
         assert source_of(text, arguments) == str(tmp_path / name)
     (tmp_path / "binary").write_bytes(bytes(range(256)))
     assert source_of(text, [str(tmp_path), str(tmp_path / "binary"), "a\0b"]) == "configuration"
+
+
+@pytest.mark.parametrize(
+    "tracking",
+    [
+        '"http://user:secret@host"',
+        '{ uri = "http://user:secret@host" }',
+        '{ uri = "postgresql://user:a/secret@host/db" }',
+        '{ uri = "postgresql://host/db?password=secret" }',
+        '{ uri = ["http://user:secret@host"] }',
+    ],
+)
+def test_a_password_in_a_configuration_is_refused_and_not_shown(tracking):
+    with pytest.raises(ConfigError) as refused:
+        parse_settings(f"tracking = {tracking}\n{CANDIDATE}", "c.toml")
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "seed = " + "9" * 5000, "{" * 5000])
+def test_a_hostile_configuration_is_one_message(text):
+    with pytest.raises(ConfigError, match=r"c\.toml: expected"):
+        parse_settings(text, "c.toml")

@@ -52,15 +52,25 @@ def test_the_film_is_made_in_a_clone_with_settings_of_its_own(tmp_path, monkeypa
     assert changed_files(checkout) == []
     (checkout / "code.py").write_text("changed")
     assert changed_files(checkout) == ["code.py"]
-    made = make_workspace(checkout, tmp_path / "work")
-    assert {path.name for path in made.root.iterdir()} == {".git", "code.py"}
+    made = make_workspace(checkout, checkout / "dist" / "work")
+    assert {path.name for path in made.root.iterdir()} == {".git", ".metaflow", "code.py"}
     assert (made.root / "code.py").read_text() == ""
     shared = made.root.parent / "shared" / "fashion-mnist"
     assert shared.resolve() == checkout / "data" / "fashion-mnist"
     assert "MLFLOW_TRACKING_URI" not in made.environment
+    assert _datastore(made) == str(made.root / ".metaflow")
     assert "METAFLOW_DATASTORE_SYSROOT_LOCAL" not in made.environment
     with pytest.raises(FilmError, match="expected a Git repository"):
-        make_workspace(tmp_path / "work" / "shared", tmp_path / "other")
+        make_workspace(tmp_path, tmp_path / "other")
+
+
+def _datastore(workspace):
+    """Return where a flow that runs in the workspace would keep its artifacts."""
+    find = (
+        "from metaflow.plugins.datastores.local_storage import LocalStorage;"
+        "print(LocalStorage.get_datastore_root_from_config(print))"
+    )
+    return workspace.output(sys.executable, "-c", find).strip()
 
 
 def test_a_server_runs_until_the_block_ends(workspace):

@@ -72,7 +72,7 @@ def test_an_out_of_distribution_batch_makes_the_estimate_unreliable(rng):
     assert _estimate(reference, batch).reliable
     shifted = _estimate(reference, batch, SHIFTED)
     assert not shifted.reliable
-    assert "classifier 90%" in shifted.reason
+    assert "classifier 90 %" in shifted.reason
 
 
 def test_labels_give_the_realised_accuracy(rng):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from fmnist_lib.config.stress import StressConfig, StressShift
+from fmnist_lib.config.drift import PixelShift
+from fmnist_lib.config.stress import StressConfig
 from fmnist_lib.drift.shifts.catalogue import SHIFTS
 from fmnist_lib.drift.strengths import STRENGTHS, measure_robustness
 
@@ -33,7 +34,7 @@ def measure(models, sample, config=CONFIG):
 
 
 def test_every_shift_of_the_settings_has_five_rising_strengths_and_changes_pixels():
-    for name in get_args(StressShift):
+    for name in get_args(PixelShift):
         assert len(STRENGTHS[name]) == 5
         assert list(STRENGTHS[name]) == sorted(STRENGTHS[name])
         assert SHIFTS[name].changes_pixels
@@ -63,9 +64,9 @@ def test_a_constant_predictor_loses_nothing(sample):
 
 
 def test_every_shift_can_be_measured(sample):
-    config = StressConfig(shifts=get_args(StressShift))
+    config = StressConfig(shifts=get_args(PixelShift))
     found = measure({"constant": constant}, sample, config)
-    assert len(found.curves) == len(get_args(StressShift))
+    assert len(found.curves) == len(get_args(PixelShift))
     assert (
         "degrees" in {curve.name: curve for curve in found.curves}["rotation"].points[1].description
     )

@@ -7,7 +7,6 @@ import contextlib
 import resource
 import signal
 import subprocess
-import time
 from dataclasses import dataclass
 
 import psutil
@@ -113,29 +112,28 @@ class FullDisk(Fault):
 
 @dataclass(frozen=True)
 class ReadOnly(Fault):
-    """A directory of the scene, mounted on itself, becomes read-only."""
+    """A directory of the scene becomes read-only for what is opened from now on."""
 
     directory: str = "datastore"
 
     def inject(self, run, task, step):
-        remount(getattr(run.scene, self.directory), "ro")
+        make_read_only(getattr(run.scene, self.directory))
         run.go_on(step)
 
     def undo(self, scene):
-        remount(getattr(scene, self.directory), "rw")
+        make_writable(getattr(scene, self.directory))
 
 
-def remount(directory, mode, seconds=10):
-    """Mount a directory read-only or not, once no file in it is open for writing."""
-    command = ["mount", "-o", f"remount,bind,{mode}", str(directory)]
-    deadline = time.monotonic() + seconds
-    while True:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            return
-        if time.monotonic() > deadline:
-            raise AssertionError(done.stderr)
-        time.sleep(0.05)
+def make_read_only(directory):
+    """Mount a directory on itself, read-only; a file that is open already stays writable."""
+    place = str(directory)
+    for options in (["--bind", place], ["-o", "remount,bind,ro"]):
+        subprocess.run(["mount", *options, place], check=True)
+
+
+def make_writable(directory):
+    """Undo `make_read_only`."""
+    subprocess.run(["umount", "--lazy", str(directory)], check=True)
 
 
 STOPPING = [

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import results
 from chain import Cell, play
-from faults import Fault, ReadOnly, remount
+from faults import Fault, ReadOnly, make_read_only, make_writable
 from scene import ROOT
 
 pytestmark = pytest.mark.faults
@@ -177,11 +177,11 @@ def test_a_read_only_cache_stops_a_run_or_changes_nothing(scene, undisturbed, ma
 
 @contextlib.contextmanager
 def _read_only(directory):
-    remount(directory, "ro")
+    make_read_only(directory)
     try:
         yield
     finally:
-        remount(directory, "rw")
+        make_writable(directory)
 
 
 @pytest.mark.parametrize(("flow", "step"), [("train", "publish"), ("monitor", "assess")])

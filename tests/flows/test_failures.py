@@ -108,6 +108,16 @@ def test_a_bad_config_is_refused_before_anything_runs(project):
     assert "Traceback" not in output
 
 
+def test_an_address_with_a_password_is_refused_before_metaflow_stores_it(project):
+    address = "postgresql://studies:hunter2@db.example.org/studies"
+    done = project.run("run", "--study-storage", address)
+    output = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "--study-storage: expected an address without a password" in output
+    assert "hunter2" not in output
+    assert "Workflow starting" not in output
+
+
 def test_a_batch_that_is_no_batch_is_one_message(project, real_data_dir, tmp_path):
     batch = tmp_path / "batch.npy"
     np.save(batch, np.zeros((4, 20, 20)))

@@ -40,6 +40,18 @@ def test_save_and_load_round_trip(reference, test_images, tmp_path):
     np.testing.assert_array_equal(copy.distances(test_images), reference.distances(test_images))
 
 
+def test_a_bomb_and_arrays_of_text_are_refused(reference, tmp_path):
+    arrays = vars(reference)
+    bomb = tmp_path / "reference.npz"
+    np.savez_compressed(bomb, **arrays | {"mean": np.zeros(20_000_000, dtype=np.float32)})
+    assert bomb.stat().st_size < 1_000_000
+    with pytest.raises(ModelError, match="bytes when unpacked, more than 50000000"):
+        HeldOutReference.load(bomb)
+    np.savez(bomb, **arrays | {"probabilities": np.array(["a", "b"])})
+    with pytest.raises(ModelError, match="floating-point numbers, got others for probabilities"):
+        HeldOutReference.load(bomb)
+
+
 @pytest.mark.parametrize("what", ["text", "missing", "shape"])
 def test_another_file_is_named(reference, tmp_path, what):
     path = tmp_path / "reference.npz"

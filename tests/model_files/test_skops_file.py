@@ -147,7 +147,9 @@ def test_foreign_members_are_named(member, tmp_path):
         read_skops(path)
 
 
-@pytest.mark.parametrize("schema", ["[" * 100_000, "{}", "null", '{"__class__": []}'])
+@pytest.mark.parametrize(
+    "schema", ["[" * 100_000, "{}", "null", '{"__class__": []}', '{"__loader__": []}']
+)
 def test_an_invalid_schema_is_a_model_error(schema, tmp_path):
     path = tmp_path / "model.skops"
     with zipfile.ZipFile(path, "w") as archive:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from dataclasses import replace
 
 import pytest
@@ -157,3 +158,24 @@ def test_a_promotion_that_is_too_slow_or_dead_does_not_block_the_next_one_or_mov
         with pytest.raises(TrackingError, match=r"within .* seconds, timed out"):
             check_lock()
     assert str(registry.get_model_version_by_alias("m", "champion").version) == str(version)
+
+
+@pytest.mark.slow
+def test_a_password_reaches_no_file_of_the_server_nor_of_the_spool(
+    server, make_record, saved_model, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    uri = f"http://user:hushword@127.0.0.1:{server.port}"
+    store = prepare_store(StoreAddress(TrackingConfig(experiment="proxied"), tmp_path, uri))
+    tracked = log_training_run(store, make_record(run_id="001"), saved_model)
+    assert tracked.tracking_uri == server.uri
+    server.kill()
+    with pytest.raises(TrackingError) as refused:
+        log_training_run(store, make_record(run_id="002"), saved_model)
+    spool = tmp_path / "root" / "spool"
+    spool_run(spool, make_record(run_id="002"), saved_model, str(refused.value))
+    assert "hushword" not in "".join(traceback.format_exception(refused.value))
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {"mlflow.db", "problem.txt", "leaderboard.csv"} <= {path.name for path in files}
+    assert not [path for path in files if b"hushword" in path.read_bytes()]
+    server.start()

@@ -4,14 +4,16 @@ import shutil
 import socket
 import sqlite3
 import time
+import traceback
 from pathlib import Path
 
 import pytest
 
+from fmnist_lib.common.credentials import without_credentials
 from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.config.release import TrackingConfig
 from fmnist_lib.registry.runs import log_training_run
-from fmnist_lib.registry.store import StoreAddress, client, prepare_store, without_credentials
+from fmnist_lib.registry.store import StoreAddress, client, prepare_store
 from fmnist_lib.registry.versions import load_champion
 
 
@@ -101,11 +103,33 @@ def test_a_directory_that_cannot_be_written_is_a_tracking_error(tmp_path):
     [
         ("postgresql://user:p%40ss@host/db", "postgresql://host/db"),
         ("http://host:5000", "http://host:5000"),
+        ("postgresql://user:pa/ss#w?rd@host/db", "postgresql://host/db"),
+        ("postgresql://host/db?user=u&password=secret", "postgresql://host/db"),
+        ("mssql+pyodbc:///?odbc_connect=PWD%3Dsecret", "mssql+pyodbc:///"),
+        ("sqlite+pysqlcipher://:secret@/mlflow.db", "sqlite+pysqlcipher:///mlflow.db"),
+        ("user:secret@host:5000", "host:5000"),
         ("sqlite:////tmp/a@b/mlflow.db", "sqlite:////tmp/a@b/mlflow.db"),
     ],
 )
 def test_credentials_are_never_shown(uri, shown):
     assert without_credentials(uri) == shown
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://user:secret@127.0.0.1:9",
+        "https://secret@127.0.0.1:9",
+        "http://user:secret@host :80",
+        "http://127.0.0.1:9/?token=secret",
+        "postgresql+psycopg2://user:secret@127.0.0.1:9/db",
+        "postgresql+psycopg2://127.0.0.1:9/db?password=secret&nonsense=1",
+    ],
+)
+def test_a_password_is_in_no_message_and_in_no_traceback(uri, tmp_path):
+    with pytest.raises(TrackingError) as refused:
+        prepare_store(StoreAddress(TrackingConfig(), tmp_path, uri))
+    assert "secret" not in "".join(traceback.format_exception(refused.value))
 
 
 @pytest.mark.parametrize("name", ["feature%2Fx", "a b%20c'ü?#d"])

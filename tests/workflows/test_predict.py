@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -16,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from fmnist_lib.common.conformal import sorted_by_class
 from fmnist_lib.common.errors import DataError, ModelError
 from fmnist_lib.common.labels import CLASS_NAMES
+from fmnist_lib.data.formats.batch import read_batch
 from fmnist_lib.data.formats.idx import write_idx
 from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.model_files.predictor import COLUMNS, SET_COLUMNS, predictions
@@ -50,8 +52,6 @@ def _written(directory, kind, images):
     elif kind == ".parquet":
         flat.to_parquet(path)
     else:
-        from PIL import Image
-
         path.mkdir()
         for number, image in enumerate(images):
             Image.fromarray(image).save(path / f"{number:05d}.png")
@@ -106,6 +106,22 @@ def test_predictions_of_pictures_carry_their_names_in_natural_order(
     assert list(table.columns) == ["file", *COLUMNS]
     assert table["file"].tolist() == [f"{number}.png" for number in range(120)]
     np.testing.assert_array_equal(table["class"], expected["class"])
+
+
+def test_a_file_name_that_is_a_formula_is_a_text_and_the_table_can_be_read_back(
+    model, test_images, tmp_path
+):
+    names = ("=1+cmd.png", "@a.png", "b.png")
+    (tmp_path / "in").mkdir()
+    for name, image in zip(names, test_images, strict=False):
+        Image.fromarray(image).save(tmp_path / "in" / name)
+    predict_file(model, tmp_path / "in", tmp_path / "out.csv")
+    table = pd.read_csv(tmp_path / "out.csv")
+    assert sorted(table["file"]) == ["'=1+cmd.png", "'@a.png", "b.png"]
+    table[["file", "class"]].to_csv(tmp_path / "labels.csv", index=False)
+    batch = read_batch(tmp_path / "in", tmp_path / "labels.csv")
+    assert sorted(batch.names) == sorted(names)
+    assert batch.labels.tolist() == table["class"].tolist()
 
 
 @pytest.mark.parametrize("fault", ["dangling link", "folder", "damaged", "sub-folders"])

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from fmnist_lib.common.credentials import without_credentials
 from fmnist_lib.common.errors import ConfigError, TrackingError
 from fmnist_lib.config.loading import parse_settings
 from fmnist_lib.config.monitor import MonitorSettings
 from fmnist_lib.config.training import DEFAULT_CONFIG
-from fmnist_lib.registry.store import StoreAddress, mlflow_calls, without_credentials
+from fmnist_lib.registry.store import StoreAddress, mlflow_calls
 from fmnist_lib.workflows.preflight import check_before_start, check_exists
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -208,4 +209,4 @@ def test_a_run_ends_before_its_first_step(flow, environment, message, tmp_path):
 
 
 def test_credentials_of_a_broken_address_are_not_shown():
-    assert without_credentials("http://user:secret@[::1") == "[::1"
+    assert without_credentials("http://user:secret@[::1") == "http://[::1"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmnist_lib.common import array_files
+from fmnist_lib.common.array_files import ArrayFileError
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.formatting import short_list
 from fmnist_lib.data.formats.batch_part import Part
 from fmnist_lib.data.formats.column_layout import DECIDING_ROWS, has_extra_columns, nameless_parts
-from fmnist_lib.data.formats.idx import MAX_BYTES, iter_idx
+from fmnist_lib.data.formats.idx import iter_idx
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,10 @@ def idx_parts(path: Path, rows: int) -> Iterator[Part]:
 
 def npy_parts(path: Path, rows: int, label_column: LabelColumn | None) -> Iterator[Part]:
     """Yield the images of a memory-mapped ``.npy`` file, `rows` at a time."""
-    array = _load(path, mmap_mode="r")
+    try:
+        array = array_files.map_npy(path)
+    except ArrayFileError as error:
+        raise _unreadable(path, error) from None
     if not array.ndim:
         raise DataError(f"{path.name}: expected images, got a single value. Save an array.")
     yield from _array_parts(array, rows, path.name, label_column)
@@ -57,7 +60,10 @@ def npz_parts(path: Path, rows: int, label_column: LabelColumn | None) -> Iterat
 
 def read_npy(path: Path) -> np.ndarray:
     """Return the array of a ``.npy`` file."""
-    return np.asarray(_load(path, mmap_mode=None))
+    try:
+        return array_files.read_npy(path)
+    except ArrayFileError as error:
+        raise _unreadable(path, error) from None
 
 
 def read_npz(path: Path, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -69,26 +75,14 @@ def read_npz(path: Path, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
         The file is damaged, holds pickled objects, or would not fit into memory.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-        if size > MAX_BYTES:
-            raise DataError(
-                f"{path.name}: expected at most {MAX_BYTES} bytes unpacked, got {size}. "
-                "Save larger batches as .npy, which is read in chunks."
-            )
-        # Pickled objects could run code on load: only plain arrays are read.
-        with np.load(path, allow_pickle=False) as content:
-            return {name: content[name] for name in wanted if name in content}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        if isinstance(error, DataError):
-            raise
+        return array_files.read_npz(path, wanted)
+    except ArrayFileError as error:
         raise _unreadable(path, error) from None
 
 
 def names_in(path: Path) -> str:
     """Return the names of the arrays in a ``.npz`` file, for messages."""
-    with np.load(path, allow_pickle=False) as content:
-        return short_list(list(content)) or "no array"
+    return short_list(array_files.names_in(path)) or "no array"
 
 
 def _array_parts(
@@ -109,21 +103,8 @@ def _array_parts(
         yield Part(np.asarray(part.pixels))
 
 
-def _load(path: Path, mmap_mode: Any) -> np.ndarray:
-    try:
-        # Not np.load: it would also accept a zip or a pickle.
-        return np.lib.format.open_memmap(path, mode="r") if mmap_mode else _read_npy(path)
-    except (OSError, ValueError, EOFError) as error:
-        raise _unreadable(path, error) from None
-
-
-def _read_npy(path: Path) -> np.ndarray:
-    with path.open("rb") as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
-
-
 def _unreadable(path: Path, error: Exception) -> DataError:
     return DataError(
         f"{path.name}: expected a readable {path.suffix} file with plain arrays, got: "
-        f"{str(error).rstrip('.')}. Write it with numpy.save, or numpy.savez(FILE, images=...)."
+        f"{error}. Write it with numpy.save, or numpy.savez(FILE, images=...)."
     )

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import gzip
 import math
-import zlib
-from contextlib import ExitStack, contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from fmnist_lib.common.errors import DataError
-from fmnist_lib.common.files import write_atomically
+from fmnist_lib.common.files import most_unpacked, write_atomically
+from fmnist_lib.common.formatting import short_list
 from fmnist_lib.common.labels import IMAGE_SHAPE, N_CLASSES
+from fmnist_lib.data.formats.unpacking import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,11 +26,9 @@ if TYPE_CHECKING:
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CODES = {np.dtype(name).newbyteorder("="): code for code, name in _TYPES.items()}
-_GZIP_MAGIC = b"\x1f\x8b"
-#: Layers of gzip that are unpacked: files compressed twice by mistake occur.
-_MAX_LAYERS = 3
 _MAX_DIMENSIONS = 32
-#: 40 times the official training images. Larger headers and gzip bombs are refused.
+_MAX_VALUES = 2**60
+#: 40 times the official training images. Larger headers are refused.
 MAX_BYTES = 2**31
 _CHUNK = 1 << 20
 _INTACT_COPY = "Put an intact copy in its place."
@@ -55,7 +53,7 @@ def read_idx(path: Path) -> NDArray[Any]:
     DataError
         The file is missing, not a regular file, unreadable, empty, damaged (gzip checksum),
         truncated, longer than its header states, not an IDX file, or larger than `MAX_BYTES`
-        unpacked.
+        or than a plausible multiple of its packed size when unpacked.
     """
     with opened(path) as file:
         return _read(file, path)
@@ -77,6 +75,13 @@ def iter_idx(path: Path, rows: int) -> Iterator[NDArray[Any]]:
                 f"{path}: expected at most {MAX_BYTES} bytes at once, got a header that states "
                 f"{size} bytes per row. {_INTACT_COPY}"
             )
+        # Known from the header, before the first images are predicted.
+        if size * total > most_unpacked(path):
+            raise DataError(
+                f"{path}: expected at most {most_unpacked(path)} bytes in a file of this size, got "
+                f"a header that states {size * total}: the file is cut short, or made to fill the "
+                "memory. If the images are as uniform as that, unpack it with gunzip first."
+            )
         for start in range(0, total, rows):
             wanted = min(rows, total - start)
             values = _read_up_to(file, wanted * size)
@@ -90,36 +95,6 @@ def iter_idx(path: Path, rows: int) -> Iterator[NDArray[Any]]:
         # gzip verifies its checksum only at the end of the file.
         if file.read(1):
             raise DataError(f"{path}: expected {total} rows, got more. {_INTACT_COPY}")
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    """Open a file and unpack all gzip layers; raise read errors as DataError."""
-    try:
-        _require_file(path)
-        with ExitStack() as stack:
-            file: IO[bytes] | gzip.GzipFile = stack.enter_context(path.open("rb"))
-            for _ in range(_MAX_LAYERS):
-                magic = file.read(len(_GZIP_MAGIC))
-                file.seek(0)
-                if magic != _GZIP_MAGIC:
-                    break
-                file = stack.enter_context(gzip.GzipFile(fileobj=file, mode="rb"))
-            yield file
-    except EOFError:
-        raise DataError(
-            f"{path}: expected a whole gzip file, got one that is cut short at "
-            f"{path.stat().st_size} bytes. {_INTACT_COPY}"
-        ) from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(
-            f"{path}: expected an intact gzip file, got a damaged one ({error}). {_INTACT_COPY}"
-        ) from None
-    except OSError as error:
-        raise DataError(
-            f"{path}: expected a readable file, got: {error.strerror or error}. "
-            "Check its permissions and the disk."
-        ) from None
 
 
 def read_images(path: Path) -> NDArray[np.uint8]:
@@ -226,14 +201,6 @@ def write_idx(path: Path, array: NDArray[Any]) -> None:
     write_atomically(path, content)
 
 
-def _require_file(path: Path) -> None:
-    if not path.exists():
-        raise DataError(f"{path}: expected a file, found nothing. Check the path.")
-    if not path.is_file():
-        kind = "a directory" if path.is_dir() else "something else"
-        raise DataError(f"{path}: expected a file, got {kind}. {_INTACT_COPY}")
-
-
 def _read(file: IO[bytes] | gzip.GzipFile, path: Path) -> NDArray[Any]:
     dtype, shape = _read_header(file, path)
     expected = math.prod(shape) * dtype.itemsize
@@ -277,7 +244,14 @@ def _read_header(file: IO[bytes] | gzip.GzipFile, path: Path) -> tuple[np.dtype[
             f"{path}: expected an IDX header of {4 + 4 * dimensions} bytes, got "
             f"{4 + len(sizes)}: the file is cut short. {_INTACT_COPY}"
         )
-    return np.dtype(_TYPES[magic[2]]), np.frombuffer(sizes, dtype=">u4").tolist()
+    shape = np.frombuffer(sizes, dtype=">u4").tolist()
+    # Also with a dimension of 0: NumPy makes no array of such a shape.
+    if math.prod(max(length, 1) for length in shape) > _MAX_VALUES:
+        raise DataError(
+            f"{path}: expected fewer values, got the dimensions {short_list(shape)} in the IDX "
+            f"header. {_INTACT_COPY}"
+        )
+    return np.dtype(_TYPES[magic[2]]), shape
 
 
 def _read_up_to(file: IO[bytes] | gzip.GzipFile, size: int) -> bytearray:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmnist_lib.common.csv_cells import original_text
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.formatting import short_list
 from fmnist_lib.common.labels import N_CLASSES
+from fmnist_lib.data.formats.parquet_files import open_parquet, read_columns
 from fmnist_lib.data.formats.tables import data_columns, first_line, is_text, unreadable
+from fmnist_lib.data.formats.text_files import read_text
 from fmnist_lib.features.frames import id_column, is_index, label_column_of
 
 if TYPE_CHECKING:
@@ -83,17 +86,16 @@ def _csv_labels(path: Path, names: Sequence[str]) -> LabelTable:
 
 def _parquet_labels(path: Path) -> LabelTable:
     import pyarrow as pa
-    from pyarrow import parquet
 
     try:
-        with parquet.ParquetFile(path) as file:
+        with open_parquet(path, path.name) as file:
             schema = file.schema_arrow
             data = data_columns(schema)
             index = [name for name in schema.names if name not in data]
             label, ids = _label_and_ids(data, path.name)
             ids = ids or next(iter(index), None)
             wanted = [name for name in (label, ids) if name is not None]
-            table = file.read(columns=wanted).to_pandas(ignore_metadata=True)
+            table = read_columns(file, path, wanted).to_pandas(ignore_metadata=True)
     except DataError:
         raise
     except (OSError, pa.ArrowException, ValueError, TypeError) as error:
@@ -154,8 +156,15 @@ def _read_csv(path: Path, header: int | None, usecols: list[int] | None = None) 
     try:
         # Read as text, so that "007" keeps its leading zeros.
         return pd.read_csv(
-            path, header=header, usecols=usecols, dtype=str, encoding="utf-8-sig", index_col=False
+            read_text(path),
+            header=header,
+            usecols=usecols,
+            dtype=str,
+            encoding="utf-8-sig",
+            index_col=False,
         )
+    except DataError:
+        raise
     except (OSError, ValueError, pd.errors.ParserError) as error:
         raise unreadable(path, error) from None
 
@@ -176,7 +185,8 @@ def _may_be_labels(column: pd.Series) -> bool:
 
 
 def _texts(column: pd.Series) -> tuple[str, ...]:
-    return tuple(str(value).strip() for value in column)
+    # A name may come back from a table of predictions.
+    return tuple(original_text(str(value).strip()) for value in column)
 
 
 def _are_files(texts: Sequence[str]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,10 +16,14 @@ from fmnist_lib.data.formats.batch_part import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
+    from PIL import Image
 
 _PNG = ".png"
+#: Most bytes of a file: 28x28 pixels take less than 1,000, descriptions of the camera some more.
+_MAX_FILE = 1 << 20
 _OTHER_PICTURES = {".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 #: macOS adds this folder of metadata to archives; it holds no images.
 _IGNORED_FOLDERS = {"__MACOSX"}
@@ -58,20 +61,26 @@ def decode_png(content: bytes, name: str) -> NDArray[np.uint8]:
 
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
-            # Size and mode are in the header: they are checked before anything is unpacked.
-            height, width = IMAGE_SHAPE
-            if image.size != (width, height) or image.mode != "L":
-                raise DataError(
-                    f"{name}: expected an 8-bit greyscale PNG of {width}x{height}, got mode "
-                    f"{image.mode} and {image.size[0]}x{image.size[1]}. Convert it first."
-                )
-            return np.asarray(image)
-    # Pillow raises SyntaxError for a broken chunk.
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+            return _pixels(image, name)
+    except DataError:
+        raise
+    # Pillow raises SyntaxError for a broken chunk, ValueError for a bomb of text, and others.
+    except Exception as error:  # noqa: BLE001 (as above)
         raise DataError(
             f"{name}: expected an intact PNG file, got {len(content)} other bytes ({error}). "
             "Replace or remove it."
         ) from None
+
+
+def _pixels(image: Image.Image, name: str) -> NDArray[np.uint8]:
+    # Size and mode are in the header: they are checked before anything is unpacked.
+    height, width = IMAGE_SHAPE
+    if image.size != (width, height) or image.mode != "L":
+        raise DataError(
+            f"{name}: expected an 8-bit greyscale PNG of {width}x{height}, got mode "
+            f"{image.mode} and {image.size[0]}x{image.size[1]}. Convert it first."
+        )
+    return np.asarray(image)
 
 
 def _content(entry: os.DirEntry[str], folder: Path) -> bytes:
@@ -83,12 +92,19 @@ def _content(entry: os.DirEntry[str], folder: Path) -> bytes:
             f"{folder / entry.name}: expected a PNG file, got {found}. Replace or remove it."
         )
     try:
-        return Path(entry).read_bytes()
+        with open(entry, "rb") as file:  # noqa: PTH123 (as for _ending)
+            content = file.read(_MAX_FILE + 1)
     except OSError as error:
         raise DataError(
             f"{folder / entry.name}: expected a readable PNG file, got: "
             f"{error.strerror or error}. Check its permissions and the disk."
         ) from None
+    if len(content) > _MAX_FILE:
+        raise DataError(
+            f"{folder / entry.name}: expected a PNG file of 28x28, got more than {_MAX_FILE} bytes."
+            " Replace or remove it."
+        )
+    return content
 
 
 def _png_files(path: Path) -> list[os.DirEntry[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +12,9 @@ from fmnist_lib.common.formatting import short_list
 from fmnist_lib.common.labels import N_PIXELS
 from fmnist_lib.data.formats.batch_part import Part
 from fmnist_lib.data.formats.column_layout import DECIDING_ROWS, nameless_parts
+from fmnist_lib.data.formats.parquet_files import image_blocks, open_parquet
 from fmnist_lib.data.formats.pictures import decode_png
+from fmnist_lib.data.formats.unpacking import opened
 from fmnist_lib.features.frames import (
     Columns,
     id_column,
@@ -24,6 +26,7 @@ from fmnist_lib.features.frames import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from gzip import GzipFile
     from pathlib import Path
 
     from fmnist_lib.common.labels import LabelColumn
@@ -45,8 +48,9 @@ def csv_parts(path: Path, rows: int, label_column: LabelColumn | None) -> Iterat
     nameless = not has_header or _extra_numbers(names)
     columns = None if nameless else pixel_columns(names, path.name, label_column)
     try:
-        blocks = _csv_blocks(path, names, columns, skip_rows=int(has_header))
-        yield from _parts(blocks, rows, columns or _in_order(names), path.name, label_column)
+        with opened(path) as file:
+            blocks = _csv_blocks(file, names, columns, skip_rows=int(has_header))
+            yield from _parts(blocks, rows, columns or _in_order(names), path.name, label_column)
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):
             return
@@ -65,19 +69,18 @@ def parquet_parts(path: Path, rows: int, label_column: LabelColumn | None) -> It
     set hubs) or of lists of 784 numbers.
     """
     import pyarrow as pa
-    from pyarrow import parquet
 
     try:
-        with parquet.ParquetFile(path) as file:
+        with open_parquet(path, path.name) as file:
             names = data_columns(file.schema_arrow)
             image = next((name for name in names if name.lower() == IMAGE), None)
             if image is not None:
-                blocks = file.iter_batches(batch_size=rows)
+                blocks = image_blocks(file, path, rows)
                 yield from _image_parts(blocks, image, names, path, label_column)
                 return
             nameless = _extra_numbers(names)
             columns = None if nameless else pixel_columns(names, path.name, label_column)
-            blocks = file.iter_batches(batch_size=max(rows, DECIDING_ROWS) if nameless else rows)
+            blocks = image_blocks(file, path, max(rows, DECIDING_ROWS) if nameless else rows)
             yield from _parts(blocks, rows, columns or _in_order(names), path.name, label_column)
     except DataError:
         raise
@@ -105,13 +108,8 @@ def first_line(path: Path) -> list[str]:
     DataError
         The file cannot be read.
     """
-    import pyarrow as pa
-
-    try:
-        with pa.input_stream(path) as stream:
-            text = stream.read(_HEAD).decode("utf-8-sig", errors="replace")
-    except (OSError, pa.ArrowException) as error:
-        raise unreadable(path, error) from None
+    with opened(path) as file:
+        text = file.read(_HEAD).decode("utf-8-sig", errors="replace")
     return [cell.strip() for cell in next(csv.reader(text.splitlines()[:1]), [])]
 
 
@@ -172,7 +170,7 @@ def _in_order(names: Sequence[str]) -> list[str]:
 
 
 def _csv_blocks(
-    path: Path, names: list[str], columns: Columns | None, *, skip_rows: int
+    file: IO[bytes] | GzipFile, names: list[str], columns: Columns | None, *, skip_rows: int
 ) -> Iterator[Any]:
     """Read only the needed columns; the others may hold anything."""
     import pyarrow as pa
@@ -184,7 +182,7 @@ def _csv_blocks(
     if columns is not None and columns.ids is not None:
         types[columns.ids] = pa.string()
     return pa_csv.open_csv(
-        path,
+        file,
         read_options=pa_csv.ReadOptions(
             block_size=_BLOCK, column_names=names, skip_rows=skip_rows, use_threads=False
         ),

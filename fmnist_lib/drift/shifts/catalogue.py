@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.labels import CLASS_NAMES
 from fmnist_lib.drift.shifts import classes as shift_classes
 from fmnist_lib.drift.shifts import geometry as shift_geometry
@@ -37,7 +38,7 @@ class Shift:
     severity : float
         Default strength; 0 changes nothing.
     text : str
-        Description, a format string with ``{severity}``.
+        Description, a format string with ``{severity}`` or ``{percent}``.
     change : callable, optional
         ``(images, severity, rng) -> images`` of the same number; changes pixels.
     select : callable, optional
@@ -60,7 +61,7 @@ class Shift:
 
     def describe(self, severity: float) -> str:
         """Return the description at this severity."""
-        return self.text.format(severity=severity)
+        return self.text.format(severity=severity, percent=percent(severity, 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +90,7 @@ SHIFTS: dict[ShiftName, Shift] = {
         "noise", 100.0, "noise, standard deviation {severity:g} of 255", shift_pixels.gaussian_noise
     ),
     "salt_and_pepper": Shift(
-        "noise", 0.1, "{severity:.0%} of pixels black or white", shift_pixels.salt_and_pepper
+        "noise", 0.1, "{percent} of pixels black or white", shift_pixels.salt_and_pepper
     ),
     "rotation": Shift("geometry", 5.0, "turned by {severity:g} degrees", shift_geometry.rotation),
     "translation": Shift(
@@ -98,10 +99,10 @@ SHIFTS: dict[ShiftName, Shift] = {
     "image_small": Shift("geometry", 1.0, "small image shift x {severity:g}", _SMALL),
     "image_medium": Shift("geometry", 1.0, "medium image shift x {severity:g}", _MEDIUM),
     "image_large": Shift("geometry", 1.0, "large image shift x {severity:g}", _LARGE),
-    "darker": Shift("intensity", 0.1, "{severity:.0%} darker", shift_pixels.darker),
-    "brighter": Shift("intensity", 0.3, "{severity:.0%} brighter", shift_pixels.brighter),
+    "darker": Shift("intensity", 0.1, "{percent} darker", shift_pixels.darker),
+    "brighter": Shift("intensity", 0.3, "{percent} brighter", shift_pixels.brighter),
     "low_contrast": Shift(
-        "intensity", 0.4, "{severity:.0%} of the contrast lost", shift_pixels.low_contrast
+        "intensity", 0.4, "{percent} of the contrast lost", shift_pixels.low_contrast
     ),
     "inverted": Shift("intensity", 1.0, "colours inverted x {severity:g}", shift_pixels.inverted),
     "blur": Shift("blur", 1.0, "blurred, {severity:g} px", shift_pixels.blur),
@@ -117,7 +118,7 @@ SHIFTS: dict[ShiftName, Shift] = {
     "class_knockout": Shift(
         "class mix",
         1.0,
-        f"{{severity:.0%}} of {_CHOSEN} missing",
+        f"{{percent}} of {_CHOSEN} missing",
         select=shift_classes.knock_out,
     ),
     "label_shift": Shift(

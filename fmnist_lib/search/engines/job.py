@@ -28,6 +28,27 @@ STAGNATION = "no better pipeline"
 
 
 @dataclass(frozen=True)
+class SharedStorage:
+    """Storage of a study that several processes search together.
+
+    Attributes
+    ----------
+    address : str
+        See `fmnist_lib.search.engines.shared_storage.open_storage`.
+    heartbeat_seconds : int
+    settings : dict
+        Settings of the run, plain values: the workers read the same data with them.
+    joined : bool
+        True for a worker that joined the study; False for the run that made it.
+    """
+
+    address: str
+    heartbeat_seconds: int = 5
+    settings: dict[str, Any] = field(default_factory=dict)
+    joined: bool = False
+
+
+@dataclass(frozen=True)
 class Job:
     """One candidate, the images it may use and the time it has.
 
@@ -60,6 +81,13 @@ class Job:
         Enqueue the best trials of earlier studies of the same data.
     confidence : float
         Level of the interval of the validation accuracy.
+    study_name : str or None
+        Of the search of this candidate, the same when a run is resumed: its finished trials are
+        kept. None: it can't be continued.
+    shared : SharedStorage or None
+        Where workers on other hosts find the study; None: a file of this machine.
+    dask_scheduler : str or None
+        Address of the Dask cluster that evaluates pipelines; None: this process does.
     """
 
     candidate: AnyCandidate
@@ -77,6 +105,9 @@ class Job:
     max_stagnation_trials: int | None = None
     warm_start: bool = False
     confidence: float = 0.95
+    study_name: str | None = None
+    shared: SharedStorage | None = None
+    dask_scheduler: str | None = None
 
     @property
     def seconds(self) -> float:

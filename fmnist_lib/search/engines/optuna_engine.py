@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import optuna
-import pandas as pd
 
-from fmnist_lib.common.candidate_result import LearningPoint
-from fmnist_lib.common.errors import SearchError
-from fmnist_lib.common.statistics import mcnemar, wilson
-from fmnist_lib.features.chunks import available_threads
-from fmnist_lib.search.engines.job import OUT_OF_TIME, STAGNATION, Found
-from fmnist_lib.search.engines.search_space import starting_points, suggest
+from fmnist_lib.search.engines import shared_study
+from fmnist_lib.search.engines.objective import BREAKDOWNS, Objective
+from fmnist_lib.search.engines.recorded_fit import KnownFits
+from fmnist_lib.search.engines.search_space import starting_points
 from fmnist_lib.search.engines.studies import StudyFolder
-from fmnist_lib.search.recipes import pipelines
-from fmnist_lib.search.recipes.fit_time import FitTime, Stopwatch
+from fmnist_lib.search.engines.trials import importances
 
 if TYPE_CHECKING:
-    from optuna import Study, Trial
-    from optuna.trial import FrozenTrial
+    from collections.abc import Callable
+
+    from optuna import Study
 
     from fmnist_lib.config.search import OptunaCandidate
-    from fmnist_lib.search.engines.job import Job, Report
-    from fmnist_lib.search.recipes.recipe import Recipe
-
-#: Rungs of successive halving: a trial is fitted on a sixteenth, a quarter and all of the rows.
-_RUNGS = 3
-#: With fewer trials fANOVA explains noise.
-_FEWEST_FOR_IMPORTANCES = 8
-#: Measured time of the parameter importances, which are computed after the search.
-_IMPORTANCES_SECONDS = 1.0
-
-#: A point of the space that breaks numerically is a failed trial, not a failed candidate.
-BREAKDOWNS = (ValueError, ArithmeticError, np.linalg.LinAlgError)
-
-_STATES = {
-    optuna.trial.TrialState.COMPLETE: "complete",
-    optuna.trial.TrialState.PRUNED: "pruned",
-    optuna.trial.TrialState.FAIL: "failed",
-}
+    from fmnist_lib.search.engines.job import Found, Job, Report
 
 
 def search(candidate: OptunaCandidate, job: Job, report: Report) -> Found:
@@ -71,277 +49,79 @@ def search(candidate: OptunaCandidate, job: Job, report: Report) -> Found:
     """
     # Failures and their reasons are in the trials' table.
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    # A search bounded by trials must be reproducible, so it ignores earlier ones.
-    folder = StudyFolder(job.cache, candidate, job.data) if job.is_bounded_by_time else None
-    earlier = folder.best_point() if folder and job.warm_start else None
-    study = optuna.create_study(
-        storage=folder.storage() if folder else None,
-        direction="maximize",
-        sampler=optuna.samplers.TPESampler(seed=job.seed),
-        pruner=optuna.pruners.SuccessiveHalvingPruner(
-            min_resource=1,
-            reduction_factor=candidate.reduction_factor,
-            min_early_stopping_rate=0,
-        ),
+    study, objective = _prepare(candidate, job, report)
+    if job.shared:
+        _run_shared(study, objective, candidate.trials)
+        shared_study.end(study)
+    else:
+        study.optimize(
+            objective,
+            n_trials=candidate.trials,
+            callbacks=[objective.after_trial],
+            catch=BREAKDOWNS,
+        )
+    return replace(objective.found(study), importances=importances(study))
+
+
+def work(job: Job, send: Callable[[Any], None]) -> int:
+    """Run trials of a study that another process made; return how many.
+
+    Parameters
+    ----------
+    job : Job
+        As `fmnist_lib.search.engines.shared_study.joined_job` gives it.
+    send : callable
+        Called after every trial with the number of all trials, and the accuracy of the best one.
+    """
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    candidate: Any = job.candidate
+    objective = Objective(
+        candidate,
+        job,
+        lambda trials, best, _: send((trials, best)),
+        len(starting_points(candidate, job.patch_sizes)),
     )
+    study = shared_study.open_study(job, _pruner(candidate))
+    _run_shared(study, objective, candidate.trials)
+    return objective.n_run
+
+
+def _prepare(candidate: OptunaCandidate, job: Job, report: Report) -> tuple[Study, Objective]:
+    """Return the study, with its first trials enqueued, and its objective."""
+    folder = StudyFolder(job.cache, candidate, job.data, job.study_name)
+    # A search bounded by trials must be reproducible, so it ignores those of other runs.
+    earlier = folder.best_point() if job.is_bounded_by_time and job.warm_start else None
+    known = KnownFits()
+    if job.shared:
+        study = shared_study.open_study(job, _pruner(candidate))
+    else:
+        known = folder.known_fits()
+        kept = job.is_bounded_by_time or job.study_name
+        study = optuna.create_study(
+            storage=folder.storage() if kept else None,
+            direction="maximize",
+            sampler=optuna.samplers.TPESampler(seed=job.seed),
+            pruner=_pruner(candidate),
+        )
     first = starting_points(candidate, job.patch_sizes)
     for point in [*first, *([earlier] if earlier else [])]:
         study.enqueue_trial(point, skip_if_exists=True)
-    objective = _Objective(candidate, job, report, n_starting=len(first))
-    study.optimize(
-        objective,
-        n_trials=candidate.trials,
-        callbacks=[objective.after_trial],
-        catch=BREAKDOWNS,
+    if job.shared:
+        shared_study.describe(study, job)
+    return study, Objective(candidate, job, report, len(first), known)
+
+
+def _run_shared(study: Study, objective: Objective, n_trials: int | None) -> None:
+    """Run trials until all workers together have run enough, or this one stops the search."""
+
+    def run_one() -> None:
+        study.optimize(objective, n_trials=1, callbacks=[objective.after_trial], catch=BREAKDOWNS)
+
+    shared_study.run_trials(study, run_one, n_trials, lambda: objective.stopped is not None)
+    objective.judge_new(study)
+
+
+def _pruner(candidate: OptunaCandidate) -> optuna.pruners.BasePruner:
+    return optuna.pruners.SuccessiveHalvingPruner(
+        min_resource=1, reduction_factor=candidate.reduction_factor, min_early_stopping_rate=0
     )
-    return replace(objective.found(study), importances=_importances(study))
-
-
-class _Objective:
-    """Accuracy of a trial's recipe on held-out rows.
-
-    The first ``n_starting`` trials are starting points, which are not pruned.
-    """
-
-    def __init__(
-        self, candidate: OptunaCandidate, job: Job, report: Report, n_starting: int = 0
-    ) -> None:
-        self._candidate, self._job, self._report = candidate, job, report
-        self._n_starting = n_starting
-        self._store = job.store()
-        self._extraction: dict[str, float] = {}
-        self._best: FrozenTrial | None = None
-        self._correct: dict[int, np.ndarray] = {}
-        self._stopped: str | None = None
-
-    def __call__(self, trial: Trial) -> float:
-        params = suggest(trial, self._candidate, self._job.patch_sizes)
-        trial.set_user_attr("params", params)
-        try:
-            return self._climb(trial, params)
-        except BREAKDOWNS as error:
-            trial.set_user_attr("reason", f"{type(error).__name__}: {error}")
-            raise
-
-    def _climb(self, trial: Trial, params: dict[str, Any]) -> float:
-        """Fit on more and more rows as long as the trial is not pruned."""
-        data, reduction = self._job.data, self._candidate.reduction_factor
-        recipe = pipelines.make_recipe(params, self._job.seed, self._job.memory_gib)
-        growth = pipelines.growth(params)
-        self._check_size(trial, recipe)
-        score, fit_seconds, curve = 0.0, 0.0, []
-        n_most = min(self._candidate.rows or data.n_fit, data.n_fit)
-        for rung in range(_RUNGS):
-            n_fit = n_most // reduction ** (_RUNGS - 1 - rung)
-            n_holdout = data.n_holdout // (reduction if rung == 0 else 1)
-            if rung:
-                self._check_time(trial, fit_seconds * reduction**growth)
-            correct, (fit_seconds, threads), row_seconds = self._fit_and_score(
-                recipe, n_fit, n_holdout
-            )
-            score = float(correct.mean())
-            self._correct[trial.number] = correct
-            trial.report(score, step=reduction**rung)
-            curve.append((n_fit, int(correct.sum()), len(correct)))
-            trial.set_user_attr("learning_curve", curve)
-            # The time of a kernel on few rows does not grow with their square yet.
-            if rung or growth <= 1:
-                kernel = params["family"] == "kernel"
-                fit_time = FitTime(n_fit, fit_seconds, growth, kernel, threads)
-                self._note_fit(trial, recipe, fit_time, row_seconds)
-            if rung < _RUNGS - 1 and trial.number >= self._n_starting and trial.should_prune():
-                raise optuna.TrialPruned
-        return score
-
-    def after_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Report progress, and stop when more trials are impossible or not expected to pay."""
-        is_better = self._is_better(trial)
-        if is_better:
-            self._best = trial
-        best = self._best
-        score = _last_report(best) if best else None
-        self._report(trial.number + 1, score, self.found(study) if is_better else None)
-        patience = self._job.max_stagnation_trials
-        if self._job.remaining < self._refit_seconds(best) + _IMPORTANCES_SECONDS:
-            self._stopped = OUT_OF_TIME
-        elif best and patience and trial.number - best.number >= patience:
-            self._stopped = f"{STAGNATION} in its last {patience} trials"
-        if self._stopped:
-            study.stop()
-
-    def found(self, study: Study) -> Found:
-        """Return the best recipe of the study."""
-        best = self._best
-        if best is None:
-            raise SearchError(_no_pipeline(study))
-        params = best.user_attrs["params"]
-        return Found(
-            recipe=pipelines.make_recipe(params, self._job.seed, self._job.memory_gib),
-            params=params,
-            trials=trials_frame(study),
-            score=_last_report(best),
-            description=pipelines.describe(params),
-            fit_time=_fit_time(best) if self._job.is_bounded_by_time else None,
-            stopped=self._stopped,
-            learning_curve=tuple(
-                LearningPoint(rows, wilson(n_correct, n, self._job.confidence))
-                for rows, n_correct, n in best.user_attrs["learning_curve"]
-            ),
-        )
-
-    def _is_better(self, trial: FrozenTrial) -> bool:
-        """True if a trial is better than the best before it.
-
-        Trials with a measured fit time rank above those without: one that was pruned on few rows
-        is no better only because its time is unknown. The best of many points close to a starting
-        point beats it by chance on a few thousand images, hence the paired test.
-        """
-        if not trial.intermediate_values:
-            return False
-        if self._best is None:
-            return True
-        rank, best_rank = (
-            (_fit_time(one) is not None, max(one.intermediate_values))
-            for one in (trial, self._best)
-        )
-        if rank != best_rank:
-            return rank > best_rank
-        test = mcnemar(self._correct[trial.number], self._correct[self._best.number])
-        if self._best.number >= self._n_starting:
-            return test.difference > 0
-        return test.difference > 0 and test.p_value < self._candidate.p_threshold
-
-    def _check_size(self, trial: Trial, recipe: Recipe) -> None:
-        """End a trial whose model would be too large."""
-        size = recipe.megabytes(self._store, len(self._job.data.labels))
-        if size > self._job.max_model_mb:
-            trial.set_user_attr(
-                "reason", f"{size:.0f} MB, and at most {self._job.max_model_mb:g} are allowed"
-            )
-            raise optuna.TrialPruned
-
-    def _check_time(self, trial: Trial, fit_seconds: float) -> None:
-        """End a trial if there is not enough time for its next fit."""
-        refit_seconds = self._refit_seconds(self._best) if self._best else 0.0
-        if self._job.remaining < fit_seconds + refit_seconds:
-            trial.set_user_attr("reason", OUT_OF_TIME)
-            raise optuna.TrialPruned
-
-    def _note_fit(
-        self, trial: Trial, recipe: Recipe, fit_time: FitTime, row_seconds: float
-    ) -> None:
-        """Store a fit's time, and that of everything else in a fit on the training images."""
-        data = self._job.data
-        missing = sum(
-            self._store.missing(block.extractor, data.all_rows)
-            * self._extraction.get(block.name, 0)
-            for block in recipe.blocks
-        )
-        n_validation = len(data.labels) - data.n_train
-        predict = row_seconds * n_validation * data.n_train / fit_time.rows
-        trial.set_user_attr("fit_time", asdict(fit_time))
-        trial.set_user_attr("other_seconds", missing + predict)
-
-    def _refit_seconds(self, trial: FrozenTrial | None) -> float:
-        """Estimate the seconds needed after the search, beyond those kept for a winner's refit."""
-        if not self._job.is_bounded_by_time:
-            return 0.0
-        fit_time = _fit_time(trial) if trial else None
-        if trial is None or fit_time is None:
-            return self._job.refit_limit
-        data, job = self._job.data, self._job
-        train = min(fit_time.at(data.n_train, available_threads()), job.refit_limit)
-        winner = min(fit_time.at(len(data.labels), job.cores), job.refit_limit)
-        return train + trial.user_attrs["other_seconds"] + max(winner - job.winner_refit_seconds, 0)
-
-    def _fit_and_score(
-        self, recipe: Recipe, n_fit: int, n_holdout: int
-    ) -> tuple[np.ndarray, tuple[float, float], float]:
-        """Return the correct held-out rows, seconds and threads of the fit, seconds per row."""
-        data = self._job.data
-        fit_rows, holdout_rows = data.fit_rows(n_fit), data.holdout_rows(n_holdout)
-        for block in recipe.blocks:
-            missing = sum(
-                self._store.missing(block.extractor, rows) for rows in (fit_rows, holdout_rows)
-            )
-            start = time.monotonic()
-            for rows in (fit_rows, holdout_rows):
-                self._store.columns(block.extractor, rows)
-            if missing:
-                self._extraction[block.name] = (time.monotonic() - start) / missing
-        watch = Stopwatch()
-        learner = recipe.fit_learner(self._store, data, fit_rows)
-        spent, fitted = watch.read(), time.monotonic()
-        columns = recipe.columns(self._store, data, holdout_rows)
-        correct = learner.predict(columns) == data.labels[holdout_rows]
-        return correct, spent, (time.monotonic() - fitted) / n_holdout
-
-
-def _importances(study: Study) -> dict[str, float]:
-    """Share of the variance of the first rung's accuracy that each parameter explains.
-
-    Every trial was scored at the first rung, so that pruned ones count as well. fANOVA (Hutter,
-    Hoos and Leyton-Brown, ICML 2014); empty for too few trials.
-    """
-    scored = optuna.create_study(direction="maximize")
-    for trial in study.get_trials(deepcopy=False):
-        if 1 in trial.intermediate_values and trial.state.is_finished():
-            scored.add_trial(
-                optuna.trial.create_trial(
-                    params=trial.params,
-                    distributions=trial.distributions,
-                    value=trial.intermediate_values[1],
-                )
-            )
-    if len(scored.trials) < _FEWEST_FOR_IMPORTANCES:
-        return {}
-    try:
-        evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=16, seed=0)
-        return optuna.importance.get_param_importances(scored, evaluator=evaluator)
-    except (ValueError, RuntimeError):
-        # No parameter was varied in all of the trials, or all scores are the same.
-        return {}
-
-
-def _fit_time(trial: FrozenTrial) -> FitTime | None:
-    """Return the time of the last fit on enough rows to extrapolate from."""
-    values = trial.user_attrs.get("fit_time")
-    return FitTime(**values) if values else None
-
-
-def _no_pipeline(study: Study) -> str:
-    reasons = sorted({_reason(trial) or "unknown" for trial in study.trials})
-    return (
-        f"none of {len(study.trials)} trials gave a pipeline: {'; '.join(reasons)}. "
-        "Give the candidate more time or a smaller space."
-    )
-
-
-def trials_frame(study: Study) -> pd.DataFrame:
-    """One row per trial; see `fmnist_lib.search.engines.job.Found`."""
-    first = study.trials[0].datetime_start
-    rows = [
-        {
-            "number": trial.number,
-            "state": _STATES.get(trial.state, "failed"),
-            "value": _last_report(trial),
-            "rung": max(trial.intermediate_values, default=None),
-            "seconds": (trial.datetime_complete - first).total_seconds(),
-            "reason": _reason(trial),
-            **trial.user_attrs.get("params", {}),
-        }
-        for trial in study.trials
-        if trial.datetime_complete and first
-    ]
-    return pd.DataFrame(rows)
-
-
-def _last_report(trial: FrozenTrial) -> float | None:
-    """Accuracy at the last rung a trial reached."""
-    reports = trial.intermediate_values
-    return reports[max(reports)] if reports else None
-
-
-def _reason(trial: FrozenTrial) -> str | None:
-    """Return the reason why a trial did not complete, if it was not its score."""
-    return trial.user_attrs.get("reason")

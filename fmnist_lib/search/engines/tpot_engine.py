@@ -6,6 +6,7 @@ import logging
 import math
 import time
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -14,9 +15,10 @@ from sklearn.base import clone
 from sklearn.model_selection import PredefinedSplit
 
 from fmnist_lib.common.errors import SearchError
-from fmnist_lib.models.kernel import KernelClassifier
 from fmnist_lib.search.engines.job import OUT_OF_TIME, STAGNATION, Found
 from fmnist_lib.search.engines.search_space import available
+from fmnist_lib.search.engines.tpot_cluster import TpotCluster, connect
+from fmnist_lib.search.engines.tpot_space import search_space
 from fmnist_lib.search.recipes.fit_time import FitTime
 from fmnist_lib.search.recipes.pipelines import SHARED_GRADIENTS, SHARED_PATCHES, feature_blocks
 from fmnist_lib.search.recipes.recipe import Recipe
@@ -27,17 +29,6 @@ if TYPE_CHECKING:
     from fmnist_lib.config.search import TpotCandidate
     from fmnist_lib.search.engines.job import Job, Report
 
-#: Classifiers of TPOT's own that a pipeline may end with: those that give probabilities and can be
-#: refitted on fifty thousand rows in minutes (SVC, GaussianProcess and exact boosting cannot).
-CLASSIFIERS = (
-    "LinearDiscriminantAnalysis",
-    "QuadraticDiscriminantAnalysis",
-    "ExtraTreesClassifier",
-    "MLPClassifier",
-    "LGBMClassifier",
-)
-SCALERS = ("StandardScaler", "Normalizer", "Passthrough")
-TRANSFORMERS = ("Nystroem", "PCA", "Passthrough")
 #: Rows of a sub-sample per second of the candidate's time, so that a short search still evaluates
 #: some dozens of pipelines.
 _ROWS_PER_SECOND = 50
@@ -77,7 +68,6 @@ def search(candidate: TpotCandidate, job: Job, report: Report) -> Found:
     # The held-out rows come first: they are fold 0, and the rest is fitted on.
     split = PredefinedSplit(np.repeat([0, -1], [data.n_holdout, n_fit]))
     seconds = candidate.search_share * job.remaining
-    estimator = _estimator(candidate, job, seconds, split, n_fit, X.shape[1])
 
     def found(learner: Any, trials: pd.DataFrame, number: int, stopped: str | None = None) -> Found:
         return Found(
@@ -98,8 +88,9 @@ def search(candidate: TpotCandidate, job: Job, report: Report) -> Found:
 
     _Evaluations.begin(job.started, report_best)
     evolution = time.monotonic()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _cluster(job) as cluster:
         warnings.simplefilter("ignore")
+        estimator = _estimator(candidate, job, seconds, split, X.shape, cluster)
         _evolve(estimator, X, y)
     trials = trials_frame(estimator.evaluated_individuals)
     number = _best(trials)
@@ -142,14 +133,20 @@ def block_params(candidate: TpotCandidate, patch_sizes: tuple[str, ...]) -> dict
 
 
 def _estimator(  # noqa: PLR0917 (private, called once)
-    candidate: TpotCandidate, job: Job, seconds: float, split: Any, n_samples: int, n_features: int
+    candidate: TpotCandidate,
+    job: Job,
+    seconds: float,
+    split: PredefinedSplit,
+    shape: tuple[int, int],
+    cluster: TpotCluster | None,
 ) -> Any:
     from tpot import TPOTEstimator
 
+    n_samples, n_features = shape[0] - int((split.test_fold == 0).sum()), shape[1]
     bounded = not job.is_bounded_by_time
     minutes = _NO_LIMIT_MINUTES if bounded else max(seconds / 60, 0.05)
     return TPOTEstimator(
-        search_space=_search_space(n_samples, n_features, job.seed),
+        search_space=search_space(n_samples, n_features, job.seed),
         scorers=[accuracy],
         scorers_weights=[1],
         other_objective_functions=[complexity],
@@ -165,8 +162,11 @@ def _estimator(  # noqa: PLR0917 (private, called once)
         max_time_mins=minutes,
         # None is a TypeError inside TPOT 1.1. A sixth is the ratio of TPOT's own defaults.
         max_eval_time_mins=minutes if bounded else minutes / 6,
-        # Threads of this process: a pool of processes would each import TPOT again, and the
-        # memory limit of Dask stalls threads.
+        client=cluster,
+        # Data that was scattered would be lost with the worker that has it.
+        scatter=cluster is None,
+        # Without a cluster, threads of this process: a pool of processes would each import TPOT
+        # again, and the memory limit of Dask stalls threads.
         n_jobs=1,
         processes=False,
         memory_limit=0,
@@ -175,55 +175,23 @@ def _estimator(  # noqa: PLR0917 (private, called once)
     )
 
 
-def _search_space(n_samples: int, n_features: int, seed: int) -> Any:
-    from ConfigSpace import ConfigurationSpace, Float, Integer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.neighbors import KNeighborsClassifier
-    from tpot.config import get_search_space
-    from tpot.search_spaces.nodes import EstimatorNode
-    from tpot.search_spaces.pipelines import ChoicePipeline, SequentialPipeline
+def _cluster(job: Job) -> AbstractContextManager[TpotCluster | None]:
+    """Connect to the job's Dask cluster, if it has one."""
+    if job.dask_scheduler is None:
+        return nullcontext()
 
-    sizes = {
-        "n_classes": 10,
-        "n_samples": n_samples,
-        "n_features": n_features,
-        "random_state": seed,
-    }
-    before = [get_search_space(list(names), **sizes) for names in (SCALERS, TRANSFORMERS)]
-    kernel = ConfigurationSpace(
-        {
-            "width": Float("width", (0.3, 3.0), log=True),
-            "ridge": Float("ridge", (0.005, 0.5), log=True),
-            "random_state": seed,
-        }
-    )
-    # TPOT's own spaces have other distances than the Euclidean one, and a thousand passes of SAGA:
-    # minutes for ten thousand rows, in compiled code that no limit of TPOT's ends.
-    logistic = ConfigurationSpace(
-        {"C": Float("C", (1e-3, 1e2), log=True), "max_iter": 300, "random_state": seed}
-    )
-    neighbours = ConfigurationSpace(
-        {
-            "n_neighbors": Integer("n_neighbors", (1, 100), log=True),
-            "weights": ["uniform", "distance"],
-        }
-    )
-    learners = ChoicePipeline(
-        [
-            get_search_space(list(CLASSIFIERS), **sizes),
-            EstimatorNode(method=LogisticRegression, space=logistic),
-            EstimatorNode(method=KNeighborsClassifier, space=neighbours),
-            EstimatorNode(method=KernelClassifier, space=kernel),
-        ]
-    )
-    return SequentialPipeline([*before, learners])
+    def report(individual: Any, score: float) -> None:
+        _Evaluations.add(individual.export_pipeline(), score)
+
+    return connect(job.dask_scheduler, report)
 
 
 class _Evaluations:
     """Scores of the pipelines evaluated so far in this process.
 
     TPOT has no callback, so its scorer reports. Dask serialises the scorer for every evaluation:
-    only state reached through the module survives that, and one candidate has one process.
+    only state reached through the module survives that, and one candidate has one process. The
+    workers of a cluster have no `report`; there the results are seen on their way back to TPOT.
     """
 
     report: ClassVar[Callable[[Any, pd.DataFrame], None] | None] = None
@@ -277,6 +245,8 @@ def _evolve(estimator: Any, X: np.ndarray, y: np.ndarray) -> None:
     logging.getLogger("distributed").setLevel(logging.ERROR)
     try:
         estimator.fit(X, y)
+    except SearchError:
+        raise
     except Exception as error:
         raise SearchError(
             f"TPOT ended without a pipeline ({type(error).__name__}: {error}). "

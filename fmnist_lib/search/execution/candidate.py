@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.cores import share_cores
 from fmnist_lib.config.search import BaselineCandidate, OptunaCandidate, is_bounded
-from fmnist_lib.search.engines.job import Found, Job
+from fmnist_lib.search.engines.job import Found, Job, SharedStorage
 from fmnist_lib.search.engines.result import CandidateResult, Progress
 from fmnist_lib.search.engines.run import run
 from fmnist_lib.search.execution.isolated import Outcome, run_isolated
@@ -52,6 +52,10 @@ def make_job(
             bounds |= {"max_stagnation_trials": search.max_stagnation_trials}
         if isinstance(candidate, OptunaCandidate) and search.minutes < search.explore_minutes:
             candidate = candidate.model_copy(update={"explore": False})
+    if search.study_storage:
+        bounds["shared"] = SharedStorage(
+            search.study_storage, search.heartbeat_seconds, settings.model_dump(mode="json")
+        )
     return Job(
         candidate=candidate,
         data=data,
@@ -63,6 +67,7 @@ def make_job(
         max_model_mb=search.max_model_mb,
         warm_start=search.warm_start,
         confidence=settings.evaluation.confidence,
+        dask_scheduler=search.dask_scheduler,
         **bounds,
     )
 

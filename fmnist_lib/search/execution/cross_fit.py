@@ -6,11 +6,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
 from fmnist_lib.common.labels import N_CLASSES
 from fmnist_lib.common.out_of_fold import OutOfFold
+from fmnist_lib.search.engines.dask_client import joblib_on_cluster
 from fmnist_lib.search.execution.refit_winner import members_of
 from fmnist_lib.search.recipes.column_cache import ColumnStore
 from fmnist_lib.search.recipes.recipe import fit_quietly
@@ -34,7 +37,8 @@ def cross_fit(
     """Predict training and validation images out of fold, with the winner's recipe.
 
     The learner of every member is fitted anew on the other folds. The features are not: they were
-    fitted on images without their labels. No test image is used.
+    fitted on images without their labels. No test image is used. The folds are fitted one after
+    the other, or side by side on the Dask cluster that the settings name.
 
     Parameters
     ----------
@@ -60,11 +64,13 @@ def cross_fit(
         recipe = member.recipe
         assert recipe is not None  # noqa: S101 (a candidate without an error has one)
         columns = recipe.columns(store, data, data.all_rows)
-        for held_out in _held_out(fold):
-            learner = _fit(
-                recipe.unfitted_learner(store), columns[rows[~held_out]], labels[~held_out]
+        learner = recipe.unfitted_learner(store)
+        with joblib_on_cluster(settings.search.dask_scheduler):
+            predicted = Parallel()(
+                delayed(_predict_fold)(learner, columns, labels, rows, held_out)
+                for held_out in _held_out(fold)
             )
-            found = _all_classes(learner, columns[rows[held_out]])
+        for held_out, found in zip(_held_out(fold), predicted, strict=True):
             probabilities[held_out] += np.float32(weight) * found
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     order = np.argsort(data.numbers[rows])
@@ -105,10 +111,14 @@ def _held_out(fold: np.ndarray) -> Iterator[np.ndarray]:
         yield fold == number
 
 
-def _fit(learner: Any, columns: np.ndarray, labels: np.ndarray) -> Any:
+def _predict_fold(
+    learner: Any, columns: np.ndarray, labels: np.ndarray, rows: np.ndarray, held_out: np.ndarray
+) -> np.ndarray:
+    """Return the probabilities of a fold by a fit on the others."""
     # One BLAS thread, as in the search: more could give other digits.
     with threadpool_limits(1):
-        return fit_quietly(learner, columns, labels)
+        fitted = fit_quietly(clone(learner), columns[rows[~held_out]], labels[~held_out])
+        return _all_classes(fitted, columns[rows[held_out]])
 
 
 def _all_classes(learner: Any, columns: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 
+from fmnist_lib.common.formatting import percent
 from fmnist_lib.config.search import is_bounded
 from fmnist_lib.features.gradients import OrientedGradients
 from fmnist_lib.features.patch_scales import PatchScales
@@ -209,7 +210,7 @@ def describe(params: Params) -> str:
 
 def _kernel_size(params: Params) -> str:
     mirror = "mirror-invariant " if params["mirror"] else ""
-    rows = f"the hardest {params['hardest_share']:.0%} of the images"
+    rows = f"the hardest {percent(params['hardest_share'], 0)} of the images"
     if params["landmarks"]:
         rows = f"{params['landmarks']} landmarks of {rows}"
     return f"{mirror}Gaussian kernel on {rows}"

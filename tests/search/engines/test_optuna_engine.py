@@ -10,6 +10,8 @@ from fmnist_lib.common.errors import SearchError
 from fmnist_lib.config.search import OptunaCandidate
 from fmnist_lib.search.engines import optuna_engine
 from fmnist_lib.search.engines.job import Job
+from fmnist_lib.search.engines.objective import Objective
+from fmnist_lib.search.engines.recorded_fit import RecordedFit
 from fmnist_lib.search.engines.search_space import starting_points
 from fmnist_lib.search.recipes import pipelines
 
@@ -66,9 +68,9 @@ def test_a_starting_point_is_given_up_only_for_a_clearly_better_one(
             # As many that only this one gets right as that it gets wrong, and some more.
             correct[:10] = False
             correct[-10 - more_right :] = True
-        return correct, (1e-3, 1.0), 1e-6
+        return RecordedFit(correct, 1e-3, 1.0, 1e-6)
 
-    monkeypatch.setattr(optuna_engine._Objective, "_fit_and_score", fit_and_score)
+    monkeypatch.setattr(Objective, "_fit_and_score", fit_and_score)
     found, _, _ = search(trials=4, families=("kernel",))
     assert (found.params["ridge"] != start["ridge"]) == given_up
     assert len(found.trials) == 4
@@ -119,3 +121,28 @@ def test_a_space_that_only_breaks_is_one_message_with_the_reason(search, monkeyp
 def test_a_model_that_would_be_too_large_is_not_fitted(search):
     with pytest.raises(SearchError, match=r"none of 2 trials.* MB, and at most 0.1 are allowed"):
         search(trials=2, families=("kernel",), limits={"max_model_mb": 0.1})
+
+
+def test_an_interrupted_search_is_continued_without_repeating_a_fit(search, monkeypatch):
+    """Bounded by trials: the same trials, to the last digit, as in one go."""
+    whole, _, _ = search(trials=12)
+    fits, fit_and_score = [], Objective._fit_and_score
+
+    def count(objective, *values):
+        fits.append(values)
+        if len(fits) == 9:
+            raise KeyboardInterrupt
+        return fit_and_score(objective, *values)
+
+    monkeypatch.setattr(Objective, "_fit_and_score", count)
+    name = {"study_name": "FashionMnistTrain/17/a"}
+    with pytest.raises(KeyboardInterrupt):
+        search(trials=12, limits=name)
+    assert len(fits) == 9
+    continued, reports, _ = search(trials=12, limits=name)
+    n_fits = int(whole.trials["rung"].map({1: 1, 4: 2, 16: 3}).sum())
+    assert len(fits) == n_fits + 1  # the one that was interrupted
+    assert continued.params == whole.params
+    compared = ["number", "state", "value", "rung"]
+    assert continued.trials[compared].equals(whole.trials[compared])
+    assert [trials for trials, _, _ in reports] == list(range(1, 13))

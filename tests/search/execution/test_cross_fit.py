@@ -13,6 +13,7 @@ from fmnist_lib.search.engines.job import Job
 from fmnist_lib.search.engines.result import CandidateResult
 from fmnist_lib.search.engines.run import run
 from fmnist_lib.search.execution.cross_fit import cross_fit
+from tests.dask_cluster import Cluster
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +73,18 @@ def test_a_class_that_a_fold_lacks_gets_no_probability_there(winner, data, setti
     only = int(np.flatnonzero(found.labels == 3)[0])
     assert found.probabilities[only, 3] == 0
     assert np.isfinite(found.probabilities).all()
+
+
+@pytest.mark.slow
+def test_the_folds_are_fitted_on_a_dask_cluster_to_the_same_digits(
+    winner, data, settings, cache, tmp_path
+):
+    alone = cross_fit(winner, [winner], data, settings, cache)
+    with Cluster(tmp_path) as cluster:
+        cluster.scheduler()
+        cluster.worker()
+        search = settings.search.model_copy(update={"dask_scheduler": cluster.address})
+        settings = settings.model_copy(update={"search": search})
+        found = cross_fit(winner, [winner], data, settings, cache)
+        assert "Receive client connection" in cluster.log.read_text()
+    np.testing.assert_array_equal(found.probabilities, alone.probabilities)
