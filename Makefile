@@ -7,7 +7,7 @@ PARALLEL := --numprocesses 2
 # Metaflow stops with "Unknown user" if the environment names no user, or root.
 export METAFLOW_USER ?= $(shell id -un | sed 's/^root$$/container-root/')
 
-.PHONY: help install data-tools run quick pictures demo test test-flows test-long test-fast test-remote lint format types lock clean
+.PHONY: help install data-tools run quick pictures demo test test-flows test-long test-fast test-remote test-faults lint format types lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -63,6 +63,11 @@ test-fast: install ## The tests that take seconds
 
 test-remote: install .venv-remote/.installed ## Flows on stand-ins for S3 and Kubernetes, ten minutes
 	$(BIN)/python -m pytest -m remote tests/remote
+
+test-faults: install ## Every fault at every step, and the table in docs/reliability.md (most of an hour)
+	rm -f dist/faults.json
+	-$(BIN)/python -m pytest -m faults tests/faults
+	$(BIN)/python tests/faults/table.py
 
 lint: install ## Ruff: rules and format
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow import UserStepDecorator, current
 from metaflow.cards import Markdown
+from metaflow.datastore.exceptions import DataException
 from metaflow.exception import MetaflowException
 
 from cards.components import details, folded_table
@@ -45,7 +46,7 @@ class StepCard(UserStepDecorator):
     """Put the other cards of the run on a step's card, or the reason of a failure.
 
     An error that this project raises on purpose then ends the task with its message alone; any
-    other keeps its traceback.
+    other keeps its traceback, unless the disk is full or memory has run out.
 
     Parameters
     ----------
@@ -64,12 +65,18 @@ class StepCard(UserStepDecorator):
         exception: Exception | None = None,
     ) -> tuple[Exception | None, dict[str, Any] | None]:
         """Add the last section; render a failure before it is raised again."""
-        from fmnist_lib.common.errors import FmnistError
+        from fmnist_lib.common.errors import DataError, FmnistError
+        from fmnist_lib.common.machine_failures import machine_failure
 
         card = current.card[self._card_id]
         if exception is None:
             card.append(other_cards(step_name, current.run_id, sys.argv[0]))
             return None, None
+        if message := machine_failure(exception):
+            # No card: it could not be written either.
+            return _message_only(message), None
+        if isinstance(exception, DataException):
+            exception = DataError(_damaged_artifact(exception, sys.argv))
         card.extend(failure(step_name, exception, resume_command(sys.argv, current.run_id)))
         # A failed step renders no card at its end. The first refresh renders in a background
         # process, which would find the task's configuration deleted; the second, once the rate
@@ -78,7 +85,7 @@ class StepCard(UserStepDecorator):
         time.sleep(REFRESH_SECONDS)
         card.refresh(force=True)
         if isinstance(exception, FmnistError):
-            exception = _message_only(exception)
+            exception = _message_only(f"{type(exception).__name__}: {exception}")
         return exception, None
 
 
@@ -112,7 +119,7 @@ def failure(step_name: str, error: BaseException, command: str) -> list[Any]:
     ]
 
 
-def resume_command(arguments: Sequence[str], run_id: str) -> str:
+def resume_command(arguments: Sequence[str], run_id: str, step: str | None = None) -> str:
     """Return the command that resumes a run from what it has finished.
 
     Plain ``resume`` would go back to the last ``run``, and lose what a failed ``resume`` finished.
@@ -123,6 +130,8 @@ def resume_command(arguments: Sequence[str], run_id: str) -> str:
         Command line of the run or of one of its tasks: the datastore and the metadata service it
         names are named again, unless they are local.
     run_id : str
+    step : str, optional
+        First step to repeat although it has finished.
 
     Examples
     --------
@@ -136,11 +145,26 @@ def resume_command(arguments: Sequence[str], run_id: str) -> str:
         if name in _STORES and value != "local"
         for part in (name, value)
     ]
-    return shlex.join(["python", arguments[0], *options, "resume", "--origin-run-id", run_id])
+    steps = [step] if step else []
+    return shlex.join(
+        ["python", arguments[0], *options, "resume", *steps, "--origin-run-id", run_id]
+    )
 
 
-def _message_only(error: Exception) -> MetaflowException:
-    """Wrap an error in the kind that Metaflow prints without a traceback."""
-    wrapped = MetaflowException(f"{type(error).__name__}: {error}")
+def _damaged_artifact(error: DataException, arguments: Sequence[str]) -> str:
+    """Return the message for an artifact that cannot be read.
+
+    Metaflow never replaces a file of its datastore, so repeating the step is not enough.
+    """
+    command = resume_command(arguments, current.run_id, "STEP")
+    return (
+        f"{error}. A file of Metaflow's datastore is damaged. Delete it, then repeat the step that "
+        f"stored it: {command}"
+    )
+
+
+def _message_only(message: str) -> MetaflowException:
+    """Return an error of the kind that Metaflow prints without a traceback."""
+    wrapped = MetaflowException(message)
     wrapped.headline = "The step failed"
     return wrapped

@@ -76,7 +76,7 @@ class FashionMnistMonitor(FlowSpec):
     @card(type="blank", id="monitor")
     @step
     def assess(self):
-        """Compare the batch with the champion's held-out reference, and write the signal."""
+        """Compare the batch with the champion's held-out reference, and track the verdict."""
         from fmnist_lib.workflows.assess import assess, build_signal, track
         from identity import run_identity
         from runs import champion_artifact
@@ -97,7 +97,6 @@ class FashionMnistMonitor(FlowSpec):
         self.labelled_batch = new if self.signal.retrain and new.labels is not None else None
         current.card["monitor"].extend(self.assessment_card(new))
         self.tag_run()
-        self.announce()
         self.next_step = "retrain" if self.may_retrain else "end"
         self.next({"retrain": self.retrain, "end": self.end}, condition="next_step")
 
@@ -113,13 +112,16 @@ class FashionMnistMonitor(FlowSpec):
         outcome, self.contest = retrain(challenge, PROJECT_ROOT, self.settings.retrain)
         self.signal = self.signal.with_retraining(outcome)
         current.card["retrain"].extend(retraining_card(outcome, self.contest, self.data_version))
-        self.announce()
         self.next(self.end)
 
     @step
     def end(self):
-        """Print the verdict and the signal."""
+        """Replace the signal file, and print the verdict.
+
+        In the last step, so that a run which fails or is killed leaves the last signal.
+        """
         self.tag_run()
+        self.announce()
         print(f"Verdict: {self.signal.verdict}. {self.signal.reason}.")
         if self.signal.retraining:
             print(f"Retraining: {self.signal.retraining.reason}.")
@@ -190,7 +192,9 @@ class FashionMnistMonitor(FlowSpec):
 
 
 if __name__ == "__main__":
+    from failures import explain_failures
     from scheduler import command_line
 
     with command_line():
+        explain_failures(FashionMnistMonitor)
         FashionMnistMonitor()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ from metaflow import current
 
 from cards.step_card import resume_command
 from fmnist_lib.common.writer_lock import writing
+from run_processes import end_with_parent, private_temporary_directory
+from searches import step_to_repeat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +35,8 @@ def command_line(arguments: Sequence[str] | None = None) -> Iterator[None]:
     A run that gets SIGINT, SIGTERM or SIGHUP ends all processes it started and exits with 128 plus
     the signal's number (Metaflow itself leaves them running: Netflix/metaflow#1349). A run that
     fails prints the command that resumes it: without ``--origin-run-id`` Metaflow resumes the
-    last *run*, not the last resume (Netflix/metaflow#2848).
+    last *run*, not the last resume (Netflix/metaflow#2848). Tasks of a run that is killed end as
+    well, and its temporary files are deleted.
 
     Each of these processes holds the lock of the local datastore, so that no clean-up deletes what
     it may be about to refer to.
@@ -48,16 +51,20 @@ def command_line(arguments: Sequence[str] | None = None) -> Iterator[None]:
         yield
         return
     received: list[int] = []
-    _handle_signals(received, is_task=command == "step")
-    try:
-        with writing(_datastore()):
+    is_task = command == "step"
+    _handle_signals(received, is_task=is_task)
+    if is_task:
+        end_with_parent()
+    temporary = nullcontext() if is_task else private_temporary_directory()
+    with temporary, writing(_datastore()):
+        try:
             yield
-    except SystemExit as end:
-        status = _SIGNAL_EXIT_BASE + received[0] if received else end.code
-        if command != "step" and status:
-            _kill(_descendants())
-            _print_resume_command(arguments)
-        raise SystemExit(status) from None
+        except SystemExit as end:
+            status = _SIGNAL_EXIT_BASE + received[0] if received else end.code
+            if not is_task and status:
+                _kill(_descendants())
+                _print_resume_command(arguments)
+            raise SystemExit(status) from None
 
 
 def _datastore() -> Path:
@@ -119,4 +126,9 @@ def _print_resume_command(arguments: Sequence[str]) -> None:
     """Print the command, if the run already has an id."""
     run_id = getattr(current, "run_id", None)
     if run_id:
-        print(f"To continue, once the cause is fixed: {resume_command(arguments, run_id)}")
+        step = None
+        # A full disk, for example: the plain command is right in most cases.
+        with suppress(Exception):
+            step = step_to_repeat(current.flow_name, run_id)
+        command = resume_command(arguments, run_id, step)
+        print(f"To continue, once the cause is fixed: {command}")

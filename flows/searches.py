@@ -39,14 +39,29 @@ def current_budget(planned: Budget) -> Budget:
 
     if not current.origin_run_id:
         return planned
-    run, origin = (
-        Run(f"{current.flow_name}/{number}", _namespace_check=False)
-        for number in (current.run_id, current.origin_run_id)
-    )
-    tasks = {step.id: step for step in origin}.get("search", ())
-    finished = {task["candidate"].data for task in tasks if "result" in task}
+    run = Run(f"{current.flow_name}/{current.run_id}", _namespace_check=False)
+    # Not those of the origin: `resume search` searches them again.
+    finished = {
+        task["candidate"].data
+        for task in run["search"]
+        if "origin-task-id" in task.metadata_dict and "result" in task
+    }
     # Not `run.created_at`, which tags change.
     return planned.resumed(run["start"].task.created_at.timestamp(), finished)
+
+
+def step_to_repeat(flow: str, run_id: str) -> str | None:
+    """Return "search" if a search task of a failed run died before the winner was selected.
+
+    Such a task counts as finished, so that `resume` alone would not search again.
+    """
+    from metaflow import Run
+
+    steps = {step.id: step for step in Run(f"{flow}/{run_id}", _namespace_check=False)}
+    if "search" not in steps or "examine" in steps:
+        return None
+    failures = (task["search_failure"] for task in steps["search"] if "search_failure" in task)
+    return "search" if any(failure.data for failure in failures) else None
 
 
 def results_of(inputs: Iterable[Any], config: SearchConfig) -> list[CandidateResult]:
@@ -58,7 +73,9 @@ def _result_of(branch: Any, config: SearchConfig) -> CandidateResult:
     """Return the result of a search task; a failed one if the whole task died."""
     if getattr(branch, "result", None) is not None:
         return branch.result
-    reason = getattr(branch, "search_failure", None) or "no reason known"
+    # Metaflow keeps the traceback; its last line is the message.
+    failure = str(getattr(branch, "search_failure", None) or "no reason known")
+    reason = failure.strip().splitlines()[-1]
     engine = config.candidate(branch.input).engine
     return CandidateResult(branch.input, engine, error=f"its task died: {reason}")
 

@@ -150,7 +150,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         self.searches = [OVERVIEW, *self.candidates]
         self.next(self.search, foreach="searches")
 
-    @catch(var="search_failure")
+    @catch(var="search_failure", print_exception=False)
     @StepCard(card="candidate")
     @card(type="blank", id="candidate", refresh_interval=2.4)
     @step
@@ -338,7 +338,9 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
 
 
 if __name__ == "__main__":
+    from failures import explain_failures
     from scheduler import command_line
 
     with command_line():
+        explain_failures(FashionMnistTrain)
         FashionMnistTrain()

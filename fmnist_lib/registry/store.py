@@ -132,7 +132,8 @@ def quiet_mlflow(**environment: str) -> Iterator[None]:
 
         logger = logging.getLogger("mlflow")
         level = logger.level
-        logger.setLevel(logging.ERROR)
+        # Its errors are raised as well, so that logging them only adds a traceback.
+        logger.setLevel(logging.CRITICAL)
         try:
             yield
         finally:

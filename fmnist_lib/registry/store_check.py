@@ -24,7 +24,7 @@ _REVISION = re.compile(r"^(down_)?revision\s*=\s*[\"'](\w+)[\"']", re.MULTILINE)
 def check_store(address: StoreAddress) -> None:
     """Raise if a run could not be logged to the store at its end.
 
-    A server that does not answer passes: its runs are spooled.
+    A server that does not answer passes, and so does a locked database: the runs are spooled.
 
     Raises
     ------
@@ -67,7 +67,8 @@ def _version_problem(database: Path) -> str:
             rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
     except sqlite3.Error as error:
         # An empty file, or one without MLflow's tables, is filled by MLflow.
-        return "" if "no such table" in str(error) else f"{error}. Name another file"
+        harmless = ("no such table", "database is locked")
+        return "" if any(text in str(error) for text in harmless) else f"{error}. Name another file"
     newest, known = _revisions()
     found = {row[0] for row in rows}
     if not known or not found or newest & found:

@@ -13,6 +13,7 @@ import numpy as np
 
 from fmnist_lib.common.errors import ModelError
 from fmnist_lib.common.files import write_atomically
+from fmnist_lib.common.machine_failures import machine_failure
 from fmnist_lib.common.paths import resolve_path
 from fmnist_lib.common.run_report import Publication
 from fmnist_lib.config.loading import validate_settings
@@ -205,6 +206,9 @@ def _spool_run(directory: Path, report: RunReport, model: SavedModel, error: Exc
     try:
         place = spool_run(directory, report, model, str(error))
     except OSError as spool_error:
+        if machine_failure(spool_error):
+            # The run is complete but for this step, which can be repeated.
+            raise
         return f"{error} It could not be spooled either: {spool_error}."
     # The command comes first: the summary truncates the message to one line.
     return f"`python -m fmnist_lib registry sync` delivers it from {place} later. {error}"

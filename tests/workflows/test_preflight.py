@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -96,6 +97,12 @@ def database(root, revision):
         connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
         connection.execute("INSERT INTO alembic_version VALUES (?)", (revision,))
     return file
+
+
+def test_a_locked_database_is_no_obstacle_at_the_start(tmp_path):
+    with contextlib.closing(sqlite3.connect(database(tmp_path, "451aebb31d03"))) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        check(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _POLL_SECONDS = 0.25
+#: Output of the process that is kept, for the message if it ends without an outcome.
+_TAIL_BYTES = 2**16
 #: One thread per library, so that no digit depends on the number of cores; `in_threads` gives the
 #: same digits on any number.
 _LIBRARIES = ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMBA_NUM")
@@ -61,9 +62,10 @@ def run_isolated(
         Returns the number of threads that the process may use at the moment.
     """
     ours, theirs = multiprocessing.Pipe()
-    with ours, tempfile.TemporaryFile() as output:
+    with ours:
         with theirs:
-            process = _start(theirs.fileno(), threads(), output)
+            process = _start(theirs.fileno(), threads())
+        output = _OutputTail(process.stdout)
         try:
             for message in _messages(process, ours, (function, argument), threads):
                 if isinstance(message, Outcome):
@@ -73,7 +75,7 @@ def run_isolated(
                 if reason := overdue():
                     return Outcome(error=reason)
             process.wait()
-            return Outcome(error=_reason(process.returncode, output))
+            return Outcome(error=_reason(process.returncode, output.text()))
         finally:
             if process.poll() is None:
                 # The whole group: what the function started ends as well.
@@ -81,7 +83,33 @@ def run_isolated(
                 process.wait()
 
 
-def _start(descriptor: int, threads: int, output: IO[bytes]) -> subprocess.Popen[bytes]:
+class _OutputTail:
+    """The last output of a process, read by a thread: no amount fills a pipe or a disk.
+
+    Parameters
+    ----------
+    stream : binary file
+        Closed at its end.
+    """
+
+    def __init__(self, stream: IO[bytes] | None) -> None:
+        self._tail = b""
+        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self._thread.start()
+
+    def _read(self, stream: IO[bytes]) -> None:
+        with stream:
+            while chunk := stream.read1(_TAIL_BYTES):  # type: ignore[attr-defined]
+                self._tail = (self._tail + chunk)[-_TAIL_BYTES:]
+
+    def text(self) -> str:
+        """Return the last output of a process that has ended."""
+        # What the process started may keep the pipe open.
+        self._thread.join(timeout=1)
+        return self._tail.decode(errors="replace")
+
+
+def _start(descriptor: int, threads: int) -> subprocess.Popen[bytes]:
     path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
     limits = {f"{library}_THREADS": "1" for library in _LIBRARIES}
     return subprocess.Popen(  # noqa: S603 (our own module)
@@ -89,7 +117,7 @@ def _start(descriptor: int, threads: int, output: IO[bytes]) -> subprocess.Popen
         env=os.environ | limits | {THREADS: str(threads), "PYTHONPATH": path},
         pass_fds=[descriptor],
         stdin=subprocess.DEVNULL,
-        stdout=output,
+        stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
@@ -115,12 +143,11 @@ def _messages(
         limit = now
 
 
-def _reason(returncode: int, output: IO[bytes]) -> str:
+def _reason(returncode: int, output: str) -> str:
     """Return why a process ended without an outcome."""
     if returncode < 0:
         return f"killed by {signal.Signals(-returncode).name}"
-    output.seek(0)
-    lines = output.read().decode(errors="replace").strip().splitlines() or ["no output"]
+    lines = output.strip().splitlines() or ["no output"]
     return f"ended with exit code {returncode}: {lines[-1].strip()[-300:]}"
 
 

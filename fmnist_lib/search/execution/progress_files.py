@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -115,7 +116,9 @@ class ProgressFile:
 
     def _write(self, progress: CandidateProgress) -> None:
         self._last = progress
-        write_atomically(self._path, json.dumps(asdict(progress)).encode())
+        # No search may fail because its progress cannot be shown.
+        with suppress(OSError):
+            write_atomically(self._path, json.dumps(asdict(progress)).encode())
 
 
 def read_progress(directory: Path) -> dict[str, CandidateProgress]:

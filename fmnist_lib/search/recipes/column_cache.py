@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 import os
 import pickle
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import clone
 
-from fmnist_lib.common.files import partial_file, write_atomically
+from fmnist_lib.common.files import write_atomically
+from fmnist_lib.common.sealed_files import read_sealed, write_sealed
 from fmnist_lib.features.block import FeatureBlock
 from fmnist_lib.features.chunks import available_threads, one_thread
 
@@ -29,6 +31,8 @@ logger = logging.getLogger(__name__)
 MAX_SYMMETRIC, MAX_ANTISYMMETRIC = 640, 360
 #: Rows per file.
 _CHUNK = 1000
+#: Incremented when the files are written differently.
+_FORMAT = 2
 
 
 class ColumnStore:
@@ -141,10 +145,10 @@ class ColumnStore:
     def _chunk(self, extractor: Any, chunk: int) -> np.ndarray:
         """Read a file of columns; one that is damaged is computed again."""
         path = self._path(extractor, chunk)
-        columns = _read_whole(np.load, path)
+        columns = _read_whole(_read_array, path)
         if columns is None:
             self._complete(extractor, range(chunk, chunk + 1))
-            columns = np.load(path)
+            columns = _read_array(path)
         return columns
 
     def _complete(self, extractor: Any, chunks: range) -> None:
@@ -193,12 +197,13 @@ def restore_columns(files: Mapping[str, bytes], cache: Path) -> None:
     for name, content in files.items():
         path = cache / "features" / name
         if not path.exists():
-            _write(path, content)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, content)
 
 
 def _fingerprint(data: SearchData, seed: int) -> str:
     digest = hashlib.sha256(np.ascontiguousarray(data.images).data)
-    digest.update(f"{data.n_holdout} {data.n_train} {seed} {_code()}".encode())
+    digest.update(f"{data.n_holdout} {data.n_train} {seed} {_FORMAT} {_code()}".encode())
     return digest.hexdigest()
 
 
@@ -218,7 +223,7 @@ def _fit(extractor: Any, images: np.ndarray, seed: int, path: Path) -> None:
     block = FeatureBlock(
         clone(extractor), MAX_SYMMETRIC, MAX_ANTISYMMETRIC, whitening=0.0, random_state=seed
     )
-    _write(path, pickle.dumps(block.fit(images)))
+    write_sealed(path, pickle.dumps(block.fit(images)))
 
 
 def _transform(block_path: Path, images: np.ndarray, path: Path) -> None:
@@ -227,7 +232,11 @@ def _transform(block_path: Path, images: np.ndarray, path: Path) -> None:
 
 @lru_cache(maxsize=1)
 def _read_block(path: Path) -> FeatureBlock:
-    return pickle.loads(path.read_bytes())  # noqa: S301 (written by us)
+    return pickle.loads(read_sealed(path))  # noqa: S301 (written by us)
+
+
+def _read_array(path: Path) -> np.ndarray:
+    return np.load(io.BytesIO(read_sealed(path)))
 
 
 def _read_whole(read: Callable[[Path], Any], path: Path) -> Any:
@@ -243,11 +252,6 @@ def _read_whole(read: Callable[[Path], Any], path: Path) -> Any:
 
 
 def _write_array(path: Path, array: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with partial_file(path) as partial, partial.open("wb") as file:
-        np.save(file, array)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, content)
+    content = io.BytesIO()
+    np.save(content, array)
+    write_sealed(path, content.getvalue())

@@ -33,6 +33,13 @@ def write_and_exit(_, __):
     os._exit(3)
 
 
+def flood_and_exit(_, __):
+    for _ in range(200):
+        os.write(1, b"x" * 2**20)
+    print("\nenough", flush=True)  # noqa: T201
+    os._exit(3)
+
+
 def hold_the_gil(_, send):
     send(os.getpid())
     sum(range(10**12))
@@ -80,6 +87,12 @@ def test_messages_and_the_result_come_back(call):
 )
 def test_every_failure_is_a_reason(call, function, error):
     assert call(function).error == error
+
+
+def test_any_amount_of_output_is_read_and_only_its_end_is_kept(call):
+    before = psutil.Process().memory_info().rss
+    assert call(flood_and_exit).error == "ended with exit code 3: enough"
+    assert psutil.Process().memory_info().rss < before + 50 * 2**20
 
 
 def test_a_process_that_ignores_its_limit_is_killed(call):

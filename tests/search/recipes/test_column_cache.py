@@ -91,12 +91,29 @@ def test_columns_that_are_read_again_count_as_recently_used(data, tmp_path):
     assert directory.stat().st_mtime > 1e9
 
 
-@pytest.mark.parametrize("damage", [b"", b"garbage", None])
+def empty(_):
+    return b""
+
+
+def garble(_):
+    return b"garbage"
+
+
+def cut(content):
+    return content[:200]
+
+
+def flip_a_bit(content):
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize("damage", [empty, garble, cut, flip_a_bit])
 @pytest.mark.parametrize("name", ["block.pickle", "00000.npy"])
 def test_a_damaged_file_is_computed_again(data, tmp_path, caplog, name, damage):
     before = ColumnStore(tmp_path, data, seed=3).columns(EXTRACTOR, slice(0, 1000))
     (file,) = tmp_path.glob(f"*/{name}")
-    file.write_bytes(file.read_bytes()[:200] if damage is None else damage)
+    file.write_bytes(damage(file.read_bytes()))
     _read_block.cache_clear()
     again = ColumnStore(tmp_path, data, seed=3)
     np.testing.assert_allclose(again.columns(EXTRACTOR, slice(0, 1000)), before, atol=1e-6)
