@@ -12,6 +12,7 @@ import time
 
 import optuna
 import pytest
+import sqlalchemy
 from optuna.trial import TrialState
 
 from fmnist_lib.config.loading import validate_settings
@@ -181,14 +182,31 @@ def test_a_killed_worker_a_late_one_and_a_restarted_database_lose_and_repeat_no_
     assert "expected a running study, found one that has ended" in error
 
 
-def test_calls_on_connections_that_a_restart_has_closed_are_repeated(postgresql):
-    study = optuna.create_study(storage=open_storage(postgresql.address))
+@pytest.mark.parametrize("statement", [1, 2])
+def test_a_call_whose_connection_is_lost_before_any_of_its_statements_is_repeated(
+    postgresql, statement
+):
+    storage = open_storage(postgresql.address)
+    study = optuna.create_study(storage=storage)
     trial = study.ask()
-    for call in (study.get_trials, lambda: trial.set_user_attr("a", 1)):
-        postgresql.stop()
-        postgresql.start()
-        call()
+    administrator = sqlalchemy.create_engine(postgresql.address, isolation_level="AUTOCOMMIT")
+    executed = []
+
+    def end_connection(_connection, cursor, *_):
+        executed.append(cursor)
+        if len(executed) == statement:
+            query = f"SELECT pg_terminate_backend({cursor.connection.info.backend_pid}, 5000)"
+            with administrator.connect() as other:
+                assert other.execute(sqlalchemy.text(query)).scalar()
+
+    sqlalchemy.event.listen(storage.engine, "before_cursor_execute", end_connection)
+    assert len(study.trials) == 1
+    assert len(executed) > statement
+    executed.clear()
+    trial.set_user_attr("a", 1)
+    assert len(executed) > statement
     assert study.trials[0].user_attrs == {"a": 1}
+    administrator.dispose()
 
 
 def test_workers_behind_a_proxy_outlast_its_restart(postgresql, search, start, cache):
