@@ -42,10 +42,21 @@ def _array(X: Any) -> np.ndarray:
     if hasattr(X, "to_pandas") and (hasattr(X, "columns") or hasattr(X, "column_names")):
         X = X.to_pandas()
     if getattr(getattr(X, "dtype", None), "names", None):
-        import pandas as pd
-
-        X = pd.DataFrame(X)
+        X = _frame(X)
     return frame_images(X) if hasattr(X, "iloc") and hasattr(X, "columns") else np.asarray(X)
+
+
+def _frame(structured: np.ndarray) -> Any:
+    """Return a structured array as a frame."""
+    import pandas as pd
+
+    try:
+        return pd.DataFrame(structured)
+    except (ValueError, TypeError) as error:
+        raise DataError(
+            f"images: expected one row of named numbers per image, got a structured array of shape "
+            f"{structured.shape}: {error}. Save a plain array."
+        ) from None
 
 
 def _to_uint8(array: np.ndarray) -> np.ndarray:

@@ -172,11 +172,11 @@ def _file_problem(directory: Path, name: str, sha256: str) -> str:
     """Return what is wrong with a packed file; empty when it is unchanged."""
     path = directory / name
     steps = [path, *path.parents][: len(Path(name).parts)]
-    if any(step.is_symlink() for step in steps):
-        return "changed (a link in place of what was packed)"
-    if not path.is_file():
-        return "missing"
     try:
+        if any(step.is_symlink() for step in steps):
+            return "changed (a link in place of what was packed)"
+        if not path.is_file():
+            return "missing"
         with path.open("rb") as file:
             same = hashlib.file_digest(file, "sha256").hexdigest() == sha256
     except OSError as error:

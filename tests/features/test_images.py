@@ -36,3 +36,11 @@ def test_uint8_images_are_not_copied(test_images):
 def test_invalid_images_are_refused(bad, expected):
     with pytest.raises(DataError, match=expected):
         as_images(bad)
+
+
+@pytest.mark.parametrize("dtype", [[("a", "u1")], [("a", "u1", (2, 2))]])
+def test_a_structured_array_that_is_no_table_is_refused(dtype):
+    with pytest.raises(DataError, match="one row of named numbers per image"):
+        as_images(np.zeros((3, 28, 28), dtype=dtype))
+    with pytest.raises(DataError):
+        as_images(np.zeros(3, dtype=dtype))

@@ -55,6 +55,12 @@ def test_a_manifest_leads_to_no_file_outside(name, tmp_path):
     assert verify(unpacked(tmp_path / "bundle", manifest)) == [f"{name}: leads out of the bundle"]
 
 
+def test_a_name_too_long_for_the_file_system_is_a_problem_of_the_bundle(tmp_path):
+    manifest = json.dumps({"files": {"x" * 5000: "0" * 64}}).encode()
+    (problem,) = verify(unpacked(tmp_path / "bundle", manifest))
+    assert problem.endswith("cannot be read (File name too long)")
+
+
 def test_a_bundle_of_zeros_is_refused_unread(tmp_path):
     bomb = sealed(tmp_path / "bomb.zip", {f"{n}": bytes(30_000_000) for n in range(3)})
     assert bomb.stat().st_size < 1_000_000

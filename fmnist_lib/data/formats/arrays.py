@@ -9,6 +9,7 @@ import numpy as np
 from fmnist_lib.common import array_files
 from fmnist_lib.common.array_files import ArrayFileError
 from fmnist_lib.common.errors import DataError
+from fmnist_lib.common.files import most_unpacked
 from fmnist_lib.common.formatting import short_list
 from fmnist_lib.data.formats.batch_part import Part
 from fmnist_lib.data.formats.column_layout import DECIDING_ROWS, has_extra_columns, nameless_parts
@@ -75,7 +76,8 @@ def read_npz(path: Path, wanted: tuple[str, ...]) -> dict[str, np.ndarray]:
         The file is damaged, holds pickled objects, or would not fit into memory.
     """
     try:
-        return array_files.read_npz(path, wanted)
+        most = min(array_files.MAX_BYTES, most_unpacked(path))
+        return array_files.read_npz(path, wanted, most)
     except ArrayFileError as error:
         raise _unreadable(path, error) from None
 

@@ -66,6 +66,13 @@ def test_a_gzip_file_of_black_images_is_refused_unless_it_is_unpacked(tmp_path):
     assert drain(tmp_path / "images") == N_IMAGES
 
 
+def test_an_npz_of_black_images_is_refused(tmp_path):
+    images = np.zeros((N_IMAGES, 28, 28), dtype=np.uint8)
+    np.savez_compressed(tmp_path / "batch.npz", images=images)
+    with pytest.raises(DataError, match="bytes when unpacked, more than 67108864"):
+        drain(tmp_path / "batch.npz")
+
+
 def test_padding_and_empty_members_do_not_take_minutes(tmp_path):
     start = time.process_time()
     inner = gzip.compress(HEADER[:4] + bytes(12))
