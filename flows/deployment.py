@@ -71,7 +71,9 @@ class remote_steps(FlowMutator):  # noqa: N801 (a decorator)
                 "Expected argo-workflows, the scheduler for which Metaflow compiles steps that "
                 f"follow on a condition, got {unsupported.pop()}. See docs/remote.md."
             )
-        config = dict(mutable_flow.configs)["config"]["remote"]
+        # A resumed run of an earlier version has a configuration without this section.
+        given = dict(mutable_flow.configs)["config"].get("remote", {})
+        config = {"retries": 0, "resources": {}, **given}
         steps = dict(mutable_flow.steps)
         for name, requested in config["resources"].items():
             if name not in steps:
@@ -79,8 +81,8 @@ class remote_steps(FlowMutator):  # noqa: N801 (a decorator)
                     f"remote.resources.{name}: expected a step of the flow, got '{name}'. The "
                     "command `show` lists the steps."
                 )
-            given = {key: value for key, value in requested.items() if value is not None}
-            steps[name].add_decorator("resources", deco_kwargs=given)
+            amounts = {key: value for key, value in requested.items() if value is not None}
+            steps[name].add_decorator("resources", deco_kwargs=amounts)
         if config["retries"] and has_shared_datastore(sys.argv):
             attempts = {"times": config["retries"], "minutes_between_retries": 1}
             for name in self._repeatable:

@@ -31,9 +31,13 @@ class Step:
 
 def decorated(deployment, monkeypatch, *words, **config):
     """Return the decorators of the steps `eda` and `publish`, of which the first is repeatable."""
+    settings = {"remote": {"retries": 2, "resources": {}} | config}
+    return decorated_by(settings, deployment, monkeypatch, *words)
+
+
+def decorated_by(settings, deployment, monkeypatch, *words):
     monkeypatch.setattr(sys, "argv", ["train.py", *words])
     steps = {"eda": Step(), "publish": Step()}
-    settings = {"remote": {"retries": 2, "resources": {}} | config}
     mutator = deployment.remote_steps(repeatable=["eda"])
     mutator.external_init()
     mutator.pre_mutate(SimpleNamespace(configs=[("config", settings)], steps=steps.items()))
@@ -49,6 +53,11 @@ def test_only_repeatable_steps_retry_with_a_datastore_that_others_read(deploymen
     assert found["eda"]["retry"]["times"] == 2
     assert found["publish"] == {}
     assert decorated(deployment, monkeypatch, "--datastore=s3", "run", retries=0)["eda"] == {}
+
+
+def test_a_run_of_a_version_without_the_section_can_be_resumed(deployment, monkeypatch):
+    found = decorated_by({"seed": 20}, deployment, monkeypatch, "--datastore=s3", "resume")
+    assert found == {"eda": {}, "publish": {}}
 
 
 def test_resources_are_requested_as_configured(deployment, monkeypatch):

@@ -26,7 +26,7 @@ PODS = ("--with", "kubernetes:image=fmnist-flow", "--max-workers", "3")
 
 
 def pytest_ignore_collect(config):
-    """Leave these tests out unless they are asked for: they take ten minutes."""
+    """Leave these tests out unless they are asked for: they take ten minutes or more."""
     return True if config.getoption("markexpr") != "remote" else None
 
 

@@ -108,7 +108,7 @@ def test_mlflow_has_the_commit_that_the_package_was_made_from(deployment, remote
 def test_a_run_is_resumed_on_the_cluster(deployment, remote_run):
     words = ("resume", "publish", "--origin-run-id", remote_run)
     started = len(deployment.cluster.pods)
-    resumed = deployment.flow("train.py", "--config", "config", str(QUICK), *words, *PODS)
+    resumed = deployment.flow("train.py", *words, *PODS)
     # The steps before are cloned.
     assert len(deployment.cluster.pods) - started == 2
     before, after = (
