@@ -91,7 +91,8 @@ def test_beside_a_running_run_only_other_finished_runs_go_and_it_ends_well(place
         (place.directory / "now").touch()
         running.communicate(timeout=60)
     finally:
-        running.kill()
+        # Ends the tasks as well, if an assertion failed.
+        running.terminate()
     assert running.returncode == 0
     place.check()
     assert place.clean_up("--keep", 1, "--apply")[1]["datastore"] > 0
