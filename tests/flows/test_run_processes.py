@@ -1,4 +1,4 @@
-"""What a killed run leaves is removed: its tasks at once, its files by the next run."""
+"""A killed run leaves nothing: its tasks end at once, the next run deletes its files."""
 
 from __future__ import annotations
 
