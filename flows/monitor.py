@@ -192,9 +192,6 @@ class FashionMnistMonitor(FlowSpec):
 
 
 if __name__ == "__main__":
-    from failures import explain_failures
-    from scheduler import command_line
+    from scheduler import start
 
-    with command_line():
-        explain_failures(FashionMnistMonitor)
-        FashionMnistMonitor()
+    start(FashionMnistMonitor)

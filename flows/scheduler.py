@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from metaflow import current
 
 from cards.step_card import resume_command
+from failures import explain_failures
 from fmnist_lib.common.writer_lock import writing
 from run_processes import end_with_parent, private_temporary_directory
 from searches import step_to_repeat
@@ -26,6 +27,13 @@ CLEANUP_SECONDS = 10
 #: Exit code of a process that a signal ended, minus the signal's number.
 _SIGNAL_EXIT_BASE = 128
 _COMMANDS = ("run", "resume", "step")
+
+
+def start(flow: type) -> None:
+    """Run the command line of a flow, with signals and failures handled."""
+    with command_line():
+        explain_failures(flow)
+        flow()
 
 
 @contextmanager

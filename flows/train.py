@@ -338,9 +338,6 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
 
 
 if __name__ == "__main__":
-    from failures import explain_failures
-    from scheduler import command_line
+    from scheduler import start
 
-    with command_line():
-        explain_failures(FashionMnistTrain)
-        FashionMnistTrain()
+    start(FashionMnistTrain)

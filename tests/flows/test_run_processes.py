@@ -1,4 +1,4 @@
-"""Processes, files and messages that a run under a fault leaves."""
+"""A killed run leaves nothing: its tasks end at once, the next run deletes its files."""
 
 from __future__ import annotations
 
