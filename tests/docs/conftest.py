@@ -60,6 +60,8 @@ def checkout(real_data_dir, test_images, test_labels, argo_environment, tmp_path
     place = Checkout(base / "checkout", base / "elsewhere", _environment(base, argo_environment))
     place.elsewhere.mkdir()
     _copy(place.root)
+    # Metaflow would take a datastore in a parent directory.
+    (place.root / ".metaflow").mkdir()
     (place.root / "data" / "fashion-mnist").mkdir()
     for name in FILES:
         shutil.copy2(real_data_dir / name, place.root / "data" / "fashion-mnist")
