@@ -7,6 +7,7 @@ import signal
 import sys
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from types import resolve_bases
 from typing import TYPE_CHECKING, Any
 
 from metaflow import current
@@ -29,8 +30,10 @@ _SIGNAL_EXIT_BASE = 128
 _COMMANDS = ("run", "resume", "step")
 
 
-def start(flow: type) -> None:
+def start(flow: Any) -> None:
     """Run the command line of a flow, with signals and failures handled."""
+    # A class with a FlowMutator as its last decorator is an object that stands for the class.
+    (flow,) = resolve_bases((flow,))
     with command_line():
         explain_failures(flow)
         flow()
