@@ -109,7 +109,7 @@ class Search(threading.Thread):
         return self._result
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=180):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := condition():
