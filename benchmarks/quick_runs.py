@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -38,14 +40,19 @@ def quick_scene(directory: Path, workers: int | None = None) -> Scene:
 
 def result_of(scene: Scene, run_id: str) -> dict[str, str]:
     """Return what two runs must have in common; see `tests/faults/results.py`."""
-    # Metaflow reads it when it is imported, and again when the Client API opens a datastore.
-    os.environ["METAFLOW_DATASTORE_SYSROOT_LOCAL"] = str(scene.disk)
-    from metaflow import metaflow_config
-    from metaflow.plugins.datastores.local_storage import LocalStorage
+    # In a process of its own: Metaflow's Client keeps the datastore that it opened first.
+    found = subprocess.run(
+        [sys.executable, __file__, run_id],
+        env=os.environ | {"METAFLOW_DATASTORE_SYSROOT_LOCAL": str(scene.disk)},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    result: dict[str, str] = json.loads(found.stdout.splitlines()[-1])
+    return result
 
-    metaflow_config.DATASTORE_SYSROOT_LOCAL = str(scene.disk)
-    LocalStorage.datastore_root = None
 
+if __name__ == "__main__":
     import results
 
-    return results.read("train", run_id)
+    print(json.dumps(results.read("train", sys.argv[1])))
