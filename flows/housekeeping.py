@@ -158,7 +158,7 @@ class Housekeeping:
             last_started=frozenset(filter(None, last)),
             champion=self._champion(),
             registered=stored.registered,
-            spooled=frozenset(run.key for run in runs if self._files.is_spooled(run.key)),
+            spooled=self._files.spooled(run.key for run in runs),
             tracked=frozenset(chain.from_iterable(stored.runs.values())),
         )
 

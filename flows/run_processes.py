@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import threading
 import time
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import psutil
 
 _PREFIX = "fmnist-run-"
 _POLL_SECONDS = 0.5
@@ -65,15 +68,31 @@ def end_with_parent() -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(_POLL_SECONDS)
-        _kill_children()
+        signal_all(descendants(), signal.SIGKILL)
         os._exit(_ORPHANED)
 
     threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
 
 
-def _kill_children() -> None:
+def descendants() -> list[psutil.Process]:
+    """Return the processes that this one started, and those that they started."""
     import psutil
 
-    for process in psutil.Process().children(recursive=True):
+    return psutil.Process().children(recursive=True)
+
+
+def signal_all(processes: list[psutil.Process], number: int) -> None:
+    """Send a signal to processes, some of which may have ended."""
+    import psutil
+
+    for process in processes:
         with suppress(psutil.NoSuchProcess):
-            process.kill()
+            process.send_signal(number)
+
+
+def kill_all(processes: list[psutil.Process]) -> None:
+    """Kill processes, and wait up to a second for their end."""
+    import psutil
+
+    signal_all(processes, signal.SIGKILL)
+    psutil.wait_procs(processes, timeout=1)

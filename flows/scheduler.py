@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 from contextlib import contextmanager, nullcontext, suppress
-from pathlib import Path
 from types import resolve_bases
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +14,18 @@ from metaflow import current
 from cards.step_card import resume_command
 from failures import explain_failures
 from fmnist_lib.common.writer_lock import writing
-from run_processes import end_with_parent, private_temporary_directory
+from run_processes import (
+    descendants,
+    end_with_parent,
+    kill_all,
+    private_temporary_directory,
+    signal_all,
+)
 from searches import step_to_repeat
+from stored_runs import datastore_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    import psutil
 
 #: Seconds for Metaflow to end its tasks and to flush their logs; it takes 5 to kill them itself.
 CLEANUP_SECONDS = 10
@@ -67,23 +71,15 @@ def command_line(arguments: Sequence[str] | None = None) -> Iterator[None]:
     if is_task:
         end_with_parent()
     temporary = nullcontext() if is_task else private_temporary_directory()
-    with temporary, writing(_datastore()):
+    with temporary, writing(datastore_root()):
         try:
             yield
         except SystemExit as end:
             status = _SIGNAL_EXIT_BASE + received[0] if received else end.code
             if not is_task and status:
-                _kill(_descendants())
+                kill_all(descendants())
                 _print_resume_command(arguments)
             raise SystemExit(status) from None
-
-
-def _datastore() -> Path:
-    """Return the folder ``.metaflow`` that this process uses; it may not exist yet."""
-    from metaflow.plugins.datastores.local_storage import LocalStorage
-
-    found = LocalStorage.get_datastore_root_from_config(lambda _: None, create_on_absent=False)
-    return Path(found or LocalStorage.DATASTORE_DIR)
 
 
 def _handle_signals(received: list[int], *, is_task: bool) -> None:
@@ -94,12 +90,12 @@ def _handle_signals(received: list[int], *, is_task: bool) -> None:
         if received:
             return
         received.append(number)
-        _signal(_descendants(), signal.SIGTERM)
+        signal_all(descendants(), signal.SIGTERM)
         signal.alarm(CLEANUP_SECONDS)
         raise KeyboardInterrupt
 
     def kill_run(*_: Any) -> None:
-        _kill(_descendants())
+        kill_all(descendants())
         os._exit(_SIGNAL_EXIT_BASE + received[0])
 
     for number in (signal.SIGTERM, signal.SIGHUP, *([] if is_task else [signal.SIGINT])):
@@ -108,29 +104,6 @@ def _handle_signals(received: list[int], *, is_task: bool) -> None:
             signal.signal(number, stop_task if is_task else stop_run)
     if not is_task:
         signal.signal(signal.SIGALRM, kill_run)
-
-
-def _descendants() -> list[psutil.Process]:
-    import psutil
-
-    return psutil.Process().children(recursive=True)
-
-
-def _signal(processes: list[psutil.Process], number: int) -> None:
-    import psutil
-
-    for process in processes:
-        try:
-            process.send_signal(number)
-        except psutil.NoSuchProcess:
-            continue
-
-
-def _kill(processes: list[psutil.Process]) -> None:
-    import psutil
-
-    _signal(processes, signal.SIGKILL)
-    psutil.wait_procs(processes, timeout=1)
 
 
 def _print_resume_command(arguments: Sequence[str]) -> None:

@@ -210,7 +210,6 @@ def open_store() -> LocalStore:
     """
     from metaflow import metaflow_config
     from metaflow.plugins.cards.card_datastore import CardDatastore
-    from metaflow.plugins.datastores.local_storage import LocalStorage
 
     datastore, metadata = metaflow_config.DEFAULT_DATASTORE, metaflow_config.DEFAULT_METADATA
     if (datastore, metadata) != ("local", "local"):
@@ -219,13 +218,21 @@ def open_store() -> LocalStore:
             f"{metadata}. Set lifecycle rules for the bucket instead (docs/housekeeping.md); for "
             "local files, unset METAFLOW_DEFAULT_DATASTORE and METAFLOW_DEFAULT_METADATA."
         )
-    found = LocalStorage.get_datastore_root_from_config(lambda _: None, create_on_absent=False)
-    if found is None or not Path(found).is_dir():
+    root = datastore_root()
+    if not root.is_dir():
         raise DataError(
             f"clean-up: expected a folder .metaflow here or above, got none in {Path.cwd()}. "
             "Start it where the runs were started, or set METAFLOW_DATASTORE_SYSROOT_LOCAL."
         )
-    return LocalStore(Path(found), Path(CardDatastore.get_storage_root("local")))
+    return LocalStore(root, Path(CardDatastore.get_storage_root("local")))
+
+
+def datastore_root() -> Path:
+    """Return the folder ``.metaflow`` that a run in this directory uses; it may not exist yet."""
+    from metaflow.plugins.datastores.local_storage import LocalStorage
+
+    found = LocalStorage.get_datastore_root_from_config(lambda _: None, create_on_absent=False)
+    return Path(found or LocalStorage.DATASTORE_DIR)
 
 
 def _folders(place: Path) -> list[Path]:

@@ -65,10 +65,11 @@ def read_stored_files(address: StoreAddress) -> StoredFiles:
     with mlflow_calls(address.uri):
         tracking = client(address.uri)
         versions = list(_pages(tracking.search_model_versions, max_results=_PAGE))
-        runs = _metaflow_runs(tracking)
+        experiments = _experiments(tracking)
+        runs = _metaflow_runs(tracking, experiments)
         owners = {run.info.run_id: key for key, found in runs.items() for run in found}
         registered = {_owner(version, owners) for version in versions} - {None}
-        models = _logged_models(tracking, owners)
+        models = _logged_models(tracking, experiments, owners)
     sources = [path for version in versions if (path := _local_path(version.source))]
     database = sqlite_file(address.uri)
     directories = {}
@@ -131,18 +132,16 @@ def _is_absent(address: StoreAddress) -> bool:
     return database is not None and not database.exists()
 
 
-def _metaflow_runs(tracking: Any) -> dict[str, list[Any]]:
+def _metaflow_runs(tracking: Any, experiments: list[str]) -> dict[str, list[Any]]:
     """Return the MLflow runs of every Metaflow run, the deleted ones too."""
     from mlflow.entities import ViewType
 
     found = defaultdict(list)
-    experiments = _experiments(tracking)
     for run in _pages(
         tracking.search_runs, experiments, run_view_type=ViewType.ALL, max_results=_PAGE
     ):
-        tags = run.data.tags
-        if "metaflow.flow" in tags and "metaflow.run_id" in tags:
-            found[f"{tags['metaflow.flow']}/{tags['metaflow.run_id']}"].append(run)
+        if key := _key(run.data.tags):
+            found[key].append(run)
     return dict(found)
 
 
@@ -153,10 +152,11 @@ def _experiments(tracking: Any) -> list[str]:
     return [experiment.experiment_id for experiment in found]
 
 
-def _logged_models(tracking: Any, owners: dict[str, str]) -> dict[str, list[Any]]:
+def _logged_models(
+    tracking: Any, experiments: list[str], owners: dict[str, str]
+) -> dict[str, list[Any]]:
     """Return the models that the runs of every Metaflow run logged, without the deleted ones."""
     found = defaultdict(list)
-    experiments = _experiments(tracking)
     for model in _pages(tracking.search_logged_models, experiments, max_results=_LOGGED_MODELS):
         if model.source_run_id in owners:
             found[owners[model.source_run_id]].append(model)
@@ -165,10 +165,14 @@ def _logged_models(tracking: Any, owners: dict[str, str]) -> dict[str, list[Any]
 
 def _owner(version: Any, owners: dict[str, str]) -> str | None:
     """Return the Metaflow run of a version; None for an entry of the audit log."""
-    tags = version.tags
+    return _key(version.tags) or owners.get(version.run_id)
+
+
+def _key(tags: dict[str, str]) -> str | None:
+    """Return the Metaflow run, ``flow/run``, that tags name."""
     if "metaflow.flow" in tags and "metaflow.run_id" in tags:
         return f"{tags['metaflow.flow']}/{tags['metaflow.run_id']}"
-    return owners.get(version.run_id)
+    return None
 
 
 def _own_directory(artifacts: Path) -> Path:

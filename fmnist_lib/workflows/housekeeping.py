@@ -14,6 +14,7 @@ from fmnist_lib.registry.store import StoreAddress
 from fmnist_lib.release.bundle import bundle_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from fmnist_lib.config.training import Settings
@@ -54,9 +55,10 @@ class ProjectFiles:
         """Directory of the spool."""
         return resolve_path(self.settings.tracking.spool, self.root)
 
-    def is_spooled(self, run: str) -> bool:
-        """Return True if a run, ``flow/run``, is to be delivered to MLflow yet."""
-        return spool_place(self.spool, run) in spooled_runs(self.spool)
+    def spooled(self, runs: Iterable[str]) -> frozenset[str]:
+        """Return those of the runs, ``flow/run``, that are to be delivered to MLflow yet."""
+        places = set(spooled_runs(self.spool))
+        return frozenset(run for run in runs if spool_place(self.spool, run) in places)
 
     def of_run(self, run: str) -> list[Deletion]:
         """Return the bundle of a run, ``flow/run``, and its part of the cache."""

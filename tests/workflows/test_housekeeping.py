@@ -67,5 +67,4 @@ def test_leftovers_and_the_least_recently_used_part_of_the_cache_belong_to_no_ru
     write(tmp_path / "mlruns" / "spool" / ".FashionMnistTrain-2.unfinished" / "x", LONG_AGO + 100)
     found = {deletion.path: deletion.kind for deletion in files.of_no_run(LONG_AGO + 50)}
     assert found == leftovers
-    assert files.is_spooled(RUN)
-    assert not files.is_spooled("FashionMnistTrain/1")
+    assert files.spooled([RUN, "FashionMnistTrain/1"]) == {RUN}
