@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from metaflow.exception import MetaflowException
 
 from cards.components import details, folded_table
 from cards.escape import code, paragraphs
+from fmnist_lib.common.process import command_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,10 +138,9 @@ def resume_command(arguments: Sequence[str], run_id: str, step: str | None = Non
     >>> resume_command(["flows/train.py", "--datastore", "s3", "run", "--seed", "1"], "17")
     'python flows/train.py --datastore s3 resume --origin-run-id 17'
     """
-    words = [part for word in arguments for part in word.split("=", 1)]
     options = [
         part
-        for name, value in pairwise(words)
+        for name, value in command_options(arguments)
         if name in _STORES and value != "local"
         for part in (name, value)
     ]

@@ -28,11 +28,11 @@ def _check_study_storage(arguments: list[str]) -> None:
     """Check the address before Metaflow stores it as a parameter: it may hold a password."""
     from metaflow.exception import MetaflowException
 
+    from fmnist_lib.common.process import command_options
     from fmnist_lib.config.addresses import study_storage_problem
 
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
-        option, _, value = argument.partition("=")
-        if option == "--study-storage" and (problem := study_storage_problem(value or following)):
+    for option, address in command_options(arguments):
+        if option == "--study-storage" and (problem := study_storage_problem(address)):
             raise MetaflowException(f"--study-storage: {problem}.")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from metaflow import FlowMutator, trigger_on_finish
@@ -11,6 +10,7 @@ from metaflow.exception import MetaflowException
 from metaflow.metaflow_config import DEFAULT_DATASTORE
 from metaflow.packaging_sys import ContentType
 
+from fmnist_lib.common.process import command_options
 from project import PACKED, PROJECT_ROOT
 
 if TYPE_CHECKING:
@@ -104,6 +104,5 @@ def has_shared_datastore(arguments: Sequence[str], default: str = DEFAULT_DATAST
     >>> has_shared_datastore(["train.py", "--datastore=s3", "step", "eda"])
     True
     """
-    words = [part for word in arguments for part in word.split("=", 1)]
-    named = [value for name, value in pairwise(words) if name == "--datastore"]
+    named = [value for name, value in command_options(arguments) if name == "--datastore"]
     return [default, *named][-1] != "local"

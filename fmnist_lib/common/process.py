@@ -7,7 +7,12 @@ import sys
 import tempfile
 from contextlib import suppress
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Debian's placeholder for a missing home directory; nothing is written there.
 NO_HOME = "/nonexistent"
@@ -39,6 +44,25 @@ def available_memory(cgroup: Path = _CGROUP) -> int:
         limit, used = (int((cgroup / f"memory.{kind}").read_text()) for kind in ("max", "current"))
         free = min(free, max(limit - used, 0))
     return free
+
+
+def command_options(arguments: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the options of a command line, each with what follows it.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        ``--name value`` or ``--name=value``; the word after a flag is no value.
+
+    Examples
+    --------
+    >>> command_options(["train.py", "--datastore=s3", "run", "--seed", "1"])
+    [('--datastore', 's3'), ('--seed', '1')]
+    """
+    words: list[str] = []
+    for word in arguments:
+        words += word.split("=", 1) if word.startswith("--") else [word]
+    return [(name, value) for name, value in pairwise([*words, ""]) if name.startswith("--")]
 
 
 def user_name() -> str:
