@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLING_SECONDS = 0.5
@@ -39,7 +39,13 @@ class Ended:
     peak_gib: float
 
 
-def run_limited(command: Sequence[str], seconds: float, log: Path, cwd: Path) -> Ended:
+def run_limited(
+    command: Sequence[str],
+    seconds: float,
+    log: Path,
+    cwd: Path,
+    environment: Mapping[str, str] = os.environ,
+) -> Ended:
     """Run a command, measure its memory, and end every process it started.
 
     Parameters
@@ -50,8 +56,10 @@ def run_limited(command: Sequence[str], seconds: float, log: Path, cwd: Path) ->
     log : Path
         File for its output.
     cwd : Path
+    environment : mapping of str to str
+        Passed on, but for `NOT_INHERITED`.
     """
-    environment = {name: text for name, text in os.environ.items() if name not in NOT_INHERITED}
+    passed_on = {name: text for name, text in environment.items() if name not in NOT_INHERITED}
     log.parent.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     peak = 0
@@ -59,7 +67,7 @@ def run_limited(command: Sequence[str], seconds: float, log: Path, cwd: Path) ->
         process = subprocess.Popen(
             command,
             cwd=cwd,
-            env=environment,
+            env=passed_on,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -8,6 +8,9 @@ from pydantic import Field
 
 from fmnist_lib.config.base import List, Section, Share
 
+#: Images assessed of a batch, unless the monitor's configuration says otherwise: more do not change
+#: a verdict, and these fit into the memory of any machine.
+MAX_BATCH_ROWS = 100_000
 #: Shifts that change pixels, one per generator.
 PixelShift = Literal[
     "gaussian_noise",

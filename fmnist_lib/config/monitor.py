@@ -8,7 +8,7 @@ from pydantic import Field
 
 from fmnist_lib.common.paths import PROJECT_ROOT
 from fmnist_lib.config.base import Section, Share
-from fmnist_lib.config.drift import DriftConfig
+from fmnist_lib.config.drift import MAX_BATCH_ROWS, DriftConfig
 from fmnist_lib.config.release import TrackingConfig
 from fmnist_lib.config.remote import RemoteConfig
 
@@ -51,7 +51,7 @@ class MonitorSettings(Section):
         "from the values.",
     )
     rows: Annotated[int, Field(ge=50)] = Field(
-        default=100_000, description="Size of the random sample taken from a larger batch."
+        default=MAX_BATCH_ROWS, description="Size of the random sample taken from a larger batch."
     )
     history: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=60, description="Monitor runs on the card's chart, including this one."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
 from fmnist_lib.common.paths import resolve_path
 from fmnist_lib.data.corrections import read_corrections
 from fmnist_lib.data.dvc import dvc_version
-from fmnist_lib.data.formats.idx import read_pair
+from fmnist_lib.data.formats.idx import read_images_at, read_labels, read_pair
 from fmnist_lib.data.official_files import (
     MIRRORS,
     TEST_IMAGES,
@@ -26,12 +27,14 @@ from fmnist_lib.data.verified_files import Source, find_source
 from fmnist_lib.data.version import DataVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from fmnist_lib.config.training import DataConfig
+
+    _ImagesAt = Callable[[NDArray[np.intp]], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +95,8 @@ def load_dataset(
 ) -> tuple[Dataset, DataVersion]:
     """Find, verify, read and split the data.
 
+    Of the training images only those that ``rows`` asks for are kept in memory.
+
     Parameters
     ----------
     config : DataConfig
@@ -116,17 +121,19 @@ def load_dataset(
         training images, or a class missing in a split.
     """
     source = find_source(config, project_root, cache, mirrors)
-    pool, test = _read(source, seed)
+    given, images_at, test = _read(source, seed)
     # By the labels as given, so that corrections leave every image in its split.
-    train, validation = split_indices(pool.labels, config.rows, config.validation_share, seed)
-    labels, corrected = pool.labels, 0
+    train, validation = split_indices(given, config.rows, config.validation_share, seed)
+    rows = np.concatenate([train, validation])
+    labels, corrected = given, 0
     if config.corrections:
         corrections = read_corrections(resolve_path(config.corrections), labels)
-        labels = corrections.apply(labels, pool.numbers)
-        corrected = int((labels != pool.labels)[np.concatenate([train, validation])].sum())
+        labels = corrections.apply(labels, np.arange(len(labels)))
+        corrected = int((labels != given)[rows].sum())
+    images = images_at(rows)
     dataset = Dataset(
-        train=Split(pool.images[train], labels[train], train),
-        validation=Split(pool.images[validation], labels[validation], validation),
+        train=Split(images[: len(train)], labels[train], train),
+        validation=Split(images[len(train) :], labels[validation], validation),
         test=test,
     )
     return dataset, _version(dataset, source, corrected)
@@ -197,14 +204,15 @@ def _require_every_class(train: NDArray[np.intp], validation: NDArray[np.intp]) 
             )
 
 
-def _read(source: Source, seed: int) -> tuple[Split, Split]:
+def _read(source: Source, seed: int) -> tuple[NDArray[np.uint8], _ImagesAt, Split]:
+    """Return the labels to train on, a function that reads their images, and the test images."""
     if source.origin == "synthetic":
         images, labels = generate(N_TRAIN + N_TEST, seed)
-        return Split(images[:N_TRAIN], labels[:N_TRAIN]), Split(images[N_TRAIN:], labels[N_TRAIN:])
-    return (
-        Split(*read_pair(source.paths[TRAIN_IMAGES], source.paths[TRAIN_LABELS])),
-        Split(*read_pair(source.paths[TEST_IMAGES], source.paths[TEST_LABELS])),
-    )
+        test = Split(images[N_TRAIN:], labels[N_TRAIN:])
+        return labels[:N_TRAIN], images[:N_TRAIN].__getitem__, test
+    test = Split(*read_pair(source.paths[TEST_IMAGES], source.paths[TEST_LABELS]))
+    labels = read_labels(source.paths[TRAIN_LABELS])
+    return labels, partial(read_images_at, source.paths[TRAIN_IMAGES], total=len(labels)), test
 
 
 def _version(dataset: Dataset, source: Source, corrected: int) -> DataVersion:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fmnist_lib.common.paths import resolve_path
+from fmnist_lib.config.drift import MAX_BATCH_ROWS
 from fmnist_lib.data.audit import audit
 from fmnist_lib.data.dataset import load_dataset
 from fmnist_lib.data.formats.batch import read_batch
@@ -36,7 +37,7 @@ class TrainingData:
     data_changes : DataChanges or None
         Since the champion's run.
     batch_images : ndarray of uint8, shape (n, 28, 28), or None
-        To test for drift.
+        To test for drift: a random sample of a batch that is larger than `MAX_BATCH_ROWS`.
     """
 
     dataset: Dataset
@@ -66,7 +67,12 @@ def read_training_data(
     """
     images = None
     if batch:
-        images = read_batch(resolve_path(batch), label_column=label_column).images
+        images = read_batch(
+            resolve_path(batch),
+            label_column=label_column,
+            at_most=MAX_BATCH_ROWS,
+            seed=settings.seed,
+        ).images
     dataset, version = load_dataset(settings.data, address.root, settings.seed)
     return TrainingData(
         dataset=dataset,

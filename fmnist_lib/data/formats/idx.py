@@ -31,6 +31,8 @@ _MAX_VALUES = 2**60
 #: 40 times the official training images. Larger headers are refused.
 MAX_BYTES = 2**31
 _CHUNK = 1 << 20
+#: Images read at once from a file of any size: fewer bytes than `_CHUNK`, so that it is one read.
+_ROWS = 1_000
 _INTACT_COPY = "Put an intact copy in its place."
 
 
@@ -110,14 +112,46 @@ def read_images(path: Path) -> NDArray[np.uint8]:
         As `read_idx`; or the values are not uint8, the images not 28x28, or there are none.
     """
     images = read_idx(path)
-    _require_uint8(images, path)
-    height, width = IMAGE_SHAPE
-    if images.ndim != 3 or images.shape[1:] != IMAGE_SHAPE:  # noqa: PLR2004 (n, height, width)
-        raise DataError(
-            f"{path}: expected images of {height}x{width}, shape (n, {height}, {width}), got shape "
-            f"{images.shape}. Check that it is an images file."
-        )
+    _require_images(images, path)
     _require_some(images, path)
+    return images
+
+
+def read_images_at(path: Path, rows: NDArray[np.intp], total: int) -> NDArray[np.uint8]:
+    """Read the images at some positions, from a file that may be larger than the memory.
+
+    Parameters
+    ----------
+    path : Path
+    rows : ndarray of int, shape (n,)
+        Distinct positions, counted from 0, in any order.
+    total : int
+        Labels there are for the images of the whole file.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, 28, 28), values 0-255
+        In the order of `rows`.
+
+    Raises
+    ------
+    DataError
+        As `iter_idx`; the values are not images; or the file has not `total` of them.
+    """
+    images = np.empty((len(rows), *IMAGE_SHAPE), dtype=np.uint8)
+    order = np.argsort(rows)
+    ascending = rows[order]
+    seen = 0
+    for chunk in iter_idx(path, _ROWS):
+        _require_images(chunk, path)
+        first, last = np.searchsorted(ascending, [seen, seen + len(chunk)])
+        images[order[first:last]] = chunk[ascending[first:last] - seen]
+        seen += len(chunk)
+    if seen != total:
+        raise DataError(
+            f"{path}: expected {total} images, one for every label, got {seen}. "
+            "Use two files that belong together."
+        )
     return images
 
 
@@ -263,6 +297,16 @@ def _read_up_to(file: IO[bytes] | gzip.GzipFile, size: int) -> bytearray:
             break
         content += piece
     return content
+
+
+def _require_images(images: NDArray[Any], path: Path) -> None:
+    _require_uint8(images, path)
+    height, width = IMAGE_SHAPE
+    if images.ndim != 3 or images.shape[1:] != IMAGE_SHAPE:  # noqa: PLR2004 (n, height, width)
+        raise DataError(
+            f"{path}: expected images of {height}x{width}, shape (n, {height}, {width}), got shape "
+            f"{images.shape}. Check that it is an images file."
+        )
 
 
 def _require_uint8(array: NDArray[Any], path: Path) -> None:

@@ -11,6 +11,7 @@ from fmnist_lib.data.formats.idx import (
     MAX_BYTES,
     read_idx,
     read_images,
+    read_images_at,
     read_labels,
     read_pair,
     write_idx,
@@ -237,3 +238,44 @@ def test_official_sizes_are_those_of_the_files(real_data_dir):
     assert {name: (real_data_dir / name).stat().st_size for name in FILES} == {
         name: file.size for name, file in FILES.items()
     }
+
+
+def test_images_at_some_positions_come_in_that_order(tmp_path, images):
+    write_idx(tmp_path / "images.gz", images)
+    read = read_images_at(tmp_path / "images.gz", np.array([1, 0]), total=2)
+    np.testing.assert_array_equal(read, images[::-1])
+
+
+def test_a_file_larger_than_the_memory_gives_some_of_its_images(tmp_path):
+    """The 2.2 GB are a hole in the file, which takes no room on the disk."""
+    path, total = tmp_path / "images", 2_800_000
+    sizes = np.array([total, 28, 28], dtype=">u4").tobytes()
+    path.write_bytes(bytes([0, 0, 8, 3]) + sizes)
+    with path.open("r+b") as file:
+        file.truncate(16 + total * 784)
+        file.seek(16 + 2_799_999 * 784)
+        file.write(b"\x07" * 784)
+    tracemalloc.start()
+    try:
+        read = read_images_at(path, np.array([2_799_999, 5]), total)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert read[0].min() == 7
+    assert read[1].max() == 0
+    assert peak < 50e6
+
+
+@pytest.mark.parametrize("total", [1, 3])
+def test_images_and_labels_that_do_not_match_are_an_error(tmp_path, images, total):
+    write_idx(tmp_path / "images.gz", images)
+    assert f"expected {total} images, one for every label, got 2" in _error(
+        lambda path: read_images_at(path, np.array([0]), total), tmp_path / "images.gz"
+    )
+
+
+def test_some_images_of_another_size_are_an_error(tmp_path, images):
+    write_idx(tmp_path / "images.gz", images[:, :14])
+    assert "expected images of 28x28" in _error(
+        lambda path: read_images_at(path, np.array([0]), 2), tmp_path / "images.gz"
+    )

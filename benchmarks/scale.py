@@ -1,0 +1,145 @@
+"""Time and memory of training, predictions and the monitor by the number of images on the disk.
+
+python benchmarks/scale.py [--images N ...] [--scratch DIRECTORY]
+
+The images are the official training images, repeated, with one level of noise in each pixel: they
+cost what new images cost. They are written as IDX files, 0.78 GB for every million. The training
+flow (`config/quick.toml`, which trains on a sample), `fmnist predict` with its model, and the
+monitor flow then run as a user runs them, in directories of their own. Peak memory is that of all
+their processes together. The table goes to benchmarks/results/scale.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+RESULTS = ROOT / "benchmarks" / "results"
+
+from limited_process import run_limited  # noqa: E402
+from quick_runs import quick_scene  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from scene import Scene
+
+IMAGES = (70_000, 700_000, 7_000_000)
+#: Images written at once.
+CHUNK = 10_000
+#: Wall seconds after which a command is ended.
+LIMIT_SECONDS = 4 * 3600.0
+
+
+def main() -> None:
+    """Measure every size, and write the table."""
+    options = _options()
+    rows = []
+    with tempfile.TemporaryDirectory(dir=options.scratch) as name:
+        scene = quick_scene(Path(name))
+        monitor = scene.control / "monitor.toml"
+        monitor.write_text(f'seed = 20\nsignal = "{scene.signal}"\n')
+        scene.configs["monitor"] = monitor
+        for images in options.images:
+            data = Path(name, "data")
+            write_data(data, images, options.data)
+            for command in ("train", "predict", "monitor"):
+                rows.append(measure(command, scene, data, images))
+                print("  ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
+            shutil.rmtree(data)
+    RESULTS.mkdir(exist_ok=True)
+    with (RESULTS / "scale.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _options() -> argparse.Namespace:
+    from fmnist_lib.data.verified_files import default_cache
+
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--images", type=int, nargs="+", default=IMAGES, help="training images")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=default_cache(),
+        help="directory of the official files; default: where a run downloads them to",
+    )
+    parser.add_argument("--scratch", type=Path, help="directory for the images and the runs")
+    return parser.parse_args()
+
+
+def write_data(directory: Path, images: int, official: Path) -> None:
+    """Write so many training images with their labels, in bounded memory, and the test files."""
+    import numpy as np
+
+    from fmnist_lib.data.official_files import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+
+    directory.mkdir()
+    for name in (TEST_IMAGES, TEST_LABELS):
+        shutil.copy(official / name, directory / name)
+    with (
+        (directory / TRAIN_IMAGES.removesuffix(".gz")).open("wb") as pixels,
+        (directory / TRAIN_LABELS.removesuffix(".gz")).open("wb") as labels,
+    ):
+        pixels.write(bytes([0, 0, 8, 3]) + np.array([images, 28, 28], dtype=">u4").tobytes())
+        labels.write(bytes([0, 0, 8, 1]) + np.array([images], dtype=">u4").tobytes())
+        for chunk, classes in noisy_images(images, official):
+            pixels.write(chunk.tobytes())
+            labels.write(classes.tobytes())
+
+
+def noisy_images(images: int, official: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield so many images and their labels in chunks."""
+    import numpy as np
+
+    from fmnist_lib.data.formats.idx import read_pair
+    from fmnist_lib.data.official_files import TRAIN_IMAGES, TRAIN_LABELS
+
+    source, labels = read_pair(official / TRAIN_IMAGES, official / TRAIN_LABELS)
+    random = np.random.default_rng(0)
+    for start in range(0, images, CHUNK):
+        rows = random.permutation(len(source))[: min(CHUNK, images - start)]
+        noise = random.integers(-1, 2, (len(rows), 28, 28), dtype=np.int8)
+        yield np.clip(source[rows] + noise.astype(np.int16), 0, 255).astype(np.uint8), labels[rows]
+
+
+def measure(command: str, scene: Scene, data: Path, images: int) -> dict[str, object]:
+    """Run a command; return its seconds and its memory."""
+    log = scene.control / f"{command}.txt"
+    arguments = [sys.executable, *_arguments(command, scene, data)]
+    ended = run_limited(arguments, LIMIT_SECONDS, log, ROOT, scene.environment)
+    if ended.exit_code:
+        sys.exit(f"{command} failed:\n{log.read_text()[-2000:]}")
+    return {
+        "command": command,
+        "images": images,
+        "seconds": round(ended.seconds, 1),
+        "seconds_per_million": round(1e6 * ended.seconds / images, 1),
+        "peak_gib": round(ended.peak_gib, 2),
+    }
+
+
+def _arguments(command: str, scene: Scene, data: Path) -> list[str]:
+    batch = str(data / "train-images-idx3-ubyte")
+    if command == "predict":
+        # The same model for every size.
+        model = str(min(scene.disk.glob("bundles/*.zip")))
+        target = str(scene.control / "predictions.parquet")
+        return ["-m", "fmnist_lib", "predict", "--model", model, "--in", batch, "--out", target]
+    flow = [f"flows/{command}.py", "--config", "config", str(scene.configs[command]), "run"]
+    return [*flow, *(["--batch", batch] if command == "monitor" else ["--data-dir", str(data)])]
+
+
+if __name__ == "__main__":
+    main()
