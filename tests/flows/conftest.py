@@ -17,6 +17,15 @@ from fmnist_lib.common.paths import sqlite_address
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 QUICK = PROJECT_ROOT / "config" / "quick.toml"
+SMALL_CANDIDATE = """
+[[search.candidates]]
+id = "small"
+engine = "optuna"
+families = ["logistic"]
+features = ["gradients"]
+rows = 600
+trials = 1
+"""
 
 
 class Project:
@@ -60,6 +69,13 @@ class Project:
             text = text.replace(old, new)
         path = self.directory / f"{name}.toml"
         path.write_text(text + f'\n[release]\ndirectory = "{self.directory}/bundles"\n')
+        return path
+
+    def small_config(self, name: str) -> Path:
+        """Write the quick configuration with one candidate, of one trial."""
+        path = self.config(name)
+        head, _, rest = path.read_text().partition("[[search.candidates]]")
+        path.write_text(head + SMALL_CANDIDATE + rest[rest.index("[evaluation]") :])
         return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import shutil
 
@@ -11,8 +10,6 @@ import pytest
 from metaflow.cards import get_cards
 
 pytestmark = pytest.mark.slow
-
-LABELS = "t10k-labels-idx1-ubyte.gz"
 
 
 @pytest.fixture
@@ -33,37 +30,9 @@ def cut_short(directory):
     file.write_bytes(file.read_bytes()[:5000])
 
 
-def lose(directory):
-    (directory / LABELS).unlink()
-
-
-def relabel(directory):
-    content = bytearray(gzip.decompress((directory / LABELS).read_bytes()))
-    content[20] = 10
-    (directory / LABELS).write_bytes(gzip.compress(bytes(content)))
-
-
-def flip_a_bit(directory):
-    content = bytearray((directory / LABELS).read_bytes())
-    content[len(content) // 2] ^= 1
-    (directory / LABELS).write_bytes(bytes(content))
-
-
-def make_it_a_directory(directory):
-    (directory / LABELS).unlink()
-    (directory / LABELS).mkdir()
-
-
 @pytest.mark.parametrize(
     ("damage", "named"),
-    [
-        (cut_short, "train-images-idx3-ubyte.gz"),
-        (lose, LABELS),
-        (relabel, LABELS),
-        (flip_a_bit, LABELS),
-        (make_it_a_directory, LABELS),
-        (shutil.rmtree, "small"),
-    ],
+    [(cut_short, "train-images-idx3-ubyte.gz"), (shutil.rmtree, "small")],
 )
 def test_damaged_data_end_the_run_with_one_message_and_a_card(
     project, small_data, latest_run, card_content, damage, named
@@ -84,10 +53,8 @@ def test_damaged_data_end_the_run_with_one_message_and_a_card(
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [
-        (("--minutes", "-1"), "search.minutes"),
-        (("--rows", "3"), "data.rows"),
-        (("--seed", "-5"), "seed"),
-        (("--rows", "2000000"), "rows"),
+        (("--minutes", "-1"), "search.minutes"),  # by itself
+        (("--rows", "2000000"), "rows"),  # by the data
     ],
 )
 def test_a_parameter_out_of_range_is_one_message(project, real_data_dir, parameters, named):

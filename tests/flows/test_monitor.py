@@ -11,16 +11,6 @@ from metaflow.cards import get_cards
 
 pytestmark = pytest.mark.slow
 
-CANDIDATES = """
-[[search.candidates]]
-id = "small"
-engine = "optuna"
-families = ["logistic"]
-features = ["gradients"]
-rows = 600
-trials = 1
-"""
-
 
 @pytest.fixture(scope="module")
 def monitor(project, monitor_in):
@@ -36,10 +26,7 @@ def signal_file(project):
 @pytest.fixture(scope="module")
 def config(project, signal_file):
     """A configuration whose files stay in the tests' directory and whose training is short."""
-    training = project.directory / "retrain.toml"
-    quick = project.config("quick").read_text()
-    head, _, rest = quick.partition("[[search.candidates]]")
-    training.write_text(head + CANDIDATES + rest[rest.index("[evaluation]") :])
+    training = project.small_config("retrain")
     path = project.directory / "monitor.toml"
     path.write_text(f'signal = "{signal_file}"\n[retrain]\nconfig = "{training}"\n')
     return path

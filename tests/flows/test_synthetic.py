@@ -38,7 +38,7 @@ def test_without_data_every_report_says_synthetic(
         "MLFLOW_TRACKING_URI": sqlite_address(tmp_path / "mlflow.db"),
     }
     arguments = ("run", "--rows", "3000", "--batch", str(tmp_path / "batch.npy"))
-    done = lonely.run(*arguments, config=lonely.config("synthetic"))
+    done = lonely.run(*arguments, config=lonely.small_config("synthetic"))
     output = done.stdout + done.stderr
     assert done.returncode == 0, output
     assert "SYNTHETIC" in output

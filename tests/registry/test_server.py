@@ -99,14 +99,14 @@ def test_a_server_killed_at_random_moments_gets_every_run_once_and_whole(
     assert attempt(0)
     duration = time.monotonic() - start
     moments = random.Random(20)  # noqa: S311 (no secret)
-    for number in range(1, 11):
+    for number in range(1, 7):
         killer = threading.Timer(moments.uniform(0, duration), server.kill)
         killer.start()
         attempt(number)
         killer.join()
         server.start()
     late = len(spooled_runs(tmp_path / "mlruns" / "spool"))
-    assert late >= 5
+    assert late >= 3
     toml = tmp_path / "proxied.toml"
     toml.write_text(
         '[tracking]\nexperiment = "proxied"\n'
@@ -118,14 +118,14 @@ def test_a_server_killed_at_random_moments_gets_every_run_once_and_whole(
     assert output.count(" is models:/fashion-mnist/") == late
     assert fmnist(*sync)[0] == 0
     found = contents(server.uri, "proxied")
-    assert len(found) == 11 * 4
+    assert len(found) == 7 * 4
     for name in ("", "/fast", "/plain", "/broken"):
-        first, *others = [found[f"FashionMnistTrain/{number:03}{name}"] for number in range(11)]
+        first, *others = [found[f"FashionMnistTrain/{number:03}{name}"] for number in range(7)]
         assert all(other == first for other in others)
     registry = client(server.uri)
     versions = registry.search_model_versions("name = 'fashion-mnist'")
     by_run = [version.tags["metaflow.run_id"] for version in versions]
-    assert sorted(by_run) == [f"{number:03}" for number in range(11)]
+    assert sorted(by_run) == [f"{number:03}" for number in range(7)]
     assert all("promotion" in version.tags for version in versions)
     assert {version.status for version in versions} == {"READY"}
 
