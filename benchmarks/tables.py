@@ -1,4 +1,4 @@
-"""Write the tables of benchmarks/results into docs/benchmarks.md, between their marks.
+"""Write the tables of benchmarks/results into the documentation, between their marks.
 
 python benchmarks/tables.py [--check]
 
@@ -17,7 +17,7 @@ import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGE = ROOT / "docs" / "benchmarks.md"
+DOCS = ROOT / "docs"
 #: The shifts that Rabanser et al. (2019) average over, by their names here.
 PAPER = (
     "adversarial",
@@ -147,18 +147,34 @@ def conformal(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def scale(frame: pd.DataFrame) -> pd.DataFrame:
+    """Time and memory of the commands by the number of images."""
+    return pd.DataFrame(
+        {
+            "command": frame["command"],
+            "images": [f"{images:,}" for images in frame["images"]],
+            "seconds": [f"{seconds:.0f}" for seconds in frame["seconds"]],
+            "seconds per million": [f"{seconds:.0f}" for seconds in frame["seconds_per_million"]],
+            "peak GiB": [f"{peak:.2f}" for peak in frame["peak_gib"]],
+        }
+    )
+
+
 def _rate(rate: float) -> str:
     return "" if pd.isna(rate) else f"{rate:.2f}"
 
 
-#: Every table with its source file.
+#: Every table of a page, with its source file.
 TABLES = {
-    "frontier": (frontier, RESULTS / "frontier.csv"),
-    "peers": (peers, RESULTS / "peers.csv"),
-    "growth": (growth, RESULTS / "growth.csv"),
-    "power": (power, ROOT / "fmnist_lib" / "drift" / "power.csv"),
-    "drift_peers": (drift_peers, RESULTS / "drift_peers.csv"),
-    "conformal": (conformal, RESULTS / "conformal.csv"),
+    "benchmarks.md": {
+        "frontier": (frontier, RESULTS / "frontier.csv"),
+        "peers": (peers, RESULTS / "peers.csv"),
+        "growth": (growth, RESULTS / "growth.csv"),
+        "power": (power, ROOT / "fmnist_lib" / "drift" / "power.csv"),
+        "drift_peers": (drift_peers, RESULTS / "drift_peers.csv"),
+        "conformal": (conformal, RESULTS / "conformal.csv"),
+    },
+    "scale.md": {"scale": (scale, RESULTS / "scale.csv")},
 }
 
 
@@ -167,17 +183,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing")
     options = parser.parse_args()
-    text = PAGE.read_text(encoding="utf-8")
-    wanted = filled(text)
+    pages = {DOCS / name: (DOCS / name).read_text(encoding="utf-8") for name in TABLES}
+    wanted = {page: filled(page, text) for page, text in pages.items()}
     if options.check:
-        return int(wanted != text)
-    PAGE.write_text(wanted, encoding="utf-8")
+        return int(wanted != pages)
+    for page, text in wanted.items():
+        page.write_text(text, encoding="utf-8")
     return 0
 
 
-def filled(text: str) -> str:
-    """Return the page with every marked table made from the results."""
-    for name, (table, file) in TABLES.items():
+def filled(page: Path, text: str) -> str:
+    """Return a page's text with every marked table made from the results."""
+    for name, (table, file) in TABLES[page.name].items():
         content = markdown(table(pd.read_csv(file)))
         text, marks = re.subn(
             rf"(<!-- {name} -->\n).*?(<!-- end {name} -->)",
@@ -186,7 +203,7 @@ def filled(text: str) -> str:
             flags=re.DOTALL,
         )
         if marks != 1:
-            raise SystemExit(f"{PAGE.name}: expected one pair of marks of {name}, got {marks}")
+            raise SystemExit(f"{page.name}: expected one pair of marks of {name}, got {marks}")
     return text
 
 
