@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.25
 #: Output of the process that is kept, for the message if it ends without an outcome.
 _TAIL_BYTES = 2**16
+#: Added to the niceness of the process: a search uses all cores for minutes, and what shows its
+#: progress (the cards, the console) needs a fraction of a second at once.
+_NICENESS = 5
 #: One thread per library, so that no digit depends on the number of cores; `in_threads` gives the
 #: same digits on any number.
 _LIBRARIES = ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMBA_NUM")
@@ -153,6 +156,7 @@ def _reason(returncode: int, output: str) -> str:
 
 def _main(descriptor: int) -> None:
     """Receive a function and its argument, call it and send the outcome."""
+    os.nice(_NICENESS)
     os.set_inheritable(descriptor, False)  # noqa: FBT003 (no keyword)
     connection = Connection(descriptor)
     function, argument = connection.recv()

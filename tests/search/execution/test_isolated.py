@@ -24,6 +24,10 @@ def fail(_, __):
     raise ValueError("broken")
 
 
+def niceness(_, __):
+    return os.nice(0)
+
+
 def kill_itself(_, __):
     os.kill(os.getpid(), signal.SIGSEGV)
 
@@ -87,6 +91,10 @@ def test_messages_and_the_result_come_back(call):
 )
 def test_every_failure_is_a_reason(call, function, error):
     assert call(function).error == error
+
+
+def test_a_search_gives_way_to_what_shows_its_progress(call):
+    assert call(niceness).result > os.nice(0)
 
 
 def test_any_amount_of_output_is_read_and_only_its_end_is_kept(call):
