@@ -29,6 +29,7 @@ def contributions_sections(contributions: Contributions) -> list[MetaflowCardCom
             f"Accuracy lost on {contributions.n_images:,} validation images when the columns of a "
             "block are permuted among the images (permutation importance).",
         ),
+        *_shapley(contributions.shapley, contributions.blocks),
         *_refits(contributions.refits),
         *_parts(
             contributions.members,
@@ -73,6 +74,37 @@ def _parts(parts: Sequence[Contribution], kind: str, note: str) -> list[Metaflow
             number_format=".1f",
             details=tooltip(part="", value=".2f", low=".2f", high=".2f"),
         ),
+    ]
+
+
+def _shapley(
+    shared: Sequence[Contribution], permuted: Sequence[Contribution]
+) -> list[MetaflowCardComponent]:
+    """Build the paragraph on Shapley values, and whether they rank the blocks alike."""
+    if not shared:
+        return []
+    by_shapley, by_permutation = (
+        [part.name for part in sorted(parts, key=lambda part: -part.loss.value)]
+        for parts in (shared, permuted)
+    )
+    values = ", ".join(
+        f"{part.name} {_points(part.loss.value)} points "
+        f"({_points(part.loss.low)} to {_points(part.loss.high)})"
+        for part in sorted(shared, key=lambda part: -part.loss.value)
+    )
+    verdict = (
+        "They rank the blocks as the permutation does."
+        if by_shapley == by_permutation
+        else "**They rank the blocks otherwise** than the permutation "
+        f"({text(', '.join(by_permutation))}): some of them hold the same information, which a "
+        "permutation of one alone does not take away."
+    )
+    return [
+        Markdown(
+            "Shapley values share the accuracy out among the blocks, averaged over all orders of "
+            f"adding them, with {percent(shared[0].loss.confidence, 0)} intervals: {text(values)}. "
+            + verdict
+        )
     ]
 
 

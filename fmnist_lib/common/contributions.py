@@ -85,6 +85,9 @@ class Contributions:
         candidates, without baselines.
     refits : BlockRefits or None
         None if the best single candidate has fewer than two blocks.
+    shapley : sequence of Contribution
+        Shapley values of the feature blocks; empty if there are fewer than two, or so many that
+        they would take too long.
     """
 
     n_images: int
@@ -92,3 +95,4 @@ class Contributions:
     members: Sequence[Contribution]
     agreement: pd.DataFrame
     refits: BlockRefits | None = None
+    shapley: Sequence[Contribution] = ()

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import combinations
+from math import comb
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fmnist_lib.common.contributions import Contribution, RefitContribution
-from fmnist_lib.common.statistics import mcnemar, paired_difference
+from fmnist_lib.common.statistics import mcnemar, paired_difference, t_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
 
+    Answers = Callable[[frozenset[str]], np.ndarray]
 
-def block_contributions(
+
+def permuted_answers(
     learner: Any,
     columns: np.ndarray,
     widths: Mapping[str, int],
     labels: np.ndarray,
     *,
     seed: int,
-    confidence: float = 0.95,
-) -> tuple[Contribution, ...]:
-    """Permutation importance of blocks of columns.
+) -> Answers:
+    """Return a function that removes blocks of columns by permutation, and says what stays right.
 
-    The rows of one block are permuted among the images, which breaks its relation to the label and
-    keeps the relations within the block.
+    The rows of a removed block are permuted among the images, which breaks its relation to the
+    label and to the other blocks, and keeps the relations within it.
 
     Parameters
     ----------
@@ -40,27 +44,100 @@ def block_contributions(
     labels : ndarray of int, shape (n_images,)
     seed : int
         Draws the permutations.
+
+    Returns
+    -------
+    callable
+        From the names of the blocks that stay to a bool per image: True where the learner is
+        right. Every set of names is evaluated once.
+    """
+    random = np.random.default_rng(seed)
+    orders = {name: random.permutation(len(columns)) for name in widths}
+    ends = np.cumsum(list(widths.values()))
+    blocks = {
+        name: slice(end - width, end)
+        for (name, width), end in zip(widths.items(), ends, strict=True)
+    }
+
+    @cache
+    def answers(kept: frozenset[str]) -> np.ndarray:
+        shown = columns.copy()
+        for name in widths.keys() - kept:
+            shown[:, blocks[name]] = columns[orders[name], blocks[name]]
+        return np.asarray(learner.predict(shown) == labels)
+
+    return answers
+
+
+def block_contributions(
+    answers: Answers, names: Sequence[str], confidence: float = 0.95
+) -> tuple[Contribution, ...]:
+    """Permutation importance of blocks of columns: the accuracy lost without one of them.
+
+    Parameters
+    ----------
+    answers : callable
+        As `permuted_answers` returns it.
+    names : sequence of str
+        Of all blocks.
     confidence : float in (0, 1)
 
     Returns
     -------
     tuple of Contribution
-        In the order of ``widths``.
+        In the order of ``names``.
 
     References
     ----------
     Breiman, "Random Forests", Machine Learning 2001, section 10.
     """
-    random = np.random.default_rng(seed)
-    intact = np.asarray(learner.predict(columns)) == labels
-    found, start = [], 0
-    for name, width in widths.items():
-        permuted = columns.copy()
-        block = slice(start, start + width)
-        permuted[:, block] = columns[random.permutation(len(columns)), block]
-        correct = np.asarray(learner.predict(permuted)) == labels
-        found.append(Contribution(name, paired_difference(intact, correct, confidence)))
-        start += width
+    everything = frozenset(names)
+    return tuple(
+        Contribution(
+            name,
+            paired_difference(answers(everything), answers(everything - {name}), confidence),
+        )
+        for name in names
+    )
+
+
+def shapley_contributions(
+    answers: Answers, names: Sequence[str], confidence: float = 0.95
+) -> tuple[Contribution, ...]:
+    """Shapley values of blocks of columns: the accuracy with all of them, shared out among them.
+
+    A block gets the accuracy that it adds, averaged over all orders in which the blocks can be
+    added. What two blocks both know is shared between them, while permutation importance gives it
+    to neither.
+
+    Parameters
+    ----------
+    answers : callable
+        As `permuted_answers` returns it; called for each of the ``2 ** len(names)`` sets of blocks.
+    names : sequence of str
+        Of all blocks.
+    confidence : float in (0, 1)
+
+    Returns
+    -------
+    tuple of Contribution
+        In the order of ``names``; the values add up to the accuracy with all blocks minus that
+        with none.
+
+    References
+    ----------
+    Covert, Lundberg and Lee, "Understanding global feature contributions with additive importance
+    measures", NeurIPS 2020.
+    """
+    found = []
+    for name in names:
+        others = [other for other in names if other != name]
+        gained = np.zeros(len(answers(frozenset(names))))
+        for size in range(len(names)):
+            share = 1 / (len(names) * comb(len(others), size))
+            for before in map(frozenset, combinations(others, size)):
+                gained += share * (answers(before | {name}).astype(float) - answers(before))
+        found.append(Contribution(name, t_interval(gained, confidence)))
     return tuple(found)
 
 

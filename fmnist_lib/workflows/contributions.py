@@ -12,7 +12,9 @@ from fmnist_lib.evaluation.contributions import (
     agreement,
     block_contributions,
     member_contributions,
+    permuted_answers,
     refit_contributions,
+    shapley_contributions,
 )
 from fmnist_lib.search.engines.ensemble import ENGINE as ENSEMBLE
 from fmnist_lib.search.recipes.column_cache import ColumnStore
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 _MAX_IMAGES = 2_000
 #: Images of the fits without a block, and those they are scored on: 1 to 2 s a fit of a kernel.
 _REFIT_IMAGES, _REFIT_SCORED = 8_000, 10_000
+#: Blocks with Shapley values: a kernel takes a second for each of the 2^n sets of blocks.
+_MAX_SHAPLEY_BLOCKS = 4
 #: Level of the blocks' intervals: each is a claim of its own.
 _CONFIDENCE = 0.99
 
@@ -69,9 +73,11 @@ def measure_contributions(
     ensemble = next((one for one in finished.values() if one.engine == ENSEMBLE), None)
     n_images = min(len(labels), _MAX_IMAGES)
     store = ColumnStore(cache / "features", data, settings.seed)
+    blocks, shapley = _blocks(single, data, store, settings.seed, n_images)
     return Contributions(
         n_images=n_images,
-        blocks=_blocks(single, data, store, settings.seed, n_images),
+        blocks=blocks,
+        shapley=shapley,
         refits=_refits(single, data, store),
         members=member_contributions(ensemble.params, probabilities, labels, confidence)
         if ensemble
@@ -109,17 +115,24 @@ def _refits(result: CandidateResult, data: SearchData, store: ColumnStore) -> Bl
 
 def _blocks(
     result: CandidateResult, data: SearchData, store: ColumnStore, seed: int, n_images: int
-) -> tuple[Contribution, ...]:
+) -> tuple[tuple[Contribution, ...], tuple[Contribution, ...]]:
+    """Return the permutation importance of the feature blocks, and their Shapley values."""
     recipe = result.recipe
     if recipe is None or not recipe.blocks:
-        return ()
+        return (), ()
     first = data.validation_rows.start
     rows = slice(first, first + n_images)
-    return block_contributions(
+    widths = {block.name: len(block.parity(store)) for block in recipe.blocks}
+    answers = permuted_answers(
         result.pipeline["classify"],
         recipe.columns(store, data, rows),
-        {block.name: len(block.parity(store)) for block in recipe.blocks},
+        widths,
         data.labels[rows],
         seed=seed,
-        confidence=_CONFIDENCE,
+    )
+    names = list(widths)
+    shared_out = 1 < len(names) <= _MAX_SHAPLEY_BLOCKS
+    return (
+        block_contributions(answers, names, _CONFIDENCE),
+        shapley_contributions(answers, names, _CONFIDENCE) if shared_out else (),
     )

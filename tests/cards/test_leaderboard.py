@@ -65,6 +65,23 @@ def test_blocks_are_ranked_and_one_without_a_shown_contribution_is_named():
     assert "members of the ensemble" not in card.text
 
 
+@pytest.mark.parametrize(
+    ("gradients", "verdict"),
+    [
+        (0.1, "They rank the blocks as the permutation does."),
+        (0.4, "**They rank the blocks otherwise** than the permutation (patches, gradients)"),
+    ],
+)
+def test_shapley_values_say_whether_they_agree_with_the_permutation(gradients, verdict):
+    shapley = [
+        Contribution("gradients", Estimate(gradients, gradients - 0.02, gradients + 0.02, 0.99)),
+        Contribution("patches", Estimate(0.3, 0.28, 0.32, 0.99)),
+    ]
+    card = Card([Markdown("# title"), *contributions_sections(contributions(shapley=shapley))])
+    assert "patches 30.0 points (28.0 to 32.0)" in card.text
+    assert verdict in card.text
+
+
 def test_fits_without_a_block_stand_side_by_side_with_the_whole():
     blocks = (
         RefitContribution("patches", 0.85, Estimate(0.05, 0.04, 0.06, 0.99), 1e-9),

@@ -8,7 +8,9 @@ from fmnist_lib.evaluation.contributions import (
     agreement,
     block_contributions,
     member_contributions,
+    permuted_answers,
     refit_contributions,
+    shapley_contributions,
 )
 
 
@@ -26,7 +28,8 @@ def learned():
 def measured(learned, seed, confidence=0.99):
     learner, columns, labels = learned
     widths = {"noise": 3, "signal": 2}
-    return block_contributions(learner, columns, widths, labels, seed=seed, confidence=confidence)
+    answers = permuted_answers(learner, columns, widths, labels, seed=seed)
+    return block_contributions(answers, list(widths), confidence)
 
 
 def test_a_block_that_decides_loses_most_of_the_accuracy(learned):
@@ -47,6 +50,40 @@ def test_the_columns_are_left_alone(learned):
     before = learned[1].copy()
     measured(learned, 1)
     np.testing.assert_array_equal(learned[1], before)
+
+
+def test_shapley_values_are_those_of_the_library_shap(learned):
+    from shap.explainers import Exact
+
+    learner, columns, labels = learned
+    widths = {"noise": 3, "half": 1, "other half": 1}
+    names = list(widths)
+    answers = permuted_answers(learner, columns, widths, labels, seed=1)
+
+    def accuracy(masks):
+        kept = [frozenset(np.array(names)[mask.astype(bool)]) for mask in masks]
+        return np.array([answers(one).mean() for one in kept])
+
+    expected = Exact(accuracy, np.zeros((1, 3)))(np.ones((1, 3))).values[0]
+    found = [part.loss.value for part in shapley_contributions(answers, names)]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    everything, nothing = answers(frozenset(names)), answers(frozenset())
+    assert sum(found) == pytest.approx(everything.mean() - nothing.mean())
+
+
+def test_two_blocks_that_know_the_same_share_its_shapley_value():
+    """Each alone is enough, so that a permutation of one of them loses nothing."""
+    labels = np.arange(600) % 2
+
+    class Either:
+        def predict(self, columns):
+            return (columns.max(axis=1) > 0.5).astype(int)
+
+    columns = np.repeat(labels[:, None], 2, axis=1).astype(float)
+    answers = permuted_answers(Either(), columns, {"a": 1, "b": 1}, labels, seed=0)
+    a, b = shapley_contributions(answers, ["a", "b"])
+    assert a.loss.value == pytest.approx(b.loss.value, abs=0.05)
+    assert a.loss.low > 0.1
 
 
 def test_a_member_that_is_always_right_carries_the_vote():
