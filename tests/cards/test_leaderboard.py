@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 from metaflow.cards import Markdown
 
 from cards.contributions import contributions_sections
