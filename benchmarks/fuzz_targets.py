@@ -100,12 +100,13 @@ def _labels(path: Path) -> None:
 
 
 def _idx(path: Path) -> None:
-    from fmnist_lib.data.formats.idx import read_images
+    from fmnist_lib.data.formats.idx import read_images, read_images_at
 
     try:
         read_images(path)
     except FmnistError:
         _batch(path)
+    read_images_at(path, np.array([1, 0]), total=2)
 
 
 def _png(path: Path) -> None:
