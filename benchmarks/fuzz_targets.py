@@ -106,7 +106,7 @@ def _idx(path: Path) -> None:
         read_images(path)
     except FmnistError:
         _batch(path)
-    read_images_at(path, np.array([1, 0]), total=2)
+    read_images_at(path, np.array([1, 0]), total=len(_IMAGES))
 
 
 def _png(path: Path) -> None:
