@@ -14,8 +14,10 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from fmnist_lib.common.paths import PROJECT_ROOT
@@ -156,7 +158,7 @@ def _reason(returncode: int, output: str) -> str:
 
 def _main(descriptor: int) -> None:
     """Receive a function and its argument, call it and send the outcome."""
-    os.nice(_NICENESS)
+    _give_way()
     os.set_inheritable(descriptor, False)  # noqa: FBT003 (no keyword)
     connection = Connection(descriptor)
     function, argument = connection.recv()
@@ -166,6 +168,15 @@ def _main(descriptor: int) -> None:
     except Exception as error:  # noqa: BLE001 (every failure becomes a row of the leaderboard)
         outcome = Outcome(error=f"{type(error).__name__}: {error}")
     connection.send(outcome)
+
+
+def _give_way() -> None:
+    """Let the machine's other processes go first."""
+    os.nice(_NICENESS)
+    # This process is a session of its own. Linux may share cores out to sessions first, by the
+    # niceness of each, and only then to the processes in them (autogroups, `man 7 sched`).
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(_NICENESS), encoding="ascii")
 
 
 def _receive_limits(connection: Connection) -> None:
