@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from metaflow.cards import MetaflowCardComponent
 
+    from fmnist_lib.common.data_version import DataVersion
     from fmnist_lib.common.plotting import Picture
-    from fmnist_lib.data.version import DataVersion
 
 _HERE = Path(__file__).parent
 #: A number with its unit, its interval or its total: such columns are aligned right.

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from metaflow.cards import MetaflowCardComponent
 
+    from fmnist_lib.common.data_version import DataVersion
     from fmnist_lib.data.audit_result import DataAudit, DuplicateCount
     from fmnist_lib.data.changes import DataChanges
-    from fmnist_lib.data.version import DataVersion
 
 
 def data_card(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from metaflow.cards import MetaflowCardComponent
 
-    from fmnist_lib.data.version import DataVersion
+    from fmnist_lib.common.data_version import DataVersion
     from fmnist_lib.drift.report import DriftReport
 
 _SHOWN_COLUMNS = 10

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from metaflow.cards import MetaflowCardComponent
 
-    from fmnist_lib.data.version import DataVersion
+    from fmnist_lib.common.data_version import DataVersion
     from fmnist_lib.eda.report import EdaReport
 
 # srcdoc, because browsers refuse a data: URL of this size. The sandbox isolates the page's scripts

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from metaflow.cards import MetaflowCardComponent
 
+    from fmnist_lib.common.data_version import DataVersion
     from fmnist_lib.common.statistics import Estimate
-    from fmnist_lib.data.version import DataVersion
     from fmnist_lib.explain.result import Explanation
 
 _GOOD = {"yes": True, "with care": None, "no": False}

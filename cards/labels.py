@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from metaflow.cards import MetaflowCardComponent
 
-    from fmnist_lib.data.version import DataVersion
+    from fmnist_lib.common.data_version import DataVersion
     from fmnist_lib.label_audit.result import LabelAudit
 
 #: Suspects in the folded table, and pairs of classes in the chart.

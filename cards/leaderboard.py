@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.common.candidate_result import CandidateResult
+    from fmnist_lib.common.data_version import DataVersion
     from fmnist_lib.common.evaluation_result import Evaluation
     from fmnist_lib.common.spent import Spent
-    from fmnist_lib.data.version import DataVersion
     from fmnist_lib.workflows.select import Selection
 
 #: p-value from which a candidate counts as no worse than the winner.

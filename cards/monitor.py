@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from metaflow.cards import MetaflowCardComponent
 
+    from fmnist_lib.common.data_version import DataVersion
     from fmnist_lib.common.statistics import Estimate
     from fmnist_lib.config.drift import VerdictConfig
-    from fmnist_lib.data.version import DataVersion
     from fmnist_lib.drift.assessment import BatchAssessment
     from fmnist_lib.monitor.challenge import Champion
     from fmnist_lib.monitor.signal import Retraining, Signal

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from metaflow.cards import MetaflowCardComponent
 
-    from fmnist_lib.data.version import DataVersion
+    from fmnist_lib.common.data_version import DataVersion
     from fmnist_lib.search.execution.progress_files import CandidateProgress
 
     Found = Mapping[str, CandidateProgress]

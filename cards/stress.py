@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from metaflow.cards import MetaflowCardComponent
 
+    from fmnist_lib.common.data_version import DataVersion
     from fmnist_lib.common.statistics import Estimate
-    from fmnist_lib.data.version import DataVersion
     from fmnist_lib.drift.strengths import Robustness, ShiftCurve
     from fmnist_lib.evaluation.behaviour import Behaviour
     from fmnist_lib.workflows.stress import StressReport

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from metaflow import Run
     from metaflow.cards import MetaflowCardComponent
 
+    from fmnist_lib.common.data_version import DataVersion
     from fmnist_lib.common.plotting import Picture
-    from fmnist_lib.data.version import DataVersion
 
 #: Steps whose time the budget of the search covers.
 BUDGETED = ("prepare", "search", "select")

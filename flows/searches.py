@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from fmnist_lib.common.data_version import DataVersion
     from fmnist_lib.config.search import SearchConfig
-    from fmnist_lib.data.version import DataVersion
     from fmnist_lib.search.engines.job import Job
     from fmnist_lib.search.engines.result import Progress
     from fmnist_lib.search.execution.budget import Budget

@@ -16,8 +16,6 @@ logger = logging.getLogger(__name__)
 #: Entries that are deleted as a whole: the columns of an extractor, the journal of a study, the
 #: data set of a retraining run, the progress of a run that was killed.
 _ENTRIES = ("features/*", "studies/*/*", "retraining/*", "progress/*")
-#: Directory of earlier versions, which nothing reads.
-_OBSOLETE = "races"
 #: A run's marker is written this long after its process has started, or later.
 _CLOCK_TOLERANCE_SECONDS = 1.0
 
@@ -42,7 +40,6 @@ def prune_cache(cache: Path, gibibytes: float, process: int) -> None:
         if _start_of_live_run(marker) is None:
             marker.unlink(missing_ok=True)
     (runs / str(process)).touch()
-    _delete(cache / _OBSOLETE)
     for directory in (cache / "features").glob("*"):
         delete_stale_partial_files(directory)
     for path in excess_entries(cache, gibibytes, process):

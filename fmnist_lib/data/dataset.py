@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmnist_lib.common.data_version import DataVersion
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
 from fmnist_lib.common.paths import resolve_path
@@ -24,7 +25,6 @@ from fmnist_lib.data.official_files import (
 )
 from fmnist_lib.data.synthetic import N_TEST, N_TRAIN, generate
 from fmnist_lib.data.verified_files import Source, find_source
-from fmnist_lib.data.version import DataVersion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

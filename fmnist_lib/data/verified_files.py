@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from fmnist_lib.common.data_version import Origin
     from fmnist_lib.config.training import DataConfig
-    from fmnist_lib.data.version import Origin
 
 logger = logging.getLogger(__name__)
 

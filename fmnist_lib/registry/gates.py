@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from fmnist_lib.common.data_version import Origin
     from fmnist_lib.config.release import GatesConfig
-    from fmnist_lib.data.version import Origin
 
 #: Tags of a model version: measures, correctness on every test image, hash of the test images.
 MEASURES, CORRECT, TEST_SET = "measures", "test.correct", "test.sha256"

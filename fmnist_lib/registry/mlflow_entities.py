@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from fmnist_lib.data.version import DataVersion
+    from fmnist_lib.common.data_version import DataVersion
 
 #: Limits of one request (https://mlflow.org/docs/latest/rest-api.html#log-batch).
 MAX_METRICS, MAX_PARAMS, MAX_VALUE = 1000, 100, 6000

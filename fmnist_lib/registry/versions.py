@@ -18,7 +18,7 @@ from fmnist_lib.registry.store import client, database_lock, mlflow_calls
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fmnist_lib.data.version import Origin
+    from fmnist_lib.common.data_version import Origin
     from fmnist_lib.registry.store import TrackingStore
 
 CHAMPION, CHALLENGER, SYNTHETIC = "champion", "challenger", "synthetic"

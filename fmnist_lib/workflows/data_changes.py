@@ -10,8 +10,8 @@ from fmnist_lib.data.changes import DataChanges, RowIndex, compare_data
 from fmnist_lib.registry.champion import find_champion_version, read_run_file
 
 if TYPE_CHECKING:
+    from fmnist_lib.common.data_version import DataVersion
     from fmnist_lib.data.dataset import Dataset
-    from fmnist_lib.data.version import DataVersion
     from fmnist_lib.registry.store import StoreAddress
 
 logger = logging.getLogger(__name__)

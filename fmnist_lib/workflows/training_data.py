@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from fmnist_lib.common.data_version import DataVersion
     from fmnist_lib.common.labels import LabelColumn
     from fmnist_lib.config.training import Settings
     from fmnist_lib.data.audit_result import DataAudit
     from fmnist_lib.data.changes import DataChanges
     from fmnist_lib.data.dataset import Dataset
-    from fmnist_lib.data.version import DataVersion
     from fmnist_lib.registry.store import StoreAddress
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from cards.candidate import LiveCard, result_card
 from fmnist_lib.common.candidate_result import LearningPoint
+from fmnist_lib.common.data_version import DataVersion
 from fmnist_lib.common.statistics import wilson
-from fmnist_lib.data.version import DataVersion
 from fmnist_lib.search.engines.result import CandidateResult, Progress
 from tests.card_reader import Card
 

@@ -9,9 +9,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from cards.drift import drift_card
+from fmnist_lib.common.data_version import DataVersion
 from fmnist_lib.common.statistics import Estimate
 from fmnist_lib.config.drift import DriftConfig
-from fmnist_lib.data.version import DataVersion
 from fmnist_lib.drift.batch import Batch, halves
 from fmnist_lib.drift.power import PowerRow
 from fmnist_lib.drift.report import detect_drift

@@ -8,8 +8,8 @@ import json
 import pytest
 
 from cards.eda import eda_card
+from fmnist_lib.common.data_version import DataVersion
 from fmnist_lib.config.training import EdaConfig
-from fmnist_lib.data.version import DataVersion
 from fmnist_lib.eda.report import explore
 from fmnist_lib.features.named import FEATURES
 from tests.card_reader import Card

@@ -19,10 +19,10 @@ from cards.gates import gates_section
 from cards.monitor import champion_card, retraining_card
 from cards.search import SearchCard
 from cards.step_card import failure
+from fmnist_lib.common.data_version import DataVersion
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.plotting import new_figure, picture
 from fmnist_lib.common.promotion_decision import GateResult, PromotionDecision
-from fmnist_lib.data.version import DataVersion
 from fmnist_lib.monitor.challenge import Champion
 from fmnist_lib.monitor.signal import Retraining
 from fmnist_lib.search.engines.result import CandidateResult

@@ -9,9 +9,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from cards.explain import explain_card
+from fmnist_lib.common.data_version import DataVersion
 from fmnist_lib.common.labels import CLASS_NAMES
 from fmnist_lib.config.training import ExplainConfig
-from fmnist_lib.data.version import DataVersion
 from fmnist_lib.explain.explainer import explain
 from fmnist_lib.explain.result import Trust
 from fmnist_lib.features.pixels import Pixels

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from cards.labels import labels_card
+from fmnist_lib.common.data_version import DataVersion
 from fmnist_lib.common.plotting import new_figure, picture
 from fmnist_lib.common.statistics import wilson
-from fmnist_lib.data.version import DataVersion
 from fmnist_lib.label_audit.result import LabelAudit, WeakGroup
 from tests.card_reader import Card
 

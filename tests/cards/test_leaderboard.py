@@ -16,10 +16,10 @@ from fmnist_lib.common.contributions import (
     Contributions,
     RefitContribution,
 )
+from fmnist_lib.common.data_version import DataVersion
 from fmnist_lib.common.spent import Spent
 from fmnist_lib.common.statistics import Estimate, wilson
 from fmnist_lib.config.training import EvaluationConfig
-from fmnist_lib.data.version import DataVersion
 from fmnist_lib.evaluation.figures import evaluation_pictures
 from fmnist_lib.evaluation.leaderboard import leaderboard
 from fmnist_lib.evaluation.metrics import evaluate

@@ -7,9 +7,9 @@ import pytest
 
 from cards.history import history
 from cards.monitor import champion_card, monitor_card, retraining_card
+from fmnist_lib.common.data_version import DataVersion
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.config.drift import DriftConfig, VerdictConfig
-from fmnist_lib.data.version import DataVersion
 from fmnist_lib.drift.assessment import assess_batch
 from fmnist_lib.drift.batch import Batch
 from fmnist_lib.drift.power import PowerRow

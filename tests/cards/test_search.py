@@ -6,7 +6,7 @@ import os
 import pytest
 
 from cards.search import SearchCard, headline, progress_line
-from fmnist_lib.data.version import DataVersion
+from fmnist_lib.common.data_version import DataVersion
 from fmnist_lib.search.execution.progress_files import CandidateProgress
 from tests.card_reader import Card
 

@@ -9,12 +9,12 @@ from sklearn.pipeline import make_pipeline
 
 from cards.stress import stress_card
 from fmnist_lib.common.candidate_result import CandidateResult
+from fmnist_lib.common.data_version import DataVersion
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.config.search import SearchConfig
 from fmnist_lib.config.stress import StressConfig
 from fmnist_lib.config.training import Settings
 from fmnist_lib.data.dataset import Dataset, Split
-from fmnist_lib.data.version import DataVersion
 from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.workflows.stress import measure_stress
 from tests.card_reader import Card

@@ -7,8 +7,8 @@ import pytest
 
 from cards.closing import closing_lines
 from cards.timeline import TaskTime, task_times, timeline_card, timeline_picture, wall_by_step
+from fmnist_lib.common.data_version import DataVersion
 from fmnist_lib.common.spent import Spent
-from fmnist_lib.data.version import DataVersion
 from tests.card_reader import Card
 from tests.run_reports import run_report
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from cards.data import data_card
+from fmnist_lib.common.data_version import DataVersion
 from fmnist_lib.config.training import AuditConfig, DataConfig
 from fmnist_lib.data.audit import audit
 from fmnist_lib.data.dataset import load_dataset
-from fmnist_lib.data.version import DataVersion
 from tests.card_reader import Card
 
 
