@@ -39,7 +39,8 @@ def machine_failure(error: BaseException) -> str | None:
     >>> machine_failure(ValueError("too short")) is None
     True
     """
-    for one in _chain(error):
+    # The first cause names the file; what wraps it may only quote its text.
+    for one in reversed(list(_chain(error))):
         if message := _disk_failure(one) or _memory_failure(one):
             return message
     return None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fmnist_lib.common.promotion_decision import GateResult
     from fmnist_lib.config.release import GatesConfig
     from fmnist_lib.registry.store import TrackingStore
+    from fmnist_lib.registry.versions import RegisteredVersion
 
     #: From the champion's version to whether it classifies each challenger's image correctly.
     Compare = Callable[[str], NDArray[Any]]
@@ -76,7 +77,11 @@ def promote(
             open_entry(registry, name, version, "promote", by) as entry,
         ):
             before = _champion(registry, name)
-            if before != (rival and rival.version):
+            if before == version:
+                # An earlier attempt was killed after it had moved the alias: gates that compare
+                # the version with the champion before, which it beat, would do so with itself.
+                rival, extra = Rival(version, measures.correct), ()
+            elif before != (rival and rival.version):
                 rival = _rival(registry, name, measures, compare)
             results = check_gates(measures, gates, rival, extra)
             promoted = all(result.passed for result in results)
@@ -106,6 +111,12 @@ def is_decided(store: TrackingStore, name: str, version: str) -> bool:
     """Return whether the gates have been checked for a version."""
     with mlflow_calls(store.uri):
         return PROMOTION in client(store.uri).get_model_version(name, version).tags
+
+
+def is_champion(store: TrackingStore, version: RegisteredVersion) -> bool:
+    """Return whether the champion's alias points to a version."""
+    with mlflow_calls(store.uri):
+        return _champion(client(store.uri), version.name) == version.version
 
 
 def rollback(

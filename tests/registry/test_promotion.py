@@ -10,8 +10,9 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.common.promotion_decision import GateResult
 from fmnist_lib.config.release import GatesConfig
+from fmnist_lib.registry import promotion
 from fmnist_lib.registry.audit_log import open_entry, read_audit_log
-from fmnist_lib.registry.promotion import promote, read_measures, rollback
+from fmnist_lib.registry.promotion import is_decided, promote, read_measures, rollback
 from fmnist_lib.registry.promotion_lock import _ServerLock
 from fmnist_lib.registry.store import client
 
@@ -111,6 +112,29 @@ def test_a_champion_of_other_test_images_is_evaluated_on_these(attempt, make_mea
 def test_a_gate_of_the_caller_can_refuse(attempt, make_measures):
     beaten = GateResult("beats-champion", passed=False, measured="a", required="b", explanation="c")
     assert attempt(make_measures(), extra=[beaten]).failed == (beaten,)
+
+
+def test_a_promotion_that_was_killed_after_it_moved_the_alias_is_completed(
+    registry, store, attempt, make_measures, monkeypatch
+):
+    attempt(make_measures(0.8))
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(promotion, "_tag", die)
+    with pytest.raises(KeyboardInterrupt):
+        attempt(make_measures(0.84))
+    monkeypatch.undo()
+    assert champion(registry) == "2"
+    assert not is_decided(store, NAME, "2")
+    # It does not beat the champion, which it is.
+    beaten = GateResult("beats-champion", passed=False, measured="a", required="b", explanation="c")
+    decision = promote(store, NAME, "2", make_measures(0.84), GATES, extra=[beaten])
+    assert decision.promoted
+    assert champion(registry) == "2"
+    assert is_decided(store, NAME, "2")
+    assert rollback(store, NAME).version == "1"
 
 
 def test_rolling_back_goes_to_the_champion_before_and_further(
