@@ -67,7 +67,7 @@ def _memory_failure(error: BaseException) -> str | None:
     lacks_memory = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
     if lacks_memory or any(text in str(error) for text in _NO_MEMORY):
         return (
-            "Out of memory: the process got no more of it. Use a machine with more, end other "
-            "programs, or train on fewer images (--rows)."
+            "Out of memory: the machine, or a limit of the process, allows no more. End other "
+            "programs, use a machine with more memory, or train on fewer images (--rows)."
         )
     return None

@@ -64,12 +64,12 @@ class RecordedFit:
         >>> RecordedFit.from_plain(fit.to_plain()).correct
         array([ True, False,  True])
         """
-        *plain, checksum = plain
-        if checksum != _checksum(plain):
-            raise ValueError("a recorded fit is damaged")
-        n, packed, *measured = plain
+        # Earlier versions of the project wrote no checksum.
+        n, packed, seconds, threads, row_seconds, *checksum = plain
+        if checksum and checksum != [_checksum(plain[:-1])]:
+            raise ValueError("the checksum of a recorded fit is wrong")
         bits = np.frombuffer(base64.b64decode(packed), dtype=np.uint8)
-        return cls(np.unpackbits(bits, count=n).astype(bool), *measured)
+        return cls(np.unpackbits(bits, count=n).astype(bool), seconds, threads, row_seconds)
 
 
 def fits_of(trial: FrozenTrial) -> list[RecordedFit]:

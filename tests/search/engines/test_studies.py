@@ -13,6 +13,7 @@ CANDIDATE = OptunaCandidate(id="a", engine="optuna", families=("logistic",))
 
 #: Of eight images; "/w==" in a journal.
 FIT = RecordedFit(np.ones(8, dtype=bool), seconds=1.0, threads=1.0, row_seconds=0.1)
+CHECKSUM = f",{FIT.to_plain()[-1]}".encode()
 
 
 @pytest.fixture
@@ -59,6 +60,7 @@ def test_a_damaged_study_is_left_out(folder, tmp_path, damage):
     [
         (lambda whole: whole, 3),
         (lambda whole: whole[:-20], 3),  # in mid-write, as a kill leaves it
+        (lambda whole: whole.replace(CHECKSUM, b""), 3),  # of an earlier version
         (lambda whole: whole.replace(b'"/w=="', b'"/g=="', 1), 0),
         (lambda whole: b"\xff" + whole[1:], 0),
         (lambda whole: bytes(300) + whole[300:], 0),
@@ -70,7 +72,9 @@ def test_a_search_continues_with_the_fits_of_undamaged_journals_only(
     folder = StudyFolder(tmp_path, CANDIDATE, data, "FashionMnistTrain/17/a")
     search(folder)
     (journal,) = tmp_path.rglob("*.log")
-    journal.write_bytes(damage(journal.read_bytes()))
+    whole = journal.read_bytes()
+    assert whole.count(b'"/w=="') == whole.count(CHECKSUM) == 3
+    journal.write_bytes(damage(whole))
     assert len(folder.known_fits()) == n_known
     expected = [] if n_known else [f"{journal}: expected an Optuna journal, got a damaged file"]
     warnings = [one.getMessage() for one in caplog.records if one.name.startswith("fmnist_lib")]
