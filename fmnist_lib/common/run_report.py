@@ -108,7 +108,8 @@ class TrackedRun:
     tracking_uri : str
         Address of the store, without credentials.
     decision : PromotionDecision or None
-        Result of the gates; None when an earlier call has checked them.
+        Result of the gates; None in the results of earlier versions of the project, if the step
+        was repeated.
     """
 
     run_id: str

@@ -27,7 +27,7 @@ from fmnist_lib.registry.mlflow_entities import (
     milliseconds,
     trial_curve,
 )
-from fmnist_lib.registry.promotion import is_champion, is_decided, promote
+from fmnist_lib.registry.promotion import is_champion, promote, recorded_decision
 from fmnist_lib.registry.store import (
     FIRST_CONTACT,
     BoundedClient,
@@ -100,11 +100,13 @@ def log_training_run(
                 identity=_tags(report),
                 tags=measures.as_tags() | {MODEL_SHA256: sha256},
             )
-            decision = _promote(store, report, version, measures, compare)
-            promoted = decision.promoted if decision else is_champion(store, version)
+            # The gates are checked once per version.
+            recorded = recorded_decision(store, version.name, version.version)
+            decision = recorded or _promote(store, report, version, measures, compare)
+            promoted = is_champion(store, version) if recorded else decision.promoted
             tags = {"model.name": version.name, "model.version": version.version}
-            tags |= {"promotion": decision.reason} if decision else {}
-            log_all(tracking, run_id, tags=tags | {COMPLETE: "true"})
+            tags |= {"promotion": decision.reason, COMPLETE: "true"}
+            log_all(tracking, run_id, tags=tags)
             delete_duplicates(
                 tracking, store.experiment_id, report.identity.delivery_key, {run_id, *children}
             )
@@ -129,10 +131,7 @@ def _promote(
     version: RegisteredVersion,
     measures: Measures,
     compare: Compare | None,
-) -> PromotionDecision | None:
-    """Check the gates, once per version."""
-    if is_decided(store, version.name, version.version):
-        return None
+) -> PromotionDecision:
     return promote(
         store,
         version.name,

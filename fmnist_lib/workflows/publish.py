@@ -55,7 +55,7 @@ class Published:
     mlflow_run_id, model_uri : str or None
         None when MLflow could not be used.
     promotion : PromotionDecision or None
-        None without MLflow, or when an earlier attempt of the step was decided.
+        None without MLflow.
     promoted : bool
     bundle_path : str
     summary_html : str

@@ -12,7 +12,7 @@ from fmnist_lib.common.promotion_decision import GateResult
 from fmnist_lib.config.release import GatesConfig
 from fmnist_lib.registry import promotion
 from fmnist_lib.registry.audit_log import open_entry, read_audit_log
-from fmnist_lib.registry.promotion import is_decided, promote, read_measures, rollback
+from fmnist_lib.registry.promotion import promote, read_measures, recorded_decision, rollback
 from fmnist_lib.registry.promotion_lock import _ServerLock
 from fmnist_lib.registry.store import client
 
@@ -74,7 +74,7 @@ def test_the_first_good_model_becomes_champion_and_is_in_the_audit_log(
     ],
 )
 def test_a_bad_challenger_is_refused_and_the_gate_named(
-    registry, attempt, make_measures, change, gate
+    registry, store, attempt, make_measures, change, gate
 ):
     attempt(make_measures())
     decision = attempt(make_measures(**change))
@@ -86,6 +86,10 @@ def test_a_bad_challenger_is_refused_and_the_gate_named(
     tags = registry.get_model_version(NAME, "2").tags
     assert tags["promotion"] == f"refused: {gate}"
     assert tags[f"gate.{gate}"].startswith("FAILED")
+    recorded = recorded_decision(store, NAME, "2")
+    assert not recorded.promoted
+    assert [result.name for result in recorded.failed] == [gate]
+    assert (recorded.champion, recorded.entry) == ("1", 2)
 
 
 def test_a_champion_of_other_test_images_is_evaluated_on_these(attempt, make_measures):
@@ -127,13 +131,13 @@ def test_a_promotion_that_was_killed_after_it_moved_the_alias_is_completed(
         attempt(make_measures(0.84))
     monkeypatch.undo()
     assert champion(registry) == "2"
-    assert not is_decided(store, NAME, "2")
+    assert recorded_decision(store, NAME, "2") is None
     # It does not beat the champion, which it is.
     beaten = GateResult("beats-champion", passed=False, measured="a", required="b", explanation="c")
     decision = promote(store, NAME, "2", make_measures(0.84), GATES, extra=[beaten])
     assert decision.promoted
     assert champion(registry) == "2"
-    assert is_decided(store, NAME, "2")
+    assert recorded_decision(store, NAME, "2").promoted
     assert rollback(store, NAME).version == "1"
 
 

@@ -32,11 +32,15 @@ def test_a_spooled_run_is_delivered_once_and_removed(
     }
     # A process that died after the delivery and before the spool was emptied.
     again = deliver(store, spool_run(tmp_path / "spool", record, saved_model, ""))
-    assert (again.run_id, again.model_uri, again.decision) == (
+    assert (again.run_id, again.model_uri, again.alias) == (
         tracked.run_id,
         tracked.model_uri,
-        None,
+        "champion",
     )
+    assert (again.decision.reason, again.decision.entry) == ("passed all 9 gates", 1)
+    assert [(gate.name, gate.measured, gate.required) for gate in again.decision.gates] == [
+        (gate.name, gate.measured, gate.required) for gate in tracked.decision.gates
+    ]
     assert contents(store.uri, "copy") == once
     assert len(read_audit_log(client(store.uri), "fashion-mnist")) == 1
 
