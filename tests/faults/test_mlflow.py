@@ -51,9 +51,11 @@ REPEATED = {"train": "select", "monitor": "assess"}
 
 @pytest.mark.parametrize(("flow", "step"), [("train", "publish"), ("monitor", "assess")])
 def test_a_locked_database_of_mlflow_delays_a_run(scene, undisturbed, matrix, record, flow, step):
+    locked = threading.Event()
+    holder = threading.Thread(target=_lock, args=(scene.database, locked), daemon=True)
+
     def lock():
-        locked = threading.Event()
-        threading.Thread(target=_lock, args=(scene.database, locked), daemon=True).start()
+        holder.start()
         assert locked.wait(10)
 
     registered = scene.registered()
@@ -67,6 +69,7 @@ def test_a_locked_database_of_mlflow_delays_a_run(scene, undisturbed, matrix, re
         {step: lock},
     )
     judge(scene, flow, run, cells, undisturbed[flow])
+    holder.join()
     cells[0].problems += _deliver(scene, run) if "registry sync" in run.output else []
     cells[0].problems += registered_once(scene, registered) if flow == "train" else []
     record(cells)

@@ -85,7 +85,7 @@ def test_what_was_logged_before_the_failure_is_completed(
     assert registry.get_model_version_by_alias("fashion-mnist", "champion").version == 1
 
 
-@pytest.mark.parametrize("step", ["_logged_model", "_log_parent", "log_training_run"])
+@pytest.mark.parametrize("step", ["_logged_model", "log_training_run"])
 def test_a_resumed_run_completes_the_mlflow_run_of_the_run_before(
     store, make_record, saved_model, contents, monkeypatch, step
 ):
