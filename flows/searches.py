@@ -176,11 +176,7 @@ class SearchDisplay:
 
 def _seconds_left(budget: Budget, config: SearchConfig) -> float:
     """Return the seconds until the search's deadline; infinite if trials end every candidate."""
-    from fmnist_lib.config.search import is_bounded
-
-    searched = [one for one in config.candidates if one.engine in ("optuna", "tpot")]
-    bounded = all(is_bounded(one) for one in searched)
-    return math.inf if bounded else budget.search_deadline - time.time()
+    return math.inf if config.is_bounded else budget.search_deadline - time.time()
 
 
 class _Console:

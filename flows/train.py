@@ -295,7 +295,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         from cards.pages import card_pages
         from cards.summary import summary_card
         from champion import against_champion, champion_results
-        from fmnist_lib.workflows.publish import Published, publish
+        from fmnist_lib.workflows.publish import Published
         from retraining import compare_with_champion
 
         # The same model may pickle differently in two processes, which is a conflict in a merge.
@@ -306,9 +306,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         )
         champion = champion_results(store_address(self.settings.tracking), self.data_version)
         name = f"{current.flow_name}/{current.run_id}"
-        pages = card_pages(name, current.step_name)
-        uri = os.environ.get("MLFLOW_TRACKING_URI")
-        report = publish(self.report(), self.dataset, self.winner, PROJECT_ROOT, uri, cards=pages)
+        report = self.published(card_pages(name, current.step_name))
         self.keep(Published.of(report))
         self.share_bundle()
         comparison = against_champion(champion, name, self)

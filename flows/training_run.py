@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,8 +76,40 @@ class TrainingRun:
         shared = has_shared_datastore(sys.argv)
         self.bundle = Path(self.bundle_path).read_bytes() if shared else None
 
+    def published(self, cards: dict[str, str]) -> RunReport:
+        """Publish the run, with the HTML pages of its cards, and return its report."""
+        from fmnist_lib.workflows.publish import publish
+
+        return publish(
+            self.report(),
+            self.dataset,
+            self.winner,
+            PROJECT_ROOT,
+            os.environ.get("MLFLOW_TRACKING_URI"),
+            cards=cards,
+            before_alias=self.check_datastore,
+        )
+
+    def check_datastore(self) -> None:
+        """Write to Metaflow's datastore, as it will at the end of the step.
+
+        Raises
+        ------
+        DatastoreError
+            It cannot be written.
+        """
+        from fmnist_lib.common.errors import DatastoreError
+
+        try:
+            self._datastore.save_metadata({"writable": True})
+        except Exception as error:  # whatever this kind of storage raises
+            raise DatastoreError(
+                f"Metaflow's datastore: expected to store the results of the step, got: {error}. "
+                "The run is not registered. Fix the cause, then resume."
+            ) from error
+
     def report(self) -> RunReport:
-        """Return the report of the run."""
+        """Return the report of the run, which is not published yet."""
         from fmnist_lib.workflows.accuracy_checks import check_accuracy
         from fmnist_lib.workflows.report import build_report
         from identity import run_identity
@@ -93,7 +126,7 @@ class TrainingRun:
             self.winner,
             audit=self.data_audit,
             contest=self.contest,
-            identity=run_identity(PROJECT_ROOT),
+            identity=run_identity(PROJECT_ROOT, self.searched_run),
             settings=self.resolved_config,
             data_version=self.data_version,
             candidates=self.results,

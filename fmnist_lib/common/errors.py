@@ -24,5 +24,9 @@ class TrackingError(FmnistError):
     """The MLflow server or its registry rejected a request or could not be reached."""
 
 
+class DatastoreError(FmnistError):
+    """Metaflow's datastore cannot store the results of a step."""
+
+
 class ModelError(FmnistError):
     """A model cannot be written, or a model file must not be loaded."""

@@ -39,7 +39,8 @@ def machine_failure(error: BaseException) -> str | None:
     >>> machine_failure(ValueError("too short")) is None
     True
     """
-    for one in _chain(error):
+    # The first cause names the file; what wraps it may only quote its text.
+    for one in reversed(list(_chain(error))):
         if message := _disk_failure(one) or _memory_failure(one):
             return message
     return None
@@ -66,7 +67,7 @@ def _memory_failure(error: BaseException) -> str | None:
     lacks_memory = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
     if lacks_memory or any(text in str(error) for text in _NO_MEMORY):
         return (
-            "Out of memory: the process got no more of it. Use a machine with more, end other "
-            "programs, or train on fewer images (--rows)."
+            "Out of memory: the machine, or a limit of the process, allows no more. End other "
+            "programs, use a machine with more memory, or train on fewer images (--rows)."
         )
     return None

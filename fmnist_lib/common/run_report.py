@@ -37,6 +37,8 @@ class RunIdentity:
     user : str
     git_commit : str or None
         Commit of the checkout; None outside git.
+    selected_in : str or None
+        ``flow/run`` that selected the winner: this run, or the one that it resumes. None: this one.
     """
 
     flow: str
@@ -44,11 +46,17 @@ class RunIdentity:
     pathspec: str
     user: str
     git_commit: str | None = None
+    selected_in: str | None = None
 
     @property
     def key(self) -> str:
         """Unique name of the run."""
         return f"{self.flow}/{self.run_id}"
+
+    @property
+    def delivery_key(self) -> str:
+        """Unique name of the winner's selection, the same for every run that resumes it."""
+        return self.selected_in or self.key
 
     @property
     def tags(self) -> dict[str, str]:
@@ -100,7 +108,8 @@ class TrackedRun:
     tracking_uri : str
         Address of the store, without credentials.
     decision : PromotionDecision or None
-        Result of the gates; None when an earlier call has checked them.
+        Result of the gates; None in the results of earlier versions of the project, if the step
+        was repeated.
     """
 
     run_id: str

@@ -130,6 +130,11 @@ class SearchConfig(Section):
         description="Trials in a row without a better one after which early_stop ends a search; "
         "TPOT counts whole generations.",
     )
+    hang_minutes: Annotated[float, Field(gt=0, le=24 * 60)] = Field(
+        default=60.0,
+        description="A candidate without a deadline, because trials or generations end its search, "
+        "is killed if no trial or fit of it has ended for so many minutes: it hangs.",
+    )
     explore_minutes: Annotated[float, Field(ge=0)] = Field(
         default=15.0,
         description="With fewer minutes, no candidate explores: other patch dictionaries and "
@@ -207,6 +212,12 @@ class SearchConfig(Section):
         if address is not None and (problem := dask_scheduler_problem(address)):
             raise ValueError(problem)
         return address
+
+    @property
+    def is_bounded(self) -> bool:
+        """True if trials or generations end every search: its result is reproducible."""
+        searched = [one for one in self.candidates if one.engine in {"optuna", "tpot"}]
+        return all(map(is_bounded, searched))
 
     def candidate(self, identifier: str) -> AnyCandidate:
         """Return the candidate with this id."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from itertools import starmap
 from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.credentials import without_credentials
 from fmnist_lib.common.errors import TrackingError
-from fmnist_lib.common.promotion_decision import PromotionDecision
+from fmnist_lib.common.promotion_decision import GateResult, PromotionDecision
 from fmnist_lib.registry.audit_log import AuditEntry, open_entry, read_audit_log
 from fmnist_lib.registry.gates import MEASURES, TEST_SET, Measures, Rival, check_gates
 from fmnist_lib.registry.promotion_lock import promotion_lock
@@ -19,15 +20,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fmnist_lib.common.promotion_decision import GateResult
     from fmnist_lib.config.release import GatesConfig
     from fmnist_lib.registry.store import TrackingStore
+    from fmnist_lib.registry.versions import RegisteredVersion
 
     #: From the champion's version to whether it classifies each challenger's image correctly.
     Compare = Callable[[str], NDArray[Any]]
 
 #: Tag of a version with the result of its last promotion; those of the gates begin with GATE.
 PROMOTION, GATE = "promotion", "gate."
+#: Outcomes of entries of the audit log whose gates were checked.
+_DECIDED = ("promoted", "refused")
 
 
 def promote(
@@ -76,7 +79,11 @@ def promote(
             open_entry(registry, name, version, "promote", by) as entry,
         ):
             before = _champion(registry, name)
-            if before != (rival and rival.version):
+            if before == version:
+                # An earlier attempt was killed after it had moved the alias: gates that compare
+                # the version with the champion before, which it beat, would do so with itself.
+                rival, extra = Rival(version, measures.correct), ()
+            elif before != (rival and rival.version):
                 rival = _rival(registry, name, measures, compare)
             results = check_gates(measures, gates, rival, extra)
             promoted = all(result.passed for result in results)
@@ -102,10 +109,32 @@ def promote(
     return decision
 
 
-def is_decided(store: TrackingStore, name: str, version: str) -> bool:
-    """Return whether the gates have been checked for a version."""
+def recorded_decision(store: TrackingStore, name: str, version: str) -> PromotionDecision | None:
+    """Return the last decision on a version, as the audit log has it; None if there is none."""
     with mlflow_calls(store.uri):
-        return PROMOTION in client(store.uri).get_model_version(name, version).tags
+        registry = client(store.uri)
+        if PROMOTION not in registry.get_model_version(name, version).tags:
+            return None
+        log = read_audit_log(registry, name)
+    decided = [one for one in log if one.version == version and one.outcome in _DECIDED]
+    if not decided:
+        return None
+    entry, promoted = decided[-1], decided[-1].outcome == "promoted"
+    return PromotionDecision(
+        name=name,
+        version=version,
+        promoted=promoted,
+        gates=tuple(starmap(_recorded_gate, entry.gates.items())),
+        before=entry.before,
+        champion=version if promoted else entry.before,
+        entry=entry.number,
+    )
+
+
+def is_champion(store: TrackingStore, version: RegisteredVersion) -> bool:
+    """Return whether the champion's alias points to a version."""
+    with mlflow_calls(store.uri):
+        return _champion(client(store.uri), version.name) == version.version
 
 
 def rollback(
@@ -237,6 +266,14 @@ def _tag(registry: Any, decision: PromotionDecision) -> None:
 
 def _gate_text(gate: GateResult) -> str:
     return f"{'passed' if gate.passed else 'FAILED'}: {gate.measured} ({gate.required})"
+
+
+def _recorded_gate(name: str, gate_text: str) -> GateResult:
+    """Return what `_gate_text` was called on."""
+    result, _, rest = gate_text.partition(": ")
+    measured, _, required = rest.removesuffix(")").partition(" (")
+    explanation = "recorded in the audit log of the registry"
+    return GateResult(name, result == "passed", measured, required, explanation)
 
 
 def read_measures(store: TrackingStore, name: str, version: str) -> Measures:

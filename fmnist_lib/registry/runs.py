@@ -12,7 +12,12 @@ from fmnist_lib.common.csv_cells import safe_cells
 from fmnist_lib.common.run_report import TrackedRun
 from fmnist_lib.config.loading import validate_settings
 from fmnist_lib.registry.gates import Measures
-from fmnist_lib.registry.idempotent_runs import COMPLETE, delete_duplicates, find_or_create
+from fmnist_lib.registry.idempotent_runs import (
+    COMPLETE,
+    delete_duplicates,
+    find_or_create,
+    is_newer,
+)
 from fmnist_lib.registry.mlflow_entities import (
     candidate_metrics,
     datasets,
@@ -22,7 +27,7 @@ from fmnist_lib.registry.mlflow_entities import (
     milliseconds,
     trial_curve,
 )
-from fmnist_lib.registry.promotion import is_decided, promote
+from fmnist_lib.registry.promotion import is_champion, promote, recorded_decision
 from fmnist_lib.registry.store import (
     FIRST_CONTACT,
     BoundedClient,
@@ -33,6 +38,8 @@ from fmnist_lib.registry.store import (
 from fmnist_lib.registry.versions import CHAMPION, MODEL_SHA256, register
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fmnist_lib.common.promotion_decision import PromotionDecision
     from fmnist_lib.common.run_report import RunReport
     from fmnist_lib.config.training import Settings
@@ -47,11 +54,12 @@ def log_training_run(
     report: RunReport,
     model: SavedModel,
     compare: Compare | None = None,
+    before_alias: Callable[[], None] = lambda: None,
 ) -> TrackedRun:
     """Log a finished training run, register its model, and promote it if it passes the gates.
 
-    Idempotent: what an earlier call has logged before it failed is completed, so that the store
-    holds every run once.
+    Idempotent: what an earlier call logged before it failed is completed, so that the store holds
+    every run once. A resumed run completes what the run that it resumes has logged.
 
     Parameters
     ----------
@@ -62,6 +70,8 @@ def log_training_run(
         Its directory is an MLflow model.
     compare : callable, optional
         See `fmnist_lib.registry.promotion.promote`.
+    before_alias : callable
+        Called before the model is registered; raises an error if that must not happen.
 
     Raises
     ------
@@ -79,21 +89,26 @@ def log_training_run(
                 for row in report.leaderboard.to_dict("records")
             ]
             model_id = _log_model(tracking, store, report, run_id, model)
-            _log_parent(tracking, report, run_id, model_id)
+            sha256 = _log_parent(tracking, report, run_id, model_id)
+            before_alias()
             version = register(
                 store,
                 config.model_name,
                 model_id,
                 run_id,
                 origin=report.data_version.origin,
-                tags=_tags(report) | measures.as_tags() | {MODEL_SHA256: model.sha256},
+                identity=_tags(report),
+                tags=measures.as_tags() | {MODEL_SHA256: sha256},
             )
-            decision = _promote(store, report, version, measures, compare)
+            # The gates are checked once per version.
+            recorded = recorded_decision(store, version.name, version.version)
+            decision = recorded or _promote(store, report, version, measures, compare)
+            promoted = is_champion(store, version) if recorded else decision.promoted
             tags = {"model.name": version.name, "model.version": version.version}
-            tags |= {"promotion": decision.reason} if decision else {}
-            log_all(tracking, run_id, tags=tags | {COMPLETE: "true"})
+            tags |= {"promotion": decision.reason, COMPLETE: "true"}
+            log_all(tracking, run_id, tags=tags)
             delete_duplicates(
-                tracking, store.experiment_id, report.identity.key, {run_id, *children}
+                tracking, store.experiment_id, report.identity.delivery_key, {run_id, *children}
             )
             tracking.set_terminated(run_id, "FINISHED")
         except BaseException:
@@ -104,7 +119,7 @@ def log_training_run(
         model_uri=version.uri,
         model_name=version.name,
         model_version=version.version,
-        alias=CHAMPION if decision and decision.promoted else version.alias,
+        alias=CHAMPION if promoted else version.alias,
         tracking_uri=store.public_uri,
         decision=decision,
     )
@@ -116,10 +131,7 @@ def _promote(
     version: RegisteredVersion,
     measures: Measures,
     compare: Compare | None,
-) -> PromotionDecision | None:
-    """Check the gates, once per version."""
-    if is_decided(store, version.name, version.version):
-        return None
+) -> PromotionDecision:
     return promote(
         store,
         version.name,
@@ -168,7 +180,11 @@ def _tags(report: RunReport) -> dict[str, str]:
 def _start_parent(tracking: Any, store: TrackingStore, report: RunReport) -> str:
     tags = _tags(report) | {"mlflow.note.content": f"Data: {report.data_version.description}."}
     run = find_or_create(
-        tracking, store.experiment_id, report.identity.key, tags=tags, run_name=report.identity.key
+        tracking,
+        store.experiment_id,
+        report.identity.delivery_key,
+        tags=tags,
+        run_name=report.identity.key,
     )
     return str(run.info.run_id)
 
@@ -182,26 +198,29 @@ def _log_candidate(
     tags = _tags(report) | {"mlflow.parentRunId": parent, "candidate": candidate, "status": kind}
     if kind == "failed":
         tags["reason"] = reason.strip()
+    duration = milliseconds(row.get("search_seconds"), row.get("fit_seconds"))
     run = find_or_create(
         tracking,
         store.experiment_id,
-        f"{report.identity.key}/{candidate}",
-        start_time=report.created - milliseconds(row.get("search_seconds"), row.get("fit_seconds")),
+        f"{report.identity.delivery_key}/{candidate}",
+        start_time=report.created - duration,
         tags=tags,
         run_name=candidate,
     )
     run_id = str(run.info.run_id)
     if run.data.tags.get(COMPLETE):
         return run_id
+    # That of the first attempt: with the same timestamps, no metric is logged twice.
+    created = run.info.start_time + duration
     result = next(one for one in report.candidates if one.id == candidate)
     params = {"engine": result.engine, "description": result.description} | flatten(result.params)
-    values = candidate_metrics(row, report.created)
+    values = candidate_metrics(row, created)
     if result.trials is not None:
-        values += trial_curve(result.trials, report.created)
+        values += trial_curve(result.trials, created)
         tracking.log_text(run_id, safe_cells(result.trials).to_csv(index=False), "trials.csv")
     log_all(tracking, run_id, values, params)
     status = "FAILED" if kind == "failed" else "FINISHED"
-    tracking.set_terminated(run_id, status, end_time=report.created)
+    tracking.set_terminated(run_id, status, end_time=created)
     tracking.set_tag(run_id, COMPLETE, "true")
     return run_id
 
@@ -224,11 +243,11 @@ def _log_model(
     outputs = tracking.get_run(run_id).outputs
     if logged.model_id not in [one.model_id for one in (outputs and outputs.model_outputs) or ()]:
         tracking.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
-    tracking.finalize_logged_model(logged.model_id, "READY")
     tags: dict[str, str] = {"model.format": model.format, MODEL_SHA256: model.sha256}
     if model.fallback_reason:
         tags["model.format.reason"] = model.fallback_reason
     log_all(tracking, run_id, tags=tags)
+    tracking.finalize_logged_model(logged.model_id, "READY")
     return str(logged.model_id)
 
 
@@ -238,6 +257,8 @@ def _logged_model(tracking: Any, store: TrackingStore, report: RunReport, run_id
         [store.experiment_id], filter_string=f"source_run_id = '{run_id}'"
     )
     if found:
+        if is_newer(_tags(report), found[0].tags):
+            tracking.set_logged_model_tags(found[0].model_id, _tags(report))
         return found[0]
     return tracking.create_logged_model(
         store.experiment_id,
@@ -254,18 +275,19 @@ def _measured(report: RunReport) -> dict[str, float]:
     return report.evaluation.as_metrics() | sets
 
 
-def _log_parent(tracking: Any, report: RunReport, run_id: str, model_id: str) -> None:
-    """Log settings, test metrics, data and every file of the whole run."""
+def _log_parent(tracking: Any, report: RunReport, run_id: str, model_id: str) -> str:
+    """Log settings, test metrics, data and every file of the run; return the model's SHA-256.
+
+    It is that of the model's first upload: the same model may pickle differently in two processes.
+    """
     tracking.log_inputs(run_id, datasets=datasets(report.data_version))
     values = {f"test_{key}": value for key, value in _measured(report).items()}
     system = {f"system/{key}": value for key, value in report.system.items()}
-    log_all(
-        tracking,
-        run_id,
-        metrics(values, model_id, timestamp=report.created)
-        + metrics(system, timestamp=report.created),
-        flatten(report.settings),
-    )
+    found = metrics(values, model_id, timestamp=report.created)
+    found += metrics(system, timestamp=report.created)
+    logged = tracking.get_run(run_id).data
+    new = [metric for metric in found if metric.key not in logged.metrics]
+    log_all(tracking, run_id, new, flatten(report.settings))
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         (directory / "figures").mkdir()
@@ -280,6 +302,7 @@ def _log_parent(tracking: Any, report: RunReport, run_id: str, model_id: str) ->
             (directory / path).parent.mkdir(parents=True, exist_ok=True)
             (directory / path).write_bytes(file)
         tracking.log_artifacts(run_id, str(directory))
+    return str(logged.tags[MODEL_SHA256])
 
 
 def _mark_failed(tracking: Any, run_id: str) -> None:

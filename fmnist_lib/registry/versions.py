@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fmnist_lib.common.credentials import without_credentials
 from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.model_files.stored_model import load_model
+from fmnist_lib.registry.idempotent_runs import is_newer
 from fmnist_lib.registry.store import client, database_lock, mlflow_calls
 
 if TYPE_CHECKING:
@@ -48,13 +49,14 @@ def register(
     run_id: str,
     *,
     origin: Origin,
+    identity: Mapping[str, str],
     tags: Mapping[str, str],
 ) -> RegisteredVersion:
     """Register a logged model as a new version and point an alias to it.
 
     The alias is "challenger", or "synthetic" for a model fitted on synthetic images. Only
-    `fmnist_lib.registry.promotion` makes a champion. Idempotent: a run that is registered already
-    keeps its version.
+    `fmnist_lib.registry.promotion` makes a champion. The alias never goes back to an older version.
+    Idempotent: a run that is registered already keeps its version.
 
     Parameters
     ----------
@@ -64,8 +66,11 @@ def register(
     model_id, run_id : str
         The logged model and its run.
     origin : {"official", "custom", "synthetic"}
+    identity : mapping of str to str
+        Tags of the version that name the Metaflow run: those of a run that resumes another one
+        replace the other's.
     tags : mapping of str to str
-        Of the version.
+        Further tags of a new version.
 
     Raises
     ------
@@ -79,16 +84,23 @@ def register(
     with mlflow_calls(store.uri), lock:
         registry = client(store.uri)
         _ensure_registered(registry, name)
-        version = _version_of_run(registry, name, run_id)
-        if version is None:
+        found = _version_of_run(registry, name, run_id)
+        if found is None:
             # The location itself: a `models:/` source would be looked up in MLflow's global store.
             source = registry.get_logged_model(model_id).artifact_location
+            new = {**identity, **tags}
             version = add_version(
-                registry, name, source, run_id=run_id, tags=dict(tags), model_id=model_id
+                registry, name, source, run_id=run_id, tags=new, model_id=model_id
             )
+        else:
+            version = str(found.version)
+            for key, value in identity.items() if is_newer(identity, found.tags) else ():
+                registry.set_model_version_tag(name, version, key, value)
         versions = json.dumps([{"name": name, "version": version}])
         registry.set_logged_model_tags(model_id, {"mlflow.modelVersions": versions})
-        registry.set_registered_model_alias(name, alias, version)
+        holder = find_version(registry, name, alias=alias)
+        if holder is None or int(holder.version) < int(version):
+            registry.set_registered_model_alias(name, alias, version)
     return RegisteredVersion(name=name, version=version, alias=alias)
 
 
@@ -110,9 +122,9 @@ def add_version(registry: Any, name: str, source: str, **details: Any) -> str:
     raise AssertionError
 
 
-def _version_of_run(registry: Any, name: str, run_id: str) -> str | None:
+def _version_of_run(registry: Any, name: str, run_id: str) -> Any | None:
     found = registry.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
-    return min((str(version.version) for version in found), key=int, default=None)
+    return min(found, key=lambda version: int(version.version), default=None)
 
 
 def load_champion(uri: str, name: str, alias: str = CHAMPION) -> Any:

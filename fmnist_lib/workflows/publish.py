@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from fmnist_lib.common.errors import ModelError
+from fmnist_lib.common.errors import DatastoreError, ModelError
 from fmnist_lib.common.files import write_atomically
 from fmnist_lib.common.machine_failures import machine_failure
 from fmnist_lib.common.paths import resolve_path
@@ -29,11 +29,11 @@ from fmnist_lib.release.summary import render_summary
 from fmnist_lib.serving.mlflow_model import write_mlflow_model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fmnist_lib.common.promotion_decision import PromotionDecision
     from fmnist_lib.common.run_report import RunReport, TrackedRun
-    from fmnist_lib.config.release import ReleaseConfig, TrackingConfig
+    from fmnist_lib.config.release import ReleaseConfig
     from fmnist_lib.config.training import Settings
     from fmnist_lib.data.dataset import Dataset, Split
     from fmnist_lib.model_files.stored_model import SavedModel
@@ -55,7 +55,7 @@ class Published:
     mlflow_run_id, model_uri : str or None
         None when MLflow could not be used.
     promotion : PromotionDecision or None
-        None without MLflow, or when an earlier attempt of the step was decided.
+        None without MLflow.
     promoted : bool
     bundle_path : str
     summary_html : str
@@ -92,6 +92,7 @@ def publish(
     environment_uri: str | None = None,
     *,
     cards: Mapping[str, str] | None = None,
+    before_alias: Callable[[], None] = lambda: None,
 ) -> RunReport:
     """Write the bundle and the summary, and log the run in MLflow.
 
@@ -110,6 +111,9 @@ def publish(
         Value of ``MLFLOW_TRACKING_URI``, read by the caller.
     cards : mapping of str to str, optional
         HTML pages of the cards so far, by step or candidate, for the bundle.
+    before_alias : callable
+        Called before the model is registered; raises DatastoreError if the run could not store
+        its results.
 
     Returns
     -------
@@ -120,6 +124,8 @@ def publish(
     ------
     ReleaseError
         The bundle cannot be written; nothing has been logged then.
+    DatastoreError
+        From ``before_alias``; no alias has moved.
     """
     settings: Settings = validate_settings(report.settings, "configuration")
     path = bundle_path(settings.release, root, report.identity.key)
@@ -133,7 +139,12 @@ def publish(
             path, report, images, model, root=root, cards=cards or {}, summary_pdf=pdf
         )
         tracked, problem = _track(
-            report, dataset.test, winner, model, settings.tracking, root=root, uri=environment_uri
+            report,
+            dataset.test,
+            winner,
+            model,
+            address=StoreAddress(settings.tracking, root, environment_uri),
+            before_alias=before_alias,
         )
     # Without MLflow, the gates of the registry are unknown.
     passed = all(gate.passed for gate in report.extra_gates)
@@ -178,10 +189,9 @@ def _track(
     test: Split,
     winner: Any,
     model: SavedModel,
-    config: TrackingConfig,
     *,
-    root: Path,
-    uri: str | None,
+    address: StoreAddress,
+    before_alias: Callable[[], None],
 ) -> tuple[TrackedRun | None, str | None]:
     """Log the run; return the error message if that fails."""
     try:
@@ -192,11 +202,14 @@ def _track(
         logger.warning("The run is not in MLflow. %s", error)
         return None, str(error)
     try:
-        store = prepare_store(StoreAddress(config, root, uri))
-        evaluate_champion = _champion_evaluator(test, store, config.model_name)
-        return log_training_run(store, report, packed, evaluate_champion), None
+        store = prepare_store(address)
+        compare = _champion_evaluator(test, store, address.config.model_name)
+        return log_training_run(store, report, packed, compare, before_alias), None
+    except DatastoreError:
+        raise
     except Exception as error:  # noqa: BLE001 - no error of MLflow may lose the run
-        problem = _spool_run(resolve_path(config.spool, root), report, packed, error)
+        spool = resolve_path(address.config.spool, address.root)
+        problem = _spool_run(spool, report, packed, error)
         logger.warning("The run is not in MLflow. %s", problem)
         return None, problem
 

@@ -48,7 +48,7 @@ def play(scene, flow, legs, points, undisturbed, *arguments):
     list of Cell
         One per leg. A different result at the end is a problem of all of them.
     """
-    cells, command = [], ["run", *arguments]
+    cells, command, registered = [], ["run", *arguments], scene.registered()
     for fault, step in legs:
         cell = Cell(fault.name, flow, step)
         cells.append(cell)
@@ -60,6 +60,8 @@ def play(scene, flow, legs, points, undisturbed, *arguments):
             break
         cell.seconds = time.monotonic() - started
     problems = _finish(scene, flow, command, undisturbed)
+    if flow == "train":
+        problems += registered_once(scene, registered)
     for cell in cells:
         cell.problems += problems
     return cells
@@ -117,6 +119,13 @@ def _resume_command(run, fault, cell):
             cell.problems.append("the command that resumes the run was not printed")
         printed = ["resume", "--origin-run-id", run.id]
     return printed
+
+
+def registered_once(scene, before):
+    """Return what is wrong unless MLflow has one run and one version more than before."""
+    n_runs, n_versions = (now - then for now, then in zip(scene.registered(), before, strict=True))
+    wrong = (n_runs, n_versions) != (1, 1)
+    return [f"{n_runs} runs and {n_versions} versions in MLflow, not one"] if wrong else []
 
 
 def _finish(scene, flow, command, undisturbed):

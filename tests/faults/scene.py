@@ -128,6 +128,18 @@ class Scene:
             rows = connection.execute("SELECT name, alias, version FROM registered_model_aliases")
             return {(name, alias): version for name, alias, version in rows}
 
+    def registered(self):
+        """Return how many training runs are in MLflow, and how many versions of their models."""
+        if not self.database.exists():
+            return 0, 0
+        runs = (
+            "SELECT count(*) FROM tags JOIN runs USING (run_uuid) WHERE lifecycle_stage = 'active' "
+            "AND key = 'delivery.key' AND value NOT LIKE '%/%/%'"
+        )
+        versions = "SELECT count(*) FROM model_versions WHERE name NOT LIKE '%-promotions'"
+        with closing(sqlite3.connect(self.database)) as connection:
+            return tuple(connection.execute(query).fetchone()[0] for query in (runs, versions))
+
     def last_signal(self):
         return self.signal.read_bytes() if self.signal.exists() else None
 

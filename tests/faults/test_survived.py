@@ -7,10 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
-import subprocess
-import sys
-import threading
 import time
 from pathlib import Path
 
@@ -18,57 +14,13 @@ import pytest
 import results
 from chain import Cell, play
 from faults import Fault, ReadOnly, make_read_only, make_writable
-from scene import ROOT
+from survival import failed, judge, survive
 
 pytestmark = pytest.mark.faults
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
-LOCK_SECONDS = 60
 FLOOD_MB = 500
 READ_ONLY_CACHE = ReadOnly("read-only cache", "Read-only file system", directory="cache")
-
-
-def survive(scene, flow, name, command, points, actions, seconds=400):
-    """Run a flow to its end; at the point of each step call its action, then let it continue.
-
-    Returns
-    -------
-    tuple of Run and list of Cell
-        One cell per action.
-    """
-    run = scene.start(flow, *command, points={step: points[step] for step in actions})
-    started, deadline, cells = time.monotonic(), time.monotonic() + seconds, {}
-    while run.process.poll() is None:
-        for step, action in actions.items():
-            if step not in cells and (scene.control / f"{step}.reached").exists():
-                cells[step] = Cell(name, flow, step, time.monotonic() - started)
-                run.go_on(step, action() or "")
-        time.sleep(0.02)
-        if time.monotonic() > deadline:
-            for process in run.everything():
-                process.kill()
-    assert set(cells) == set(actions), run.output[-3000:]
-    for cell in cells.values():
-        cell.seconds = (time.monotonic() - started) / len(cells)
-        if run.process.returncode != 0:
-            cell.problems.append(run.output[-1500:])
-    return run, list(cells.values())
-
-
-def judge(scene, flow, run, cells, expected, *, but=()):
-    """Add to the cells what differs from the undisturbed run, and what was left behind."""
-    if run.process.returncode == 0:
-        wanted = {key: expected[key] for key in expected if key not in ("run", *but)}
-        problems = results.differences(wanted, results.read(flow, run.id))
-        problems += [f"temporary file: {name}" for name in scene.temporary_files()]
-        problems += [f"half-written: {path}" for path in scene.half_written()]
-        problems += ["an orphan"] if scene.processes() else []
-        for cell in cells:
-            cell.problems += problems
-
-
-def failed(cells):
-    return {f"{cell.fault} / {cell.step}": cell.problems for cell in cells if cell.problems}
 
 
 @pytest.mark.skipif(not FAKETIME.exists(), reason="needs libfaketime (Debian: faketime)")
@@ -103,22 +55,32 @@ def test_the_clock_is_set_at_every_step(
     assert not failed(cell for cell in cells if f"{cell.fault} / {cell.step}" not in known)
 
 
-def test_a_hung_candidate_is_killed_at_its_deadline(scene, undisturbed, record):
-    """The baseline, which has a deadline; it never continues, and is a row of the leaderboard."""
+def test_a_hung_candidate_is_killed_and_the_others_continue(
+    scene, undisturbed, record, monkeypatch
+):
+    """The baseline never continues; its row of the leaderboard says why."""
+    config = scene.control / "hang.toml"
+    text = scene.configs["train"].read_text()
+    config.write_text(text.replace("[search]\n", "[search]\nhang_minutes = 0.25\n"))
+    monkeypatch.setitem(scene.configs, "train", config)
     point = {"isolated": ["import", "fmnist_lib.search.engines.baseline"]}
-    run = scene.start("train", "run", "--minutes", "0.5", points=point)
+    run = scene.start("train", "run", points=point)
     run.wait_for("isolated")
     started = time.monotonic()
     run.wait(300)
     cells = [Cell("hung candidate", "train", "search", time.monotonic() - started)]
     if run.process.returncode != 0:
         cells[0].problems.append(run.output[-1500:])
+    elif "search.hang_minutes" not in results.read("train", run.id)["leaderboard"]:
+        cells[0].problems.append("the leaderboard does not name the setting that ended it")
     judge(scene, "train", run, cells, undisturbed["train"], but=["leaderboard"])
     record(cells)
     assert not failed(cells)
 
 
-def test_a_flood_and_damaged_columns_change_nothing(scene, undisturbed, matrix, record):
+def test_a_flood_and_damaged_files_of_the_cache_change_nothing(scene, undisturbed, matrix, record):
+    """The search continues that of the undisturbed run, whose study it finds damaged."""
+
     def damage():
         files = [*scene.cache.glob("features/*/*.npy"), *scene.cache.glob("features/*/*.pickle")]
         assert files
@@ -126,6 +88,15 @@ def test_a_flood_and_damaged_columns_change_nothing(scene, undisturbed, matrix, 
             content = bytearray(path.read_bytes())
             content[len(content) // 2] ^= 1
             path.write_bytes(content)
+
+    def damage_search():
+        damage()
+        journals = list(scene.cache.glob("studies/*/*.log"))
+        assert journals
+        for path in journals:
+            content = path.read_bytes()
+            path.with_suffix(".copy.log").write_bytes(content[: len(content) // 3])
+            path.write_bytes(content[:500] + os.urandom(200) + content[700:])
 
     def flood():
         used.append(_used(scene.disk))
@@ -135,10 +106,15 @@ def test_a_flood_and_damaged_columns_change_nothing(scene, undisturbed, matrix, 
     points = matrix["points"]["train"] | {
         "isolated": ["import", "fmnist_lib.search.engines.optuna_engine"]
     }
-    actions = {"search": damage, "isolated": flood, "select": damage, "cross_fit": damage}
+    actions = {"search": damage_search, "isolated": flood, "select": damage, "cross_fit": damage}
     command = ["resume", "search", "--origin-run-id", undisturbed["train"]["run"]]
     run, cells = survive(scene, "train", "corrupted feature cache", command, points, actions)
     judge(scene, "train", run, cells, undisturbed["train"])
+    (search,) = (cell for cell in cells if cell.step == "search")
+    study = Cell("corrupted study", "train", "search", search.seconds, list(search.problems))
+    if "expected an Optuna journal, got a damaged file" not in run.output:
+        study.problems.append(f"no warning of the damaged study: {run.output[-1500:]}")
+    cells.append(study)
     for cell in cells:
         if cell.step == "isolated":
             cell.fault, cell.step = "candidate that floods stdout", "search"
@@ -182,76 +158,6 @@ def _read_only(directory):
         yield
     finally:
         make_writable(directory)
-
-
-@pytest.mark.parametrize(("flow", "step"), [("train", "publish"), ("monitor", "assess")])
-def test_a_locked_database_of_mlflow_delays_a_run(scene, undisturbed, matrix, record, flow, step):
-    def lock():
-        locked = threading.Event()
-        threading.Thread(target=_lock, args=(scene.database, locked), daemon=True).start()
-        assert locked.wait(10)
-
-    command = ["resume", step, "--origin-run-id", undisturbed[flow]["run"]]
-    run, cells = survive(
-        scene,
-        flow,
-        "MLflow's database locked for a minute",
-        command,
-        matrix["points"][flow],
-        {step: lock},
-    )
-    judge(scene, flow, run, cells, undisturbed[flow])
-    cells[0].problems += _deliver(scene, run) if "registry sync" in run.output else []
-    record(cells)
-    assert not failed(cells)
-
-
-def _lock(database, locked):
-    with contextlib.closing(sqlite3.connect(database, timeout=10)) as connection:
-        connection.execute("BEGIN EXCLUSIVE")
-        locked.set()
-        time.sleep(LOCK_SECONDS)
-        connection.rollback()
-
-
-@pytest.mark.parametrize(("flow", "step"), [("train", "publish"), ("monitor", "assess")])
-def test_without_mlflow_a_run_ends_well_and_is_delivered_later(
-    scene, undisturbed, matrix, record, flow, step
-):
-    """The database is replaced by something else, for good; then it is brought back."""
-    aside = scene.database.with_name("aside")
-
-    def remove():
-        scene.database.rename(aside)
-        scene.database.write_bytes(b"not a database" * 100)
-
-    command = ["resume", step, "--origin-run-id", undisturbed[flow]["run"]]
-    name = "MLflow's database away for good"
-    try:
-        run, cells = survive(scene, flow, name, command, matrix["points"][flow], {step: remove})
-    finally:
-        aside.replace(scene.database)
-    judge(scene, flow, run, cells, undisturbed[flow])
-    if "not in MLflow" not in run.output:
-        cells[0].problems.append("nothing says that the run is not in MLflow")
-    cells[0].problems += _deliver(scene, run) if flow == "train" else []
-    record(cells)
-    assert not failed(cells)
-
-
-def _deliver(scene, run):
-    """Deliver the spooled run; return what went wrong."""
-    config = scene.configs["train"]
-    done = subprocess.run(
-        [sys.executable, "-m", "fmnist_lib", "registry", "sync", "--config", str(config)],
-        cwd=ROOT,
-        env=scene.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    is_delivered = done.returncode == 0 and run.id in done.stdout
-    return [] if is_delivered else [f"not delivered: {done.stdout}{done.stderr}"]
 
 
 class DamagedArtifact(Fault):

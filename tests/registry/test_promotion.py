@@ -10,8 +10,9 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.common.promotion_decision import GateResult
 from fmnist_lib.config.release import GatesConfig
+from fmnist_lib.registry import promotion
 from fmnist_lib.registry.audit_log import open_entry, read_audit_log
-from fmnist_lib.registry.promotion import promote, read_measures, rollback
+from fmnist_lib.registry.promotion import promote, read_measures, recorded_decision, rollback
 from fmnist_lib.registry.promotion_lock import _ServerLock
 from fmnist_lib.registry.store import client
 
@@ -73,7 +74,7 @@ def test_the_first_good_model_becomes_champion_and_is_in_the_audit_log(
     ],
 )
 def test_a_bad_challenger_is_refused_and_the_gate_named(
-    registry, attempt, make_measures, change, gate
+    registry, store, attempt, make_measures, change, gate
 ):
     attempt(make_measures())
     decision = attempt(make_measures(**change))
@@ -85,6 +86,10 @@ def test_a_bad_challenger_is_refused_and_the_gate_named(
     tags = registry.get_model_version(NAME, "2").tags
     assert tags["promotion"] == f"refused: {gate}"
     assert tags[f"gate.{gate}"].startswith("FAILED")
+    recorded = recorded_decision(store, NAME, "2")
+    assert not recorded.promoted
+    assert [result.name for result in recorded.failed] == [gate]
+    assert (recorded.champion, recorded.entry) == ("1", 2)
 
 
 def test_a_champion_of_other_test_images_is_evaluated_on_these(attempt, make_measures):
@@ -111,6 +116,29 @@ def test_a_champion_of_other_test_images_is_evaluated_on_these(attempt, make_mea
 def test_a_gate_of_the_caller_can_refuse(attempt, make_measures):
     beaten = GateResult("beats-champion", passed=False, measured="a", required="b", explanation="c")
     assert attempt(make_measures(), extra=[beaten]).failed == (beaten,)
+
+
+def test_a_promotion_that_was_killed_after_it_moved_the_alias_is_completed(
+    registry, store, attempt, make_measures, monkeypatch
+):
+    attempt(make_measures(0.8))
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(promotion, "_tag", die)
+    with pytest.raises(KeyboardInterrupt):
+        attempt(make_measures(0.84))
+    monkeypatch.undo()
+    assert champion(registry) == "2"
+    assert recorded_decision(store, NAME, "2") is None
+    # It does not beat the champion, which it is.
+    beaten = GateResult("beats-champion", passed=False, measured="a", required="b", explanation="c")
+    decision = promote(store, NAME, "2", make_measures(0.84), GATES, extra=[beaten])
+    assert decision.promoted
+    assert champion(registry) == "2"
+    assert recorded_decision(store, NAME, "2").promoted
+    assert rollback(store, NAME).version == "1"
 
 
 def test_rolling_back_goes_to_the_champion_before_and_further(

@@ -12,7 +12,7 @@ from urllib.request import url2pathname
 import numpy as np
 import pytest
 
-from fmnist_lib.common.errors import TrackingError
+from fmnist_lib.common.errors import DatastoreError, TrackingError
 from fmnist_lib.common.paths import PROJECT_ROOT
 from fmnist_lib.config.release import TrackingConfig
 from fmnist_lib.registry.runs import log_training_run
@@ -236,6 +236,20 @@ def test_a_store_that_fails_half_way_leaves_a_failed_run_and_no_alias(
         if "mlflow.parentRunId" not in run.data.tags
     } == {"FAILED"}
     assert not tracking.search_registered_models()
+
+
+def test_a_run_that_must_not_be_registered_leaves_a_failed_run_and_no_version(
+    store, make_record, saved_model
+):
+    def refuse():
+        raise DatastoreError("read-only")
+
+    with pytest.raises(DatastoreError, match="read-only"):
+        log_training_run(store, make_record(), saved_model, before_alias=refuse)
+    tracking = client(store.uri)
+    assert tracking.search_registered_models() == []
+    statuses = [run.info.status for run in tracking.search_runs([store.experiment_id])]
+    assert sorted(statuses) == ["FAILED", "FAILED", "FINISHED", "FINISHED"]
 
 
 def test_mlflows_global_state_stays_as_it_was(

@@ -32,11 +32,15 @@ def test_a_spooled_run_is_delivered_once_and_removed(
     }
     # A process that died after the delivery and before the spool was emptied.
     again = deliver(store, spool_run(tmp_path / "spool", record, saved_model, ""))
-    assert (again.run_id, again.model_uri, again.decision) == (
+    assert (again.run_id, again.model_uri, again.alias) == (
         tracked.run_id,
         tracked.model_uri,
-        None,
+        "champion",
     )
+    assert (again.decision.reason, again.decision.entry) == ("passed all 9 gates", 1)
+    assert [(gate.name, gate.measured, gate.required) for gate in again.decision.gates] == [
+        (gate.name, gate.measured, gate.required) for gate in tracked.decision.gates
+    ]
     assert contents(store.uri, "copy") == once
     assert len(read_audit_log(client(store.uri), "fashion-mnist")) == 1
 
@@ -79,6 +83,67 @@ def test_what_was_logged_before_the_failure_is_completed(
     assert len(registry.search_model_versions("name = 'fashion-mnist'")) == 1
     assert len(registry.search_logged_models([store.experiment_id])) == 1
     assert registry.get_model_version_by_alias("fashion-mnist", "champion").version == 1
+
+
+@pytest.mark.parametrize("step", ["_logged_model", "log_training_run"])
+def test_a_resumed_run_completes_the_mlflow_run_of_the_run_before(
+    store, make_record, saved_model, contents, monkeypatch, step
+):
+    first, real = make_record(), getattr(runs, step)
+    identity = replace(first.identity, run_id="1748", selected_in=first.identity.key)
+    resumed = replace(first, identity=identity, created=first.created + 3_600_000)
+
+    def die_afterwards(*arguments, **options):
+        real(*arguments, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, step, die_afterwards)
+    with pytest.raises(KeyboardInterrupt):
+        runs.log_training_run(store, first, saved_model)
+    monkeypatch.undo()
+    # Pickled anew by the resumed run: it is registered with the hash of what was uploaded.
+    uploaded = step != "_logged_model"
+    again = replace(saved_model, sha256="d" * 64) if uploaded else saved_model
+    tracked = log_training_run(store, resumed, again)
+    found = contents(store.uri, "copy")
+    assert set(found) == {
+        first.identity.key,
+        *(f"{first.identity.key}/{name}" for name in ("fast", "plain", "broken")),
+    }
+    assert found[first.identity.key][2]["test_accuracy"] == [(0, 0.84)]
+    assert len(found[f"{first.identity.key}/fast"][2]["trial_value"]) == 59
+    registry = client(store.uri)
+    (version,) = registry.search_model_versions("name = 'fashion-mnist'")
+    assert tracked.alias == "champion"
+    for alias in ("champion", "challenger"):
+        holder = registry.get_model_version_by_alias("fashion-mnist", alias)
+        assert holder.version == version.version
+    assert version.tags["model.sha256"] == saved_model.sha256
+    assert [entry.outcome for entry in read_audit_log(registry, "fashion-mnist")] == ["promoted"]
+    parent = registry.get_run(tracked.run_id)
+    assert parent.info.run_name == resumed.identity.key
+    (model,) = registry.search_logged_models([store.experiment_id])
+    for tags in (parent.data.tags, version.tags, model.tags):
+        assert tags["metaflow.run_id"] == "1748"
+
+
+def test_what_an_earlier_run_spooled_changes_nothing_after_the_resumed_run(
+    store, make_record, saved_model, contents, tmp_path
+):
+    first = make_record()
+    place = spool_run(tmp_path / "spool", first, saved_model, "")
+    identity = replace(first.identity, run_id="1748", selected_in=first.identity.key)
+    log_training_run(store, replace(first, identity=identity), saved_model)
+    other = log_training_run(store, make_record(run_id="1749", accuracy=0.85), saved_model)
+    before = contents(store.uri, "copy")
+    tracked = deliver(store, place)
+    assert contents(store.uri, "copy") == before
+    registry = client(store.uri)
+    assert registry.get_run(tracked.run_id).data.tags["metaflow.run_id"] == "1748"
+    for alias in ("champion", "challenger"):
+        version = registry.get_model_version_by_alias("fashion-mnist", alias)
+        assert str(version.version) == other.model_version
+    assert tracked.alias == "challenger"
 
 
 def test_a_duplicate_from_a_lost_response_is_deleted(store, make_record, saved_model):

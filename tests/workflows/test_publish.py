@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from fmnist_lib.common.conformal import sorted_by_class
+from fmnist_lib.common.errors import DatastoreError
 from fmnist_lib.common.paths import PROJECT_ROOT
 from fmnist_lib.common.statistics import Estimate, PairedComparison
 from fmnist_lib.config.release import GatesConfig
@@ -25,6 +26,7 @@ from fmnist_lib.release import pdf
 from fmnist_lib.release.archive import verify
 from fmnist_lib.release.pdf import BROWSERS, print_pdf
 from fmnist_lib.release.summary import render_summary
+from fmnist_lib.workflows import publish as workflow
 from fmnist_lib.workflows.model_source import load
 from fmnist_lib.workflows.publish import publish
 from fmnist_lib.workflows.report import build_report
@@ -139,6 +141,20 @@ def test_bundle_summary_and_registry_name_the_same_run(make_report, dataset, win
     assert tracked.run_id in page
     assert bundle.sha256 in page
     assert bundle.path.name == "FashionMnistTrain-8.zip"
+
+
+def test_a_run_that_cannot_store_its_results_fails_and_is_not_spooled(
+    make_report, dataset, winner, monkeypatch
+):
+    def fail():
+        raise DatastoreError("read-only")
+
+    monkeypatch.setattr(workflow, "prepare_store", lambda _: None)
+    monkeypatch.setattr(workflow, "log_training_run", lambda *arguments: arguments[-1]())
+    report = make_report()
+    with pytest.raises(DatastoreError, match="read-only"):
+        publish(report, dataset, winner, PROJECT_ROOT, NOWHERE, before_alias=fail)
+    assert spooled_runs(Path(report.settings["tracking"]["spool"])) == []
 
 
 def test_a_retrained_model_that_is_not_better_does_not_become_champion(

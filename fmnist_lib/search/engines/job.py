@@ -62,6 +62,8 @@ class Job:
     started, deadline : float
         When search and fit on the training images begin and end, in seconds since 1970. An
         infinite deadline: the search is bounded by trials or generations only.
+    hang_seconds : float
+        Without a deadline, the candidate is killed if it has reported nothing for so long.
     refit_share : float
         Part of the time that the fit on the training images may take.
     winner_refit_seconds : float
@@ -96,6 +98,7 @@ class Job:
     cache: Path
     started: float = field(default_factory=time.time)
     deadline: float = math.inf
+    hang_seconds: float = math.inf
     refit_share: float = 0.35
     winner_refit_seconds: float = math.inf
     cores: int = 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,13 +44,19 @@ class RecordedFit:
     row_seconds: float
 
     def to_plain(self) -> list[Any]:
-        """Return values that JSON can hold."""
+        """Return values that JSON can hold, their checksum last."""
         packed = base64.b64encode(np.packbits(self.correct).tobytes()).decode()
-        return [len(self.correct), packed, self.seconds, self.threads, self.row_seconds]
+        plain = [len(self.correct), packed, self.seconds, self.threads, self.row_seconds]
+        return [*plain, _checksum(plain)]
 
     @classmethod
     def from_plain(cls, plain: list[Any]) -> RecordedFit:
         """Return the fit that `to_plain` was called on.
+
+        Raises
+        ------
+        ValueError
+            The values are damaged.
 
         Examples
         --------
@@ -57,9 +64,12 @@ class RecordedFit:
         >>> RecordedFit.from_plain(fit.to_plain()).correct
         array([ True, False,  True])
         """
-        n, packed, *measured = plain
+        # Earlier versions of the project wrote no checksum.
+        n, packed, seconds, threads, row_seconds, *checksum = plain
+        if checksum and checksum != [_checksum(plain[:-1])]:
+            raise ValueError("the checksum of a recorded fit is wrong")
         bits = np.frombuffer(base64.b64decode(packed), dtype=np.uint8)
-        return cls(np.unpackbits(bits, count=n).astype(bool), *measured)
+        return cls(np.unpackbits(bits, count=n).astype(bool), seconds, threads, row_seconds)
 
 
 def fits_of(trial: FrozenTrial) -> list[RecordedFit]:
@@ -91,6 +101,10 @@ class KnownFits:
         """Return the fit of a rung, counted from 0; None if it has to be done."""
         fits = self._fits.get(_key(params), ())
         return fits[rung] if rung < len(fits) else None
+
+
+def _checksum(plain: list[Any]) -> int:
+    return zlib.crc32(json.dumps(plain).encode())
 
 
 def _key(params: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from fmnist_lib.search.engines.recorded_fit import KnownFits
+from fmnist_lib.search.engines.recorded_fit import KnownFits, fits_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,14 +91,22 @@ def _trials(path: Path) -> list[optuna.trial.FrozenTrial]:
     """Return the trials of a journal; none of a damaged one."""
     try:
         storage = JournalStorage(JournalFileBackend(str(path)))
-        return [
+        trials = [
             trial
             for summary in optuna.get_all_study_summaries(storage)
             for trial in optuna.load_study(study_name=summary.study_name, storage=storage).trials
         ]
+        for trial in trials:
+            fits_of(trial)  # fails if one is damaged
     except Exception as error:  # noqa: BLE001 (whatever a damaged journal raises)
-        logger.warning("The study %s can't be read and is left out: %r", path, error)
+        logger.warning(
+            "%s: expected an Optuna journal, got a damaged file (%r). Its trials are not used: the "
+            "search does without them. Delete it.",
+            path,
+            error,
+        )
         return []
+    return trials
 
 
 def _reached(trial: optuna.trial.FrozenTrial) -> tuple[int, float]:

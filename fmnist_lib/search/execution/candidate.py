@@ -40,7 +40,8 @@ def make_job(
     candidate = search.candidate(candidate_id)
     bounds: dict[str, Any] = {}
     if isinstance(candidate, BaselineCandidate):
-        bounds = {"deadline": budget.search_deadline}
+        # Beside searches that have no deadline, it needs none either.
+        bounds = {} if search.is_bounded else {"deadline": budget.search_deadline}
     elif not is_bounded(candidate):
         bounds = {
             "deadline": budget.deadline_of(candidate_id),
@@ -60,6 +61,7 @@ def make_job(
         data=data,
         seed=settings.seed,
         cache=cache,
+        hang_seconds=60 * search.hang_minutes,
         cores=budget.cores,
         patch_sizes=patch_sizes(search),
         memory_gib=search.memory_gib or available_memory() / 2**31,
@@ -102,7 +104,7 @@ def search_candidate(
         # A fit that was killed would be killed again.
         if outcome.error and watch.found and watch.phase == "searching":
             searched, stopped = time.time() - job.started, f"cut off: {outcome.error}"
-            watch.phase = "refitting"
+            watch.start_refit()
             outcome = call(replace(watch.found, stopped=stopped))
             if outcome.result:
                 return replace(outcome.result, search_seconds=searched)
@@ -130,23 +132,44 @@ class _Watch:
         self.found: Found | None = None
         self._job, self._on_progress = job, on_progress
         self._last, self._reported = Progress("searching", 0.0), time.time()
+        # By a clock that nobody sets.
+        self._heard = time.monotonic()
+
+    def start_refit(self) -> None:
+        """Watch the process that fits the best pipeline of a search that was killed."""
+        self.phase, self._heard = "refitting", time.monotonic()
 
     def receive(self, message: Progress | Found) -> None:
         """Keep the best pipeline so far, and pass progress on."""
+        self._heard = time.monotonic()
         if isinstance(message, Found):
             self.found = message
         else:
-            self.phase = message.phase
-            self._last, self._reported = message, time.time()
-            self._on_progress(message)
+            self._show(message)
+
+    def _show(self, progress: Progress) -> None:
+        self.phase = progress.phase
+        self._last, self._reported = progress, time.time()
+        self._on_progress(progress)
 
     def overdue(self) -> str | None:
         """Return the reason to kill the candidate's process, else None."""
         job, seconds = self._job, time.time() - self._job.started
         if time.time() - self._reported > _HEARTBEAT_SECONDS:
-            self.receive(replace(self._last, phase=self.phase, seconds=seconds))
+            self._show(replace(self._last, phase=self.phase, seconds=seconds))
+        if not job.is_bounded_by_time:
+            return self._hangs()
         limit = job.seconds + _GRACE_SECONDS
         if self.phase == "refitting":
             # In a process of its own if the search was killed.
             limit += job.refit_limit + _GRACE_SECONDS
         return f"timed out after {seconds:.0f} s while {self.phase}" if seconds > limit else None
+
+    def _hangs(self) -> str | None:
+        limit = self._job.hang_seconds
+        if time.monotonic() - self._heard <= limit:
+            return None
+        return (
+            f"hung: it finished nothing in {limit / 60:g} minutes while {self.phase}. Raise "
+            "search.hang_minutes if a single fit takes that long"
+        )

@@ -8,6 +8,7 @@ environment, while thread limits must be set before NumPy is imported.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -75,7 +76,9 @@ def run_isolated(
             for message in _messages(process, ours, (function, argument), threads):
                 if isinstance(message, Outcome):
                     return message
-                if message is not None:
+                if isinstance(message, logging.LogRecord):
+                    logging.getLogger(message.name).handle(message)
+                elif message is not None:
                     on_message(message)
                 if reason := overdue():
                     return Outcome(error=reason)
@@ -156,6 +159,24 @@ def _reason(returncode: int, output: str) -> str:
     return f"ended with exit code {returncode}: {lines[-1].strip()[-300:]}"
 
 
+class _LogToParent(logging.Handler):
+    """Send this project's warnings to the parent process, which shows them.
+
+    Parameters
+    ----------
+    send : callable
+    """
+
+    def __init__(self, send: Callable[[Any], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._send = send
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send a record as text: its arguments need not be picklable."""
+        plain = {"msg": record.getMessage(), "args": None, "exc_info": None}
+        self._send(logging.makeLogRecord(vars(record) | plain))
+
+
 def _main(descriptor: int) -> None:
     """Receive a function and its argument, call it and send the outcome."""
     _give_way()
@@ -163,11 +184,18 @@ def _main(descriptor: int) -> None:
     connection = Connection(descriptor)
     function, argument = connection.recv()
     threading.Thread(target=_receive_limits, args=(connection,), daemon=True).start()
+    one_at_a_time = threading.Lock()
+
+    def send(message: Any) -> None:
+        with one_at_a_time:
+            connection.send(message)
+
+    logging.getLogger("fmnist_lib").addHandler(_LogToParent(send))
     try:
-        outcome = Outcome(function(argument, connection.send))
+        outcome = Outcome(function(argument, send))
     except Exception as error:  # noqa: BLE001 (every failure becomes a row of the leaderboard)
         outcome = Outcome(error=f"{type(error).__name__}: {error}")
-    connection.send(outcome)
+    send(outcome)
 
 
 def _give_way() -> None:

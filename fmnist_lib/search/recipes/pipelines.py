@@ -14,7 +14,6 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 
 from fmnist_lib.common.formatting import percent
-from fmnist_lib.config.search import is_bounded
 from fmnist_lib.features.gradients import OrientedGradients
 from fmnist_lib.features.patch_scales import PatchScales
 from fmnist_lib.features.patches import PatchDictionary
@@ -82,8 +81,7 @@ def patch_sizes(config: SearchConfig) -> tuple[str, ...]:
 
     A search in which every candidate is bounded by trials takes those of one size.
     """
-    searched = [c for c in config.candidates if c.engine in {"optuna", "tpot"}]
-    if all(map(is_bounded, searched)):
+    if config.is_bounded:
         return ("5",)
     return max((m, sizes) for m, sizes in _PATCH_SIZES.items() if m <= config.minutes)[1]
 

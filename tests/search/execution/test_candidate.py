@@ -6,12 +6,17 @@ import os
 import re
 import signal
 import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
+from fmnist_lib.common.paths import PROJECT_ROOT
+from fmnist_lib.config.loading import read_settings
 from fmnist_lib.config.search import BaselineCandidate, OptunaCandidate, TpotCandidate
 from fmnist_lib.search.engines.job import Job
+from fmnist_lib.search.execution import candidate
+from fmnist_lib.search.execution.budget import plan_budget
 from fmnist_lib.search.execution.candidate import search_candidate
 
 BASELINE = BaselineCandidate(id="b", engine="baseline", strategy="logistic")
@@ -61,11 +66,11 @@ def test_optuna_finds_something_better_than_the_baseline(job, data):
 
 
 def test_tpot_evolves_a_pipeline_that_takes_raw_images(job):
-    candidate = TpotCandidate(
+    tpot = TpotCandidate(
         id="t", engine="tpot", rows=500, components=20, population=4, generations=1
     )
     reports = []
-    result = search_candidate(job(candidate), reports.append)
+    result = search_candidate(job(tpot), reports.append)
     assert result.error is None
     assert result.validation_accuracy.value > 0.6
     assert len(result.trials) >= 4
@@ -90,6 +95,38 @@ def test_a_search_that_hangs_is_killed_and_gives_its_best_so_far(job):
     assert re.match(r"cut off: timed out after \d+ s while searching", result.stopped)
     assert result.error is None
     assert not searches()
+
+
+def test_a_search_without_a_deadline_that_hangs_is_killed_and_gives_its_best_so_far(
+    job, monkeypatch
+):
+    passed = []
+    clock = SimpleNamespace(time=time.time, monotonic=lambda: time.monotonic() + sum(passed))
+    monkeypatch.setattr(candidate, "time", clock)
+
+    def hang_for_an_hour(progress):
+        if progress.phase == "searching" and progress.trials and not passed:
+            searches()[0].suspend()
+            passed.append(3601)
+
+    result = search_candidate(job(optuna(trials=10_000), hang_seconds=3600), hang_for_an_hour)
+    assert result.error is None
+    assert result.stopped == (
+        "cut off: hung: it finished nothing in 60 minutes while searching. Raise "
+        "search.hang_minutes if a single fit takes that long"
+    )
+    assert not searches()
+
+
+def test_beside_searches_bounded_by_trials_a_baseline_has_no_deadline(data, cache):
+    for file, is_bounded in (("quick.toml", True), ("train.toml", False)):
+        settings = read_settings(PROJECT_ROOT / "config" / file)
+        budget = plan_budget(settings.search, cores=2)
+        for one in settings.search.candidates:
+            if one.engine != "ensemble":
+                job = candidate.make_job(settings, one.id, data, budget, cache)
+                assert job.is_bounded_by_time is not is_bounded, one.id
+                assert job.hang_seconds == 3600
 
 
 def test_a_candidate_without_time_does_not_start(job):

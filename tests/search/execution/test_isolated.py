@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -45,6 +46,11 @@ def flood_and_exit(_, __):
     os._exit(3)
 
 
+def warn(_, __):
+    logging.getLogger("fmnist_lib.search").warning("%s was left out", Path("a file"))
+    logging.getLogger("some.library").warning("noise")
+
+
 def hold_the_gil(_, send):
     send(os.getpid())
     sum(range(10**12))
@@ -80,6 +86,13 @@ def test_messages_and_the_result_come_back(call):
     received = []
     assert call(add, [1, 2, 3], received.append).result == 6
     assert received == [1, 2, 3]
+
+
+def test_warnings_of_this_project_come_back(call, caplog):
+    received = []
+    assert call(warn, None, received.append).error is None
+    assert caplog.messages == ["a file was left out"]
+    assert received == []
 
 
 @pytest.mark.parametrize(
