@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from fmnist_lib.common.errors import DatastoreError, ModelError
-from fmnist_lib.common.files import write_atomically
+from fmnist_lib.common.files import delete_stale_partial_files, write_atomically
 from fmnist_lib.common.machine_failures import machine_failure
 from fmnist_lib.common.paths import resolve_path
 from fmnist_lib.common.run_report import Publication
@@ -156,6 +156,8 @@ def publish(
 
 def _write_summary(bundle: Path, report: RunReport, *, can_print: bool) -> None:
     """Write the summary beside the bundle, which it names, as HTML and as PDF."""
+    # Those of a run that was killed in this step, which this one may resume.
+    delete_stale_partial_files(bundle.parent)
     page = render_summary(report)
     write_atomically(bundle.with_suffix(".html"), page.encode())
     pdf = print_pdf(page) if can_print else None

@@ -117,10 +117,13 @@ def test_the_summary_is_printed_into_the_bundle_and_beside_it(make_report, datas
     assert verify(bundle) == []
 
 
-def test_without_a_browser_the_summary_is_html_only(make_report, dataset, winner, monkeypatch):
+def test_without_a_browser_the_summary_is_html_only_and_nothing_is_left_of_a_killed_run(
+    make_report, dataset, winner, monkeypatch
+):
     bundle = Path(make_report().settings["release"]["directory"]) / "FashionMnistTrain-1747.zip"
     bundle.parent.mkdir(parents=True)
     bundle.with_suffix(".pdf").write_bytes(b"of an earlier attempt")
+    bundle.with_name(".FashionMnistTrain-1746.html.99999999-1.part").touch()
     monkeypatch.setattr(pdf.shutil, "which", lambda _: None)
     publish(make_report(), dataset, winner, PROJECT_ROOT, NOWHERE)
     assert sorted(path.suffix for path in bundle.parent.iterdir()) == [".html", ".zip"]
