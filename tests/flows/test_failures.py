@@ -38,7 +38,7 @@ def test_damaged_data_end_the_run_with_one_message_and_a_card(
     project, small_data, latest_run, card_content, damage, named
 ):
     damage(small_data)
-    done = project.run("run", "--data-dir", str(small_data))
+    done = project.run("run", "--data-dir", str(small_data), "--rows", "1500")
     output = done.stdout + done.stderr
     assert done.returncode == 1
     assert "DataError" in output
