@@ -63,6 +63,7 @@ def test_every_module_can_be_imported_in_the_environment_of_a_notebook():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_exploration_is_drawn_in_the_environment_of_a_notebook():
     """Only Sweetviz and seaborn import pyplot, which takes the notebook's backend."""
     done = subprocess.run(

@@ -34,6 +34,7 @@ def lines():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_commands_of_the_film_run_as_shown(checkout):
     quick = checkout.root / "config" / "quick.toml"
     kept = quick.read_text()

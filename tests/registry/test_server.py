@@ -72,6 +72,7 @@ def server(fresh_database, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_server_killed_at_random_moments_gets_every_run_once_and_whole(
     server, make_record, saved_model, contents, tmp_path, monkeypatch, fmnist
 ):
@@ -131,6 +132,7 @@ def test_a_server_killed_at_random_moments_gets_every_run_once_and_whole(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_of_twenty_concurrent_promotions_one_is_champion_and_all_are_in_the_audit_log(
     server, promote_concurrently, tmp_path
 ):

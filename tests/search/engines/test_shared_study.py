@@ -154,6 +154,7 @@ def end_after_repetition(address, name, abandoned):
     end(study)
 
 
+@pytest.mark.long
 def test_a_killed_worker_a_late_one_and_a_restarted_database_lose_and_repeat_no_trial(
     postgresql, search, start, cache, fmnist
 ):
@@ -209,6 +210,7 @@ def test_a_call_whose_connection_is_lost_before_any_of_its_statements_is_repeate
     administrator.dispose()
 
 
+@pytest.mark.long
 def test_workers_behind_a_proxy_outlast_its_restart(postgresql, search, start, cache):
     pytest.importorskip("grpc")
     database, name, port = postgresql.address, "FashionMnistTrain/18/o", free_port()

@@ -29,6 +29,7 @@ def job(data, cache, cluster):
     return Job(candidate, data, seed=5, cache=cache, dask_scheduler=cluster.address)
 
 
+@pytest.mark.long
 def test_an_evolution_outlasts_a_killed_worker(job, cluster):
     cluster.scheduler()
     workers = [cluster.worker(), cluster.worker()]
