@@ -32,11 +32,15 @@ NOT_INHERITED = (
 
 @dataclass(frozen=True)
 class Ended:
-    """Result of a process; `exit_code` is None when it was killed at the limit."""
+    """Result of a process; `exit_code` is None when it was killed at the limit.
+
+    `processor_seconds` are those of the process and of descendants that were waited for.
+    """
 
     exit_code: int | None
     seconds: float
     peak_gib: float
+    processor_seconds: float
 
 
 def run_limited(
@@ -61,7 +65,7 @@ def run_limited(
     """
     passed_on = {name: text for name, text in environment.items() if name not in NOT_INHERITED}
     log.parent.mkdir(parents=True, exist_ok=True)
-    start = time.monotonic()
+    start, used = time.monotonic(), _processor_seconds()
     peak = 0
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -83,7 +87,13 @@ def run_limited(
         elapsed = time.monotonic() - start
     finally:
         _kill(process, family)
-    return Ended(exit_code, elapsed, peak / 2**30)
+    return Ended(exit_code, elapsed, peak / 2**30, _processor_seconds() - used)
+
+
+def _processor_seconds() -> float:
+    """Return the processor time of all child processes that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _descendants(family: set[psutil.Process]) -> set[psutil.Process]:

@@ -126,6 +126,7 @@ def measure(command: str, scene: Scene, data: Path, images: int) -> dict[str, ob
         "images": images,
         "seconds": round(ended.seconds, 1),
         "seconds_per_million": round(1e6 * ended.seconds / images, 1),
+        "processor_seconds_per_million": round(1e6 * ended.processor_seconds / images, 1),
         "peak_gib": round(ended.peak_gib, 2),
     }
 

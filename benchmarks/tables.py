@@ -155,6 +155,9 @@ def scale(frame: pd.DataFrame) -> pd.DataFrame:
             "images": [f"{images:,}" for images in frame["images"]],
             "seconds": [f"{seconds:.0f}" for seconds in frame["seconds"]],
             "seconds per million": [f"{seconds:.0f}" for seconds in frame["seconds_per_million"]],
+            "processor seconds per million": [
+                f"{seconds:.0f}" for seconds in frame["processor_seconds_per_million"]
+            ],
             "peak GiB": [f"{peak:.2f}" for peak in frame["peak_gib"]],
         }
     )
