@@ -89,8 +89,8 @@ def test_an_answer_is_scored_against_labels_the_peer_never_got(tmp_path):
 def test_a_failure_is_told_in_one_line(tmp_path):
     log = tmp_path / "peer.log"
     log.write_text("1it\rTraceback\n  line 3\nMemoryError: 3 GiB wanted\n\n\rGeneration: 1it\n")
-    failed = peers.note(Ended(1, 5.0, 1.0), {}, log)
-    killed = peers.note(Ended(None, 75.0, 1.0), {"labels": np.zeros(3)}, log)
+    failed = peers.note(Ended(1, 5.0, 1.0, 4.0), {}, log)
+    killed = peers.note(Ended(None, 75.0, 1.0, 70.0), {"labels": np.zeros(3)}, log)
     assert failed == "exit code 1: MemoryError: 3 GiB wanted; no predictions"
     assert killed == "killed after 75 s; scored on the last answer"
 
