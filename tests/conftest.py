@@ -26,6 +26,17 @@ import pytest
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 
+#: Fixtures that take minutes: the tests that use one of them run in the same process.
+SHARED = ("finished", "checkout")
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """Group the tests by what they share, for ``--dist loadgroup``."""
+    for item in items:
+        for name in set(SHARED) & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(name))
+
+
 @pytest.fixture(scope="session")
 def metaflow_home() -> Path:
     """Directory that holds the datastore of the flows run by tests."""
