@@ -28,8 +28,9 @@ _LEAST_SECONDS = {"optuna": 8.0, "tpot": 25.0}
 #: A process is killed so many seconds after its deadline, which a search keeps by itself. Its
 #: start and imports take up to half of them on a busy machine.
 _GRACE_SECONDS = 10.0
-#: Progress is reported again after so many seconds without news, so that the time goes on.
-_HEARTBEAT_SECONDS = 3.0
+#: Progress is reported again after so many seconds without news, so that the time goes on. Slightly
+#: more than the card's refresh interval, which would let only every second report through.
+_HEARTBEAT_SECONDS = 2.5
 
 
 def make_job(
