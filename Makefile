@@ -7,7 +7,7 @@ PARALLEL := --numprocesses 2
 # Metaflow stops with "Unknown user" if the environment names no user, or root.
 export METAFLOW_USER ?= $(shell id -un | sed 's/^root$$/container-root/')
 
-.PHONY: help install data-tools run quick pictures demo test test-slow test-long test-fast test-remote test-faults lint format types lock clean
+.PHONY: help install data-tools run quick pictures demo test test-flows test-slow test-long test-fast test-remote test-faults lint format types lock clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -50,10 +50,13 @@ demo: install ## Film the presentation into dist/ (needs ffmpeg and Chromium)
 test: install ## Lint, types and all tests but the long ones
 	$(MAKE) lint types
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
-	$(MAKE) test-slow
+	$(MAKE) --jobs 2 test-flows test-slow
 
-test-slow: install ## The tests that take minutes: real flows, and the commands of the documentation
-	$(BIN)/python -m pytest $(PARALLEL) --dist loadgroup -m "slow and not long"
+test-flows: install ## The tests that share a run of the training flow
+	$(BIN)/python -m pytest -m "slow and not long and shares_run"
+
+test-slow: install ## The other tests that take minutes
+	$(BIN)/python -m pytest -m "slow and not long and not shares_run"
 
 test-long: install ## Servers killed at random, and the commands of the film, ten minutes
 	$(BIN)/python -m pytest -m long

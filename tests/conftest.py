@@ -26,16 +26,10 @@ import pytest
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 
-#: Fixtures that take minutes: the tests that use one of them run in the same process.
-SHARED = ("finished", "checkout")
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items) -> None:
-    """Group the tests by what they share, for ``--dist loadgroup``."""
-    for item in items:
-        for name in set(SHARED) & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group(name))
+def pytest_itemcollected(item) -> None:
+    """Mark the tests that need the run of `tests/flows`, so that one process has them all."""
+    if "finished" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.shares_run)
 
 
 @pytest.fixture(scope="session")
