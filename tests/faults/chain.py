@@ -49,12 +49,14 @@ def play(scene, flow, legs, points, undisturbed, *arguments):
         One per leg. A different result at the end is a problem of all of them.
     """
     cells, command, registered = [], ["run", *arguments], scene.registered()
-    for fault, step in legs:
+    for position, (fault, step) in enumerate(legs):
+        # Steps of later legs that run beside this one must not finish before it is hit.
+        held = {later: points[later] for _, later in legs[position:]}
         cell = Cell(fault.name, flow, step)
         cells.append(cell)
         started = time.monotonic()
         try:
-            command = _leg(scene, flow, command, fault, step, points, cell)
+            command = _leg(scene, flow, command, fault, step, held, cell)
         except AssertionError as error:
             cell.problems.append(str(error)[-1500:])
             break
@@ -70,7 +72,7 @@ def play(scene, flow, legs, points, undisturbed, *arguments):
 def _leg(scene, flow, command, fault, step, points, cell):
     """Inject one fault, judge its outcome, and return the command that resumes the run."""
     before = scene.aliases(), scene.last_signal()
-    run = scene.start(flow, *command, points={step: points[step]})
+    run = scene.start(flow, *command, points=points)
     task = run.wait_for(step)
     fault.inject(run, task, step)
     code = run.wait()
