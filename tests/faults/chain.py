@@ -14,6 +14,8 @@ import results
 
 #: Seconds for tasks to notice that their run was killed.
 _GRACE_SECONDS = 5.0
+#: Steps of the training flow that run at the same time.
+_SIDE_BY_SIDE = {"explain", "drift", "cross_fit", "stress"}
 
 
 @dataclass
@@ -51,7 +53,8 @@ def play(scene, flow, legs, points, undisturbed, *arguments):
     cells, command, registered = [], ["run", *arguments], scene.registered()
     for position, (fault, step) in enumerate(legs):
         # Steps of later legs that run beside this one must not finish before it is hit.
-        held = {later: points[later] for _, later in legs[position:]}
+        beside = {later for _, later in legs[position:]} & _SIDE_BY_SIDE
+        held = {one: points[one] for one in {step} | (beside if step in beside else set())}
         cell = Cell(fault.name, flow, step)
         cells.append(cell)
         started = time.monotonic()
