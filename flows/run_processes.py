@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,15 +64,31 @@ def end_with_parent() -> None:
     Otherwise it would go on, and could replace the signal file or the champion of a run that was
     killed and perhaps resumed meanwhile.
     """
-    parent = os.getppid()
+    _run_process()
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while True:
+            end_if_orphaned()
             time.sleep(_POLL_SECONDS)
+
+    threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
+
+
+def end_if_orphaned() -> None:
+    """End this task at once if the process of its run was killed.
+
+    For the moment before something that cannot be taken back: the watch of `end_with_parent` looks
+    twice a second.
+    """
+    if os.getppid() != _run_process():
         signal_all(descendants(), signal.SIGKILL)
         os._exit(_ORPHANED)
 
-    threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
+
+@cache
+def _run_process() -> int:
+    """Return the process of the run: the parent when this task was started."""
+    return os.getppid()
 
 
 def descendants() -> list[psutil.Process]:

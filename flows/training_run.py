@@ -93,13 +93,17 @@ class TrainingRun:
     def check_datastore(self) -> None:
         """Write to Metaflow's datastore, as it will at the end of the step.
 
+        A task whose run was killed ends here.
+
         Raises
         ------
         DatastoreError
             It cannot be written.
         """
         from fmnist_lib.common.errors import DatastoreError
+        from run_processes import end_if_orphaned
 
+        end_if_orphaned()
         try:
             self._datastore.save_metadata({"writable": True})
         except Exception as error:  # whatever this kind of storage raises

@@ -27,6 +27,18 @@ print(subprocess.Popen(["sleep", "600"]).pid, flush=True)
 time.sleep(600)
 """
 
+REGISTRATION = """
+import os
+from run_processes import end_if_orphaned, end_with_parent
+end_with_parent()
+parent = os.getppid()
+print("ready", flush=True)
+while os.getppid() == parent:
+    pass
+end_if_orphaned()
+print("registered", flush=True)
+"""
+
 
 @pytest.fixture
 def start(tmp_path):
@@ -76,3 +88,10 @@ def test_a_task_and_its_children_end_when_the_run_is_killed(start):
     gone, alive = psutil.wait_procs([task, child], timeout=20)
     assert not alive
     assert len(gone) == 2
+
+
+def test_a_task_whose_run_was_killed_a_moment_ago_registers_nothing(start):
+    run = start("sh", "-c", f"{sys.executable} -c '{REGISTRATION}' & wait")
+    assert run.stdout.readline() == "ready\n"
+    run.kill()
+    assert run.stdout.read() == ""
