@@ -16,7 +16,10 @@ _DISK = {
     errno.EIO: (("Input/output error", "disk I/O error"), "Check the disk."),
 }
 #: Texts of errors of compiled code that got no memory: the loader's, and of `mmap` and threads.
-_NO_MEMORY = ("failed to map segment from shared object", "Cannot allocate memory")
+_NO_MEMORY = (
+    *("failed to map segment from shared object", "Cannot allocate memory", "MemoryError"),
+    "can't start new thread",  # its stack needs memory, too
+)
 
 
 def machine_failure(error: BaseException) -> str | None:

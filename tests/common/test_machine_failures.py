@@ -28,6 +28,7 @@ def raised_from(cause):
         (sqlite3.OperationalError("attempt to write a readonly database"), "Read-only file"),
         (MemoryError(), "Out of memory"),
         (OSError(errno.ENOMEM, "x"), "Out of memory"),
+        (RuntimeError("can't start new thread"), "Out of memory"),
         (ImportError("a.so: failed to map segment from shared object"), "Out of memory"),
     ],
 )
