@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLING_SECONDS = 0.5
@@ -82,7 +82,7 @@ def run_limited(
             with suppress(subprocess.TimeoutExpired):
                 process.wait(SAMPLING_SECONDS)
             family |= _descendants(family)
-            peak = max(peak, sum(_memory(member) for member in family))
+            peak = max(peak, memory_of(family))
         exit_code = process.poll()
         elapsed = time.monotonic() - start
     finally:
@@ -105,11 +105,14 @@ def _descendants(family: set[psutil.Process]) -> set[psutil.Process]:
     return found
 
 
-def _memory(process: psutil.Process) -> int:
-    with suppress(psutil.Error):
-        memory = process.memory_full_info()
-        return getattr(memory, "pss", memory.rss)
-    return 0
+def memory_of(processes: Iterable[psutil.Process]) -> int:
+    """Return the bytes of processes; pages that they share are counted once."""
+    total = 0
+    for process in processes:
+        with suppress(psutil.Error):
+            memory = process.memory_full_info()
+            total += getattr(memory, "pss", memory.rss)
+    return total
 
 
 def _kill(process: subprocess.Popen, family: set[psutil.Process]) -> None:

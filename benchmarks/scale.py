@@ -13,12 +13,13 @@ benchmarks/results/scale.csv.
 from __future__ import annotations
 
 import argparse
-import csv
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
@@ -26,6 +27,8 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 from limited_process import run_limited  # noqa: E402
 from quick_runs import quick_scene  # noqa: E402
+
+from tests.quick_config import with_candidate  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +47,7 @@ features = ["pixels"]
 rows = 2500
 trials = 2
 """
+UNPACKED_IMAGES = "train-images-idx3-ubyte"
 #: Images written at once.
 CHUNK = 10_000
 #: Wall seconds after which a command is ended.
@@ -56,8 +60,8 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory(dir=options.scratch) as name:
         scene = quick_scene(Path(name))
-        head, _, rest = scene.configs["train"].read_text().partition("[[search.candidates]]")
-        scene.configs["train"].write_text(head + CANDIDATE + rest[rest.index("[evaluation]") :])
+        train = scene.configs["train"]
+        train.write_text(with_candidate(train.read_text(), CANDIDATE))
         monitor = scene.control / "monitor.toml"
         monitor.write_text(f'seed = 20\nsignal = "{scene.signal}"\n')
         scene.configs["monitor"] = monitor
@@ -68,11 +72,7 @@ def main() -> None:
                 rows.append(measure(command, scene, data, images))
                 print("  ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
             shutil.rmtree(data)
-    RESULTS.mkdir(exist_ok=True)
-    with (RESULTS / "scale.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    pd.DataFrame(rows).to_csv(RESULTS / "scale.csv", index=False)
 
 
 def _options() -> argparse.Namespace:
@@ -94,19 +94,18 @@ def _options() -> argparse.Namespace:
 
 def write_data(directory: Path, images: int, official: Path) -> None:
     """Write so many training images with their labels, in bounded memory, and the test files."""
-    import numpy as np
-
-    from fmnist_lib.data.official_files import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS
+    from fmnist_lib.data.formats.idx import idx_header
+    from fmnist_lib.data.official_files import TEST_IMAGES, TEST_LABELS, TRAIN_LABELS
 
     directory.mkdir()
     for name in (TEST_IMAGES, TEST_LABELS):
         shutil.copy(official / name, directory / name)
     with (
-        (directory / TRAIN_IMAGES.removesuffix(".gz")).open("wb") as pixels,
+        (directory / UNPACKED_IMAGES).open("wb") as pixels,
         (directory / TRAIN_LABELS.removesuffix(".gz")).open("wb") as labels,
     ):
-        pixels.write(bytes([0, 0, 8, 3]) + np.array([images, 28, 28], dtype=">u4").tobytes())
-        labels.write(bytes([0, 0, 8, 1]) + np.array([images], dtype=">u4").tobytes())
+        pixels.write(idx_header("uint8", (images, 28, 28)))
+        labels.write(idx_header("uint8", (images,)))
         for chunk, classes in noisy_images(images, official):
             pixels.write(chunk.tobytes())
             labels.write(classes.tobytes())
@@ -145,7 +144,7 @@ def measure(command: str, scene: Scene, data: Path, images: int) -> dict[str, ob
 
 
 def _arguments(command: str, scene: Scene, data: Path) -> list[str]:
-    batch = str(data / "train-images-idx3-ubyte")
+    batch = str(data / UNPACKED_IMAGES)
     if command == "predict":
         # The same model for every size.
         model = str(min(scene.disk.glob("bundles/*.zip")))

@@ -13,12 +13,9 @@ import sys
 import time
 from collections import defaultdict
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
-
-ROOT = Path(__file__).resolve().parents[1]
-SAMPLING_SECONDS = 0.5
+from limited_process import ROOT, SAMPLING_SECONDS, memory_of
 
 
 def main() -> None:
@@ -44,18 +41,8 @@ def task_sizes(run: psutil.Process) -> list[tuple[str, int]]:
             with suppress(psutil.Error, ValueError):
                 words = task.cmdline()
                 step = words[words.index("step") + 1]
-                found.append((step, size_of([task, *task.children(recursive=True)])))
+                found.append((step, memory_of([task, *task.children(recursive=True)])))
     return found
-
-
-def size_of(processes: list[psutil.Process]) -> int:
-    """Return the bytes of processes; pages that they share are counted once."""
-    total = 0
-    for process in processes:
-        with suppress(psutil.Error):
-            memory = process.memory_full_info()
-            total += getattr(memory, "pss", memory.rss)
-    return total
 
 
 if __name__ == "__main__":

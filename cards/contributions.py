@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from metaflow.cards import Markdown
 
@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     import pandas as pd
     from metaflow.cards import MetaflowCardComponent
 
-    from fmnist_lib.common.contributions import BlockRefits, Contribution, Contributions
+    from fmnist_lib.common.contributions import (
+        BlockRefits,
+        Contribution,
+        Contributions,
+        RefitContribution,
+    )
+
+_Part = TypeVar("_Part", "Contribution", "RefitContribution")
 
 
 def contributions_sections(contributions: Contributions) -> list[MetaflowCardComponent]:
@@ -43,7 +50,7 @@ def contributions_sections(contributions: Contributions) -> list[MetaflowCardCom
 def _parts(parts: Sequence[Contribution], kind: str, note: str) -> list[MetaflowCardComponent]:
     if len(parts) < 2:  # noqa: PLR2004 (the only one contributes all)
         return []
-    ranked = sorted(parts, key=lambda part: -part.loss.value)
+    ranked = _ranked(parts)
     useless = [part.name for part in ranked if part.loss.low <= 0]
     best = ranked[0]
     title = f"{best.name} contributes most of the {kind}: {_points(best.loss.value)} points"
@@ -83,18 +90,15 @@ def _shapley(
     """Build the paragraph on Shapley values, and whether they rank the blocks alike."""
     if not shared:
         return []
-    by_shapley, by_permutation = (
-        [part.name for part in sorted(parts, key=lambda part: -part.loss.value)]
-        for parts in (shared, permuted)
-    )
+    ranked, by_permutation = _ranked(shared), [part.name for part in _ranked(permuted)]
     values = ", ".join(
         f"{part.name} {_points(part.loss.value)} points "
         f"({_points(part.loss.low)} to {_points(part.loss.high)})"
-        for part in sorted(shared, key=lambda part: -part.loss.value)
+        for part in ranked
     )
     verdict = (
         "They rank the blocks as the permutation does."
-        if by_shapley == by_permutation
+        if [part.name for part in ranked] == by_permutation
         else "**They rank the blocks otherwise** than the permutation "
         f"({text(', '.join(by_permutation))}): some of them hold the same information, which a "
         "permutation of one alone does not take away."
@@ -112,7 +116,7 @@ def _refits(refits: BlockRefits | None) -> list[MetaflowCardComponent]:
     """Build the section on fits without a block: what each adds to the others."""
     if refits is None:
         return []
-    ranked = sorted(refits.blocks, key=lambda block: -block.loss.value)
+    ranked = _ranked(refits.blocks)
     useless = [block.name for block in ranked if block.loss.low <= 0]
     best = ranked[0]
     title = (
@@ -148,6 +152,11 @@ def _refits(refits: BlockRefits | None) -> list[MetaflowCardComponent]:
         ),
         table(["pipeline", "accuracy", "difference, points", level, "p"], rows),
     ]
+
+
+def _ranked(parts: Sequence[_Part]) -> list[_Part]:
+    """Return the parts, the largest contribution first."""
+    return sorted(parts, key=lambda part: -part.loss.value)
 
 
 def _points(share: float) -> str:

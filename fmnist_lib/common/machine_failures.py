@@ -15,10 +15,12 @@ _DISK = {
     errno.EROFS: (("Read-only file system", "readonly database"), "Make it writable again."),
     errno.EIO: (("Input/output error", "disk I/O error"), "Check the disk."),
 }
-#: Texts of errors of compiled code that got no memory: the loader's, and of `mmap` and threads.
+#: Texts of other errors that mean too little memory: the loader's, and of `mmap` and threads.
 _NO_MEMORY = (
-    *("failed to map segment from shared object", "Cannot allocate memory", "MemoryError"),
-    "can't start new thread",  # its stack needs memory, too
+    "failed to map segment from shared object",
+    "Cannot allocate memory",
+    "can't start new thread",
+    "MemoryError",  # quoted by Metaflow, when an artifact cannot be read
 )
 
 

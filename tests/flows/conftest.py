@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from fmnist_lib.common.paths import sqlite_address
+from tests.quick_config import with_candidate
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 QUICK = PROJECT_ROOT / "config" / "quick.toml"
@@ -74,8 +75,7 @@ class Project:
     def small_config(self, name: str) -> Path:
         """Write the quick configuration with one candidate, of one trial."""
         path = self.config(name)
-        head, _, rest = path.read_text().partition("[[search.candidates]]")
-        path.write_text(head + SMALL_CANDIDATE + rest[rest.index("[evaluation]") :])
+        path.write_text(with_candidate(path.read_text(), SMALL_CANDIDATE))
         return path
 
 

@@ -19,10 +19,10 @@ from fmnist_lib.common.labels import IMAGE_SHAPE, N_CLASSES
 from fmnist_lib.data.formats.unpacking import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CODES = {np.dtype(name).newbyteorder("="): code for code, name in _TYPES.items()}
@@ -226,13 +226,23 @@ def write_idx(path: Path, array: NDArray[Any]) -> None:
             f"{path}: expected an array of 1 to {_MAX_DIMENSIONS} dimensions and one of the types "
             f"{', '.join(map(str, _CODES))}, got {array.ndim} and {array.dtype}. Convert it first."
         )
-    sizes = np.array(array.shape, dtype=">u4").tobytes()
-    values = array.astype(_TYPES[_CODES[dtype]]).tobytes()
-    content = bytes([0, 0, _CODES[dtype], array.ndim]) + sizes + values
+    content = idx_header(dtype, array.shape) + array.astype(_TYPES[_CODES[dtype]]).tobytes()
     if path.suffix == ".gz":
         # No time stamp in the header: the same array gives the same checksum.
         content = gzip.compress(content, compresslevel=6, mtime=0)
     write_atomically(path, content)
+
+
+def idx_header(dtype: DTypeLike, shape: Sequence[int]) -> bytes:
+    """Return what precedes the values in an IDX file.
+
+    Parameters
+    ----------
+    dtype : data type
+        One for which the format has a code, see `write_idx`.
+    shape : sequence of int
+    """
+    return bytes([0, 0, _CODES[np.dtype(dtype)], len(shape)]) + np.array(shape, ">u4").tobytes()
 
 
 def _read(file: IO[bytes] | gzip.GzipFile, path: Path) -> NDArray[Any]:

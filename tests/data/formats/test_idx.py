@@ -9,6 +9,7 @@ import pytest
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.data.formats.idx import (
     MAX_BYTES,
+    idx_header,
     read_idx,
     read_images,
     read_images_at,
@@ -249,8 +250,7 @@ def test_images_at_some_positions_come_in_that_order(tmp_path, images):
 def test_a_file_larger_than_the_memory_gives_some_of_its_images(tmp_path):
     """The 2.2 GB are a hole in the file, which takes no room on the disk."""
     path, total = tmp_path / "images", 2_800_000
-    sizes = np.array([total, 28, 28], dtype=">u4").tobytes()
-    path.write_bytes(bytes([0, 0, 8, 3]) + sizes)
+    path.write_bytes(idx_header(np.uint8, (total, 28, 28)))
     with path.open("r+b") as file:
         file.truncate(16 + total * 784)
         file.seek(16 + 2_799_999 * 784)
