@@ -20,7 +20,6 @@ _NO_MEMORY = (
     "failed to map segment from shared object",
     "Cannot allocate memory",
     "can't start new thread",
-    "MemoryError",  # quoted by Metaflow, when an artifact cannot be read
 )
 
 

@@ -29,7 +29,6 @@ def raised_from(cause):
         (MemoryError(), "Out of memory"),
         (OSError(errno.ENOMEM, "x"), "Out of memory"),
         (RuntimeError("can't start new thread"), "Out of memory"),
-        (RuntimeError("Serializer failed on artifact 'dataset': MemoryError: "), "Out of memory"),
         (ImportError("a.so: failed to map segment from shared object"), "Out of memory"),
     ],
 )
