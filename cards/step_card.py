@@ -75,8 +75,8 @@ class StepCard(UserStepDecorator):
         if message := machine_failure(exception):
             # No card: it could not be written either.
             return _message_only(message), None
-        if isinstance(exception, DataException):
-            exception = DataError(_damaged_artifact(exception, sys.argv))
+        if message := damaged_artifact(exception, sys.argv):
+            exception = DataError(message)
         card.extend(failure(step_name, exception, resume_command(sys.argv, current.run_id)))
         # A failed step renders no card at its end. The first refresh renders in a background
         # process, which would find the task's configuration deleted; the second, once the rate
@@ -150,11 +150,19 @@ def resume_command(arguments: Sequence[str], run_id: str, step: str | None = Non
     )
 
 
-def _damaged_artifact(error: DataException, arguments: Sequence[str]) -> str:
-    """Return the message for an artifact that cannot be read.
+def damaged_artifact(error: BaseException, arguments: Sequence[str]) -> str | None:
+    """Return the message for an artifact that cannot be read, or None for any other error.
 
     Metaflow never replaces a file of its datastore, so repeating the step is not enough.
+
+    Parameters
+    ----------
+    error : BaseException
+    arguments : sequence of str
+        Command line of the task.
     """
+    if not (isinstance(error, DataException) and "Could not unpack" in str(error)):
+        return None
     command = resume_command(arguments, current.run_id, "STEP")
     return (
         f"{error}. A file of Metaflow's datastore is damaged. Delete it, then repeat the step that "

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import signal
+import sys
+from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from fmnist_lib.common.machine_failures import machine_failure
+from cards.step_card import damaged_artifact
+from fmnist_lib.common.machine_failures import causes, machine_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 def explain_failures(flow: type) -> None:
     """Make Metaflow's processes explain a full disk, too little memory, and a killed task.
 
-    Metaflow writes artifacts and logs outside of the steps, where no decorator sees an error, and
-    offers no hook. Two of its functions are wrapped: the one that prints an unforeseen exception,
-    and the one that reports the end of a task.
+    Metaflow reads and writes artifacts and logs outside of the steps, where no decorator sees an
+    error, and offers no hook. Three of its functions are wrapped: those that print an error of its
+    own and an unforeseen exception, and the one that reports the end of a task.
 
     Parameters
     ----------
@@ -29,24 +32,51 @@ def explain_failures(flow: type) -> None:
 
     with flow_context(flow):
         from metaflow import cli
-    cli.print_unknown_exception = _explained(cli.print_unknown_exception, cli.echo_always)
+    for name in ("print_unknown_exception", "print_metaflow_exception"):
+        setattr(cli, name, _explained(getattr(cli, name), cli.echo_always))
     Worker.emit_log = _with_signal(Worker.emit_log)
 
 
-def _explained(
-    print_traceback: Callable[[Exception], None], echo: Callable[..., None]
-) -> Callable[[Exception], None]:
-    """Return a function that prints a message if there is one, else the traceback."""
+@contextmanager
+def explained_failures() -> Iterator[None]:
+    """Explain failures of the machine outside of Metaflow's code, before a step for example.
 
-    @wraps(print_traceback)
-    def print_failure(error: Exception) -> None:
+    Raises
+    ------
+    SystemExit
+        With the message; any other error is left as it is.
+    """
+    try:
+        yield
+    except Exception as error:
         message = machine_failure(error)
         if message is None:
-            print_traceback(error)
+            raise
+        raise SystemExit(message) from None
+
+
+def _explained(
+    print_error: Callable[[Exception], None], echo: Callable[..., None]
+) -> Callable[[Exception], None]:
+    """Return a function that prints a message if there is one, else what Metaflow prints."""
+
+    @wraps(print_error)
+    def print_failure(error: Exception) -> None:
+        message = (
+            machine_failure(error) or _end_by_signal(error) or damaged_artifact(error, sys.argv)
+        )
+        if message is None:
+            print_error(error)
         else:
             echo(message, indent=True, bold=True)
 
     return print_failure
+
+
+def _end_by_signal(error: Exception) -> str | None:
+    """Return the message for an error of Metaflow's cleaning up after a signal ended the task."""
+    is_ended = any(isinstance(one, SystemExit) for one in causes(error))
+    return "Ended by a signal." if is_ended else None
 
 
 def _with_signal(emit_log: Callable[..., None]) -> Callable[..., None]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from metaflow import current
 
 from cards.step_card import resume_command
-from failures import explain_failures
+from failures import explain_failures, explained_failures
 from fmnist_lib.common.writer_lock import writing
 from run_processes import (
     descendants,
@@ -38,7 +38,7 @@ def start(flow: Any) -> None:
     """Run the command line of a flow, with signals and failures handled."""
     # A class with a FlowMutator as its last decorator is an object that stands for the class.
     (flow,) = resolve_bases((flow,))
-    with command_line():
+    with explained_failures(), command_line():
         explain_failures(flow)
         flow()
 

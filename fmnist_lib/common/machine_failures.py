@@ -44,13 +44,14 @@ def machine_failure(error: BaseException) -> str | None:
     True
     """
     # The first cause names the file; what wraps it may only quote its text.
-    for one in reversed(list(_chain(error))):
+    for one in reversed(list(causes(error))):
         if message := _disk_failure(one) or _memory_failure(one):
             return message
     return None
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, then what it was raised from or while handling, up to the first cause."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
