@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from fmnist_lib.common.run_report import RunIdentity
 
 
-def run_identity(root: Path, selected_in: str | None = None) -> RunIdentity:
+def run_identity(root: Path, computed_in: str | None = None) -> RunIdentity:
     """Return the identity of this run, with the Git commit of the checkout ``root``.
 
-    On a worker it is the commit that the code package was made from. ``selected_in`` is the run
-    that selected the winner, if there is one.
+    On a worker it is the commit that the code package was made from. ``computed_in`` is the run
+    that computed what this one logs, if it resumes another.
     """
     from metaflow import current
 
@@ -27,7 +27,7 @@ def run_identity(root: Path, selected_in: str | None = None) -> RunIdentity:
         pathspec=current.pathspec,
         user=current.username,
         git_commit=git_commit(root) or packaged_commit(),
-        selected_in=selected_in,
+        computed_in=computed_in,
     )
 
 

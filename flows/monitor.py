@@ -64,6 +64,7 @@ class FashionMnistMonitor(FlowSpec):
         from runs import champion_artifact, find_champion
 
         self.resolved_config = self.resolve_config()
+        self.started_in = f"{current.flow_name}/{current.run_id}"
         self.champion_run = find_champion(self.training_run, store_address(self.settings.tracking))
         # Here, not where they are read: a path that is wrong ends the run in its first seconds.
         check_exists("--batch", self.settings.batch)
@@ -81,7 +82,8 @@ class FashionMnistMonitor(FlowSpec):
         from identity import run_identity
         from runs import champion_artifact
 
-        settings, new, identity = self.settings, self.read_batch(), run_identity(PROJECT_ROOT)
+        settings, new = self.settings, self.read_batch()
+        identity = run_identity(PROJECT_ROOT, self.started_in)
         champion, reference = (
             champion_artifact(self.champion_run, name) for name in ("champion", "reference")
         )

@@ -37,8 +37,9 @@ class RunIdentity:
     user : str
     git_commit : str or None
         Commit of the checkout; None outside git.
-    selected_in : str or None
-        ``flow/run`` that selected the winner: this run, or the one that it resumes. None: this one.
+    computed_in : str or None
+        ``flow/run`` that computed what this run logs: this one, or one that it resumes. None: this
+        one.
     """
 
     flow: str
@@ -46,7 +47,7 @@ class RunIdentity:
     pathspec: str
     user: str
     git_commit: str | None = None
-    selected_in: str | None = None
+    computed_in: str | None = None
 
     @property
     def key(self) -> str:
@@ -55,8 +56,8 @@ class RunIdentity:
 
     @property
     def delivery_key(self) -> str:
-        """Unique name of the winner's selection, the same for every run that resumes it."""
-        return self.selected_in or self.key
+        """Unique name of what is logged, the same for every run that resumes this one."""
+        return self.computed_in or self.key
 
     @property
     def tags(self) -> dict[str, str]:

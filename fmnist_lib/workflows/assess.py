@@ -13,6 +13,7 @@ from fmnist_lib.common.errors import DataError, TrackingError
 from fmnist_lib.drift.assessment import assess_batch
 from fmnist_lib.drift.batch import Batch
 from fmnist_lib.monitor.signal import Signal
+from fmnist_lib.registry.idempotent_runs import find_or_create
 from fmnist_lib.registry.mlflow_entities import log_all, metrics
 from fmnist_lib.registry.store import client, mlflow_calls, prepare_store
 
@@ -109,7 +110,7 @@ def build_signal(
 
 
 def track(signal: Signal, identity: RunIdentity, address: StoreAddress) -> str | None:
-    """Log a signal as an MLflow run of its own.
+    """Log a signal as an MLflow run of its own, which a resumed run completes.
 
     An MLflow error is logged as a warning, so that the run keeps its verdict.
 
@@ -129,8 +130,10 @@ def track(signal: Signal, identity: RunIdentity, address: StoreAddress) -> str |
         store = prepare_store(address)
         with mlflow_calls(store.uri):
             tracking = client(store.uri)
-            run = tracking.create_run(
+            run = find_or_create(
+                tracking,
                 store.experiment_id,
+                identity.delivery_key,
                 tags=identity.tags | _tags(signal),
                 run_name=f"{identity.flow}/{identity.run_id}",
             )

@@ -50,7 +50,7 @@ def play(scene, flow, legs, points, undisturbed, *arguments):
     list of Cell
         One per leg. A different result at the end is a problem of all of them.
     """
-    cells, command, registered = [], ["run", *arguments], scene.registered()
+    cells, command, logged = [], ["run", *arguments], scene.logged()
     for position, (fault, step) in enumerate(legs):
         # Steps of later legs that run beside this one must not finish before it is hit.
         beside = {later for _, later in legs[position:]} & _SIDE_BY_SIDE
@@ -65,8 +65,7 @@ def play(scene, flow, legs, points, undisturbed, *arguments):
             break
         cell.seconds = time.monotonic() - started
     problems = _finish(scene, flow, command, undisturbed)
-    if flow == "train":
-        problems += registered_once(scene, registered)
+    problems += logged_once(scene, flow, logged)
     for cell in cells:
         cell.problems += problems
     return cells
@@ -126,11 +125,11 @@ def _resume_command(run, fault, cell):
     return printed
 
 
-def registered_once(scene, before):
-    """Return what is wrong unless MLflow has one run and one version more than before."""
-    n_runs, n_versions = (now - then for now, then in zip(scene.registered(), before, strict=True))
-    wrong = (n_runs, n_versions) != (1, 1)
-    return [f"{n_runs} runs and {n_versions} versions in MLflow, not one"] if wrong else []
+def logged_once(scene, flow, before):
+    """Return what is wrong unless MLflow has one run, and one version if it trained, more."""
+    added = {name: number - before[name] for name, number in scene.logged().items()}
+    wanted = ["train", "versions"] if flow == "train" else [flow]
+    return [f"{added[name]} more of {name} in MLflow, not 1" for name in wanted if added[name] != 1]
 
 
 def _finish(scene, flow, command, undisturbed):

@@ -128,17 +128,23 @@ class Scene:
             rows = connection.execute("SELECT name, alias, version FROM registered_model_aliases")
             return {(name, alias): version for name, alias, version in rows}
 
-    def registered(self):
-        """Return how many training runs are in MLflow, and how many versions of their models."""
+    def logged(self):
+        """Return how many runs of each flow MLflow has, and how many versions of the models."""
+        found = dict.fromkeys([*FLOWS, "versions"], 0)
         if not self.database.exists():
-            return 0, 0
+            return found
         runs = (
             "SELECT count(*) FROM tags JOIN runs USING (run_uuid) WHERE lifecycle_stage = 'active' "
-            "AND key = 'delivery.key' AND value NOT LIKE '%/%/%'"
+            "AND key = 'delivery.key' AND value LIKE '{}/%' AND value NOT LIKE '%/%/%'"
         )
-        versions = "SELECT count(*) FROM model_versions WHERE name NOT LIKE '%-promotions'"
+        queries = {flow: runs.format(name) for flow, name in FLOWS.items()}
+        queries["versions"] = (
+            "SELECT count(*) FROM model_versions WHERE name NOT LIKE '%-promotions'"
+        )
         with closing(sqlite3.connect(self.database)) as connection:
-            return tuple(connection.execute(query).fetchone()[0] for query in (runs, versions))
+            return {
+                name: connection.execute(query).fetchone()[0] for name, query in queries.items()
+            }
 
     def last_signal(self):
         return self.signal.read_bytes() if self.signal.exists() else None

@@ -13,7 +13,7 @@ import threading
 import time
 
 import pytest
-from chain import Cell, registered_once
+from chain import Cell, logged_once
 from scene import ROOT
 from survival import failed, judge, survive
 
@@ -24,7 +24,7 @@ LOCK_SECONDS = 60
 
 def test_a_publish_that_is_killed_after_the_alias_moved_moves_it_once(scene, undisturbed, record):
     """It is killed while it writes the summary, which names the model's version."""
-    before, started = scene.registered(), time.monotonic()
+    before, started = scene.logged(), time.monotonic()
     command = ["resume", "select", "--origin-run-id", undisturbed["train"]["run"]]
     run = scene.start("train", *command, points={"publish": ["os.rename", ".html."]})
     task = run.wait_for("publish")
@@ -37,7 +37,7 @@ def test_a_publish_that_is_killed_after_the_alias_moved_moves_it_once(scene, und
     if resumed.wait() != 0:
         cell.problems.append(resumed.output[-1500:])
     judge(scene, "train", resumed, [cell], undisturbed["train"])
-    cell.problems += registered_once(scene, before)
+    cell.problems += logged_once(scene, "train", before)
     if scene.aliases() != moved:
         cell.problems.append(f"the alias moved again: {moved}, then {scene.aliases()}")
     cell.seconds = time.monotonic() - started
@@ -58,7 +58,7 @@ def test_a_locked_database_of_mlflow_delays_a_run(scene, undisturbed, matrix, re
         holder.start()
         assert locked.wait(10)
 
-    registered = scene.registered()
+    logged = scene.logged()
     command = ["resume", REPEATED[flow], "--origin-run-id", undisturbed[flow]["run"]]
     run, cells = survive(
         scene,
@@ -71,7 +71,7 @@ def test_a_locked_database_of_mlflow_delays_a_run(scene, undisturbed, matrix, re
     judge(scene, flow, run, cells, undisturbed[flow])
     holder.join()
     cells[0].problems += _deliver(scene, run) if "registry sync" in run.output else []
-    cells[0].problems += registered_once(scene, registered) if flow == "train" else []
+    cells[0].problems += logged_once(scene, "train", logged) if flow == "train" else []
     record(cells)
     assert not failed(cells)
 
@@ -89,7 +89,7 @@ def test_without_mlflow_a_run_ends_well_and_is_delivered_later(
     scene, undisturbed, matrix, record, flow, step
 ):
     """The database is replaced by something else, for good; then it is brought back."""
-    aside, registered = scene.database.with_name("aside"), scene.registered()
+    aside, logged = scene.database.with_name("aside"), scene.logged()
 
     def remove():
         scene.database.rename(aside)
@@ -105,7 +105,7 @@ def test_without_mlflow_a_run_ends_well_and_is_delivered_later(
     if "not in MLflow" not in run.output:
         cells[0].problems.append("nothing says that the run is not in MLflow")
     if flow == "train":
-        cells[0].problems += _deliver(scene, run) + registered_once(scene, registered)
+        cells[0].problems += _deliver(scene, run) + logged_once(scene, "train", logged)
     record(cells)
     assert not failed(cells)
 

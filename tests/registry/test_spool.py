@@ -90,7 +90,7 @@ def test_a_resumed_run_completes_the_mlflow_run_of_the_run_before(
     store, make_record, saved_model, contents, monkeypatch, step
 ):
     first, real = make_record(), getattr(runs, step)
-    identity = replace(first.identity, run_id="1748", selected_in=first.identity.key)
+    identity = replace(first.identity, run_id="1748", computed_in=first.identity.key)
     resumed = replace(first, identity=identity, created=first.created + 3_600_000)
 
     def die_afterwards(*arguments, **options):
@@ -132,7 +132,7 @@ def test_what_an_earlier_run_spooled_changes_nothing_after_the_resumed_run(
 ):
     first = make_record()
     place = spool_run(tmp_path / "spool", first, saved_model, "")
-    identity = replace(first.identity, run_id="1748", selected_in=first.identity.key)
+    identity = replace(first.identity, run_id="1748", computed_in=first.identity.key)
     log_training_run(store, replace(first, identity=identity), saved_model)
     other = log_training_run(store, make_record(run_id="1749", accuracy=0.85), saved_model)
     before = contents(store.uri, "copy")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,6 +112,16 @@ def test_a_signal_is_a_run_of_its_own_in_mlflow(dark_signal, tmp_path):
     assert run.data.metrics["retrain"] == 1
     assert run.data.metrics["realised_accuracy"] == dark_signal.realised_accuracy.value
     assert find_champion_version(StoreAddress(TrackingConfig(), tmp_path, None)) is None
+
+
+def test_a_resumed_monitor_completes_the_mlflow_run_of_the_killed_one(dark_signal, tmp_path):
+    address = StoreAddress(TrackingConfig(), tmp_path, None)
+    killed = track(dark_signal, IDENTITY, address)
+    resumed = replace(IDENTITY, run_id="8", computed_in=IDENTITY.key)
+    assert track(dark_signal, resumed, address) == killed
+    tags = client(f"sqlite:///{tmp_path}/mlruns/mlflow.db").get_run(killed).data.tags
+    assert tags["metaflow.run_id"] == "8"
+    assert track(dark_signal, replace(IDENTITY, run_id="9"), address) != killed
 
 
 def test_an_mlflow_error_is_a_warning(dark_signal, tmp_path, caplog):
