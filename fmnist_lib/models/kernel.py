@@ -12,7 +12,6 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
-from fmnist_lib.common.calibration import fit_temperature
 from fmnist_lib.features.chunks import in_threads
 from fmnist_lib.models.gaussian import Points, gaussian
 from fmnist_lib.models.solve import solve_all, solve_landmarks
@@ -34,8 +33,6 @@ _SELECTION_LANDMARKS, _SELECTION_SHARE = 1000, 0.25
 _MIN_PER_CLASS = 10
 #: If more of a class's rows are contradicted, the fit does not know the class.
 _MAX_CONTRADICTED = 0.5
-#: Rows for finding a temperature: fitted on, and scored.
-_TEMPERATURE_FIT, _TEMPERATURE_SCORED = 3000, 1500
 _BINARY = 2
 
 
@@ -101,10 +98,9 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
     References
     ----------
     Rifkin, Yeo and Poggio, "Regularized Least-Squares Classification", 2003; Rudi, Carratino and
-    Rosasco, "FALKON: An Optimal Large Scale Kernel Method", NeurIPS 2017; Guo, Pleiss, Sun and
-    Weinberger, "On Calibration of Modern Neural Networks", ICML 2017 (temperature); Sorscher,
-    Geirhos, Shekhar, Ganguli and Morcos, "Beyond Neural Scaling Laws: Beating Power Law Scaling
-    via Data Pruning", NeurIPS 2022 (keep hard examples if data are abundant, else easy ones).
+    Rosasco, "FALKON: An Optimal Large Scale Kernel Method", NeurIPS 2017; Sorscher, Geirhos,
+    Shekhar, Ganguli and Morcos, "Beyond Neural Scaling Laws: Beating Power Law Scaling via Data
+    Pruning", NeurIPS 2022 (keep hard examples if data are abundant, else easy ones).
     """
 
     def __init__(  # noqa: PLR0917 (hyper-parameters, as scikit-learn requires)
@@ -118,7 +114,8 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         memory_gib: float = 4.0,
         iterations: int = 20,
         tolerance: float = 0.05,
-        temperature: float | None = None,
+        temperature: float = 1.0,
+        scaling: Any = None,
         random_state: Any = None,
     ) -> None:
         self.width = width
@@ -131,6 +128,7 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         self.iterations = iterations
         self.tolerance = tolerance
         self.temperature = temperature
+        self.scaling = scaling
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any) -> Self:
@@ -157,13 +155,13 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         random = check_random_state(self.random_state)
         order = random.permutation(len(X))
         self.temperature_ = self.temperature
-        if self.temperature is None:
-            self.temperature_ = self._find_temperature(X, y, order)
         rows = self._quantise(X, order)
         points = Points.from_rows(rows, self._antisymmetric, self.steps_)
         # With several BLAS threads the last bit would depend on their number.
         with threadpool_limits(1, user_api="blas"):
             self._solve(rows, points, labels[order])
+        if self.scaling is not None:
+            self.rescale(self.scaling)
         return self
 
     def _quantise(self, X: np.ndarray, order: np.ndarray) -> np.ndarray:
@@ -205,6 +203,19 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
             self.coefficients_ = solve_landmarks(points, points[:kept], *settings)
         self.rows_ = rows[:kept]
         self._kept = points[:kept]
+
+    def rescale(self, scaling: np.ndarray) -> None:
+        """Replace every row of scores s by s @ M[:-1] + M[-1], and the temperature by 1.
+
+        Parameters
+        ----------
+        scaling : ndarray, shape (n_classes + 1, n_classes)
+            M.
+        """
+        weights, offset = scaling[:-1], scaling[-1]
+        self.coefficients_ = (self.coefficients_ @ weights).astype(np.float32)
+        self.offset_ = (self.offset_ @ weights + offset).astype(np.float32)
+        self.temperature_ = 1.0
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return float32 scores of shape (n, n_classes), or (n,) for two classes."""
@@ -263,6 +274,7 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         super().__setstate__(state)
         # Models stored before there was a `min_margin` left no row out.
         self.__dict__.setdefault("min_margin", -np.inf)
+        self.__dict__.setdefault("scaling", None)
         if hasattr(self, "rows_"):
             self._kept = Points.from_rows(self.rows_, self._antisymmetric, self.steps_)
 
@@ -331,18 +343,6 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
             rows = labels == label
             contradicted[rows] &= contradicted[rows].mean() <= _MAX_CONTRADICTED
         return contradicted
-
-    def _find_temperature(self, X: np.ndarray, y: np.ndarray, order: np.ndarray) -> float:
-        """Return the temperature found by fitting some rows and scoring others."""
-        n_scored = min(_TEMPERATURE_SCORED, len(X) // 3)
-        scored, fitted = np.split(order[: n_scored + _TEMPERATURE_FIT], [n_scored])
-        if n_scored == 0 or len(np.unique(y[fitted])) < len(self.classes_):
-            return 1.0
-        parameters = self.get_params(deep=False) | {"temperature": 1.0, "landmarks": None}
-        learner = type(self)(**parameters).fit(X[fitted], y[fitted])
-        # Log probabilities are valid scores, also for two classes.
-        scores = np.log(np.maximum(learner.predict_proba(X[scored]), 1e-30))
-        return fit_temperature(scores, np.searchsorted(self.classes_, y[scored]))
 
 
 def _slices(n: int) -> list[slice]:

@@ -1,4 +1,4 @@
-"""What a process of a flow prints for an error outside of a step's body."""
+"""Messages for errors outside of a step's body."""
 
 from __future__ import annotations
 

@@ -5,9 +5,12 @@ import pickle
 import numpy as np
 import pytest
 from scipy.linalg import solve
+from scipy.special import softmax
+from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from fmnist_lib.common.calibration import fit_matrix_scaling
 from fmnist_lib.models import solve as solving
 from fmnist_lib.models.gaussian import Points, gaussian
 from fmnist_lib.models.kernel import KernelClassifier
@@ -68,7 +71,7 @@ def test_iterations_converge_to_the_direct_solution(monkeypatch):
 
 def test_all_rows_as_landmarks_predict_as_the_whole_kernel_does(rows):
     X, y = rows
-    to_the_end = {"random_state": 0, "temperature": 1.0, "tolerance": 0.0, "iterations": 40}
+    to_the_end = {"random_state": 0, "tolerance": 0.0, "iterations": 40}
     whole = KernelClassifier(**to_the_end).fit(X[:1500], y[:1500])
     nearly = KernelClassifier(landmarks=1499, **to_the_end)
     scores = nearly.fit(X[:1500], y[:1500]).decision_function(X[1500:2500])
@@ -107,11 +110,19 @@ def test_a_kernel_above_the_memory_bound_uses_landmarks_and_reports_it(rows):
 
 
 @pytest.mark.parametrize("share", [1.0, 0.6])
-def test_temperature_calibrates_probabilities(rows, share):
+def test_scaling_calibrates_probabilities_also_of_a_new_fit(rows, share):
     X, y = rows
-    learner = KernelClassifier(hardest_share=share, random_state=0).fit(X[:3000], y[:3000])
+    learner = KernelClassifier(hardest_share=share, random_state=0).fit(X[:2000], y[:2000])
+    before = learner.decision_function(X[2000:])
+    scaling = fit_matrix_scaling(learner.decision_function(X[2000:3000]), y[2000:3000])
+    learner.rescale(scaling)
+    after = learner.decision_function(X[2000:])
+    np.testing.assert_allclose(after, before @ scaling[:-1] + scaling[-1], rtol=1e-2, atol=2e-3)
+    np.testing.assert_allclose(learner.predict_proba(X[2000:]), softmax(after, axis=1), rtol=1e-5)
     confidence = learner.predict_proba(X[3000:]).max(axis=1)
     assert abs(confidence.mean() - learner.score(X[3000:], y[3000:])) < 0.05
+    again = clone(learner).set_params(scaling=scaling).fit(X[:2000], y[:2000])
+    np.testing.assert_array_equal(again.decision_function(X[2000:]), after)
 
 
 def test_a_pickle_holds_no_second_copy_of_the_rows(rows):

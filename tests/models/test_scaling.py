@@ -21,7 +21,7 @@ def rows():
 def test_an_offset_of_all_rows_changes_no_prediction(rows):
     X, y = rows
     near, far = (
-        KernelClassifier(random_state=0, temperature=1.0).fit(Z[:3000], y[:3000]).predict(Z[3000:])
+        KernelClassifier(random_state=0).fit(Z[:3000], y[:3000]).predict(Z[3000:])
         for Z in (X, X + np.float32(1000))
     )
     assert (near == far).mean() > 0.995
@@ -29,7 +29,7 @@ def test_an_offset_of_all_rows_changes_no_prediction(rows):
 
 def test_a_row_far_from_all_others_gets_the_class_priors(rows):
     X, y = rows
-    learner = KernelClassifier(random_state=0, temperature=1.0).fit(X, y)
+    learner = KernelClassifier(random_state=0).fit(X, y)
     scores = learner.decision_function(1e7 * X[:3])
     np.testing.assert_allclose(scores, np.tile(np.bincount(y) / len(y), (3, 1)), atol=1e-6)
 
@@ -48,7 +48,7 @@ def test_the_number_of_blas_threads_changes_no_bit(rows, landmarks):
 def test_a_smaller_tolerance_takes_more_steps_to_a_closer_solution(rows):
     X, y = rows
     exact, close, coarse = (
-        KernelClassifier(tolerance=tolerance, iterations=100, random_state=0, temperature=1.0)
+        KernelClassifier(tolerance=tolerance, iterations=100, random_state=0)
         .fit(X[:4000], y[:4000])
         .decision_function(X[4000:])
         for tolerance in (1e-5, 1e-2, 0.5)

@@ -140,8 +140,6 @@ def _kernel(params: Params, seed: int) -> Any:
         antisymmetric=True if params["mirror"] else None,
         landmarks=params["landmarks"],
         hardest_share=params["hardest_share"],
-        # Set by the validation images, once, for the best recipe.
-        temperature=1.0,
         random_state=seed,
     )
 
