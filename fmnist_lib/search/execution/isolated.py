@@ -140,9 +140,11 @@ def _messages(
     """Send content, then changed thread limits; yield answers, or None, until the process ends."""
     limit = None
     while process.poll() is None or connection.poll():
-        try:
-            if content is not None:
+        if content is not None:
+            # A process that has just ended takes no more, but its outcome is still to be received.
+            with suppress(OSError):
                 connection.send(content)
+        try:
             message = connection.recv() if connection.poll(_POLL_SECONDS) else None
         except (EOFError, OSError):
             return

@@ -107,6 +107,23 @@ def test_every_failure_is_a_reason(call, function, error):
     assert call(function).error == error
 
 
+def test_a_limit_that_changes_as_the_process_ends_does_not_lose_the_outcome():
+    """The outcome waits in the connection when the new limit cannot be sent any more."""
+    changes = iter([1, 2])
+
+    def threads():
+        limit = next(changes, 2)
+        if limit == 2:
+            deadline = time.monotonic() + 20
+            while any(one.status() != psutil.STATUS_ZOMBIE for one in psutil.Process().children()):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+        return limit
+
+    outcome = run_isolated(add, [1, 2, 3], [].append, lambda: None, threads)
+    assert outcome.result == 6, outcome.error
+
+
 def test_a_search_gives_way_to_what_shows_its_progress(call):
     process, session = call(niceness).result
     assert process == min(os.nice(0) + 5, 19)
