@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, TypeVar
 from metaflow.cards import Markdown
 
 from cards.charts import heatmap, intervals, tooltip
-from cards.components import table
+from cards.components import details, folded_table, table
 from cards.escape import text
 from fmnist_lib.common.formatting import p_value, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
     from metaflow.cards import MetaflowCardComponent
@@ -38,6 +38,7 @@ def contributions_sections(contributions: Contributions) -> list[MetaflowCardCom
         ),
         *_shapley(contributions.shapley, contributions.blocks),
         *_refits(contributions.refits),
+        *_others(contributions.others),
         *_parts(
             contributions.members,
             "members of the ensemble",
@@ -110,6 +111,25 @@ def _shapley(
             + verdict
         )
     ]
+
+
+def _others(others: Mapping[str, Sequence[Contribution]]) -> list[MetaflowCardComponent]:
+    """Build the folded table of the other candidates' blocks."""
+    rows = [
+        (
+            candidate,
+            part.name,
+            _points(part.loss.value),
+            f"{_points(part.loss.low)} to {_points(part.loss.high)}",
+        )
+        for candidate, parts in others.items()
+        for part in _ranked(parts)
+    ]
+    if not rows:
+        return []
+    level = next(iter(others.values()))[0].loss.confidence
+    header = ["candidate", "block", "accuracy lost, points", f"{percent(level, 0)} interval"]
+    return [details("Feature blocks of the other candidates", folded_table(header, rows))]
 
 
 def _refits(refits: BlockRefits | None) -> list[MetaflowCardComponent]:

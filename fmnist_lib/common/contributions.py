@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -88,6 +88,8 @@ class Contributions:
     shapley : sequence of Contribution
         Shapley values of the feature blocks; empty if there are fewer than two, or so many that
         they would take too long.
+    others : mapping of str to sequence of Contribution
+        Feature blocks of the other candidates that have two or more, without baselines.
     """
 
     n_images: int
@@ -96,3 +98,4 @@ class Contributions:
     agreement: pd.DataFrame
     refits: BlockRefits | None = None
     shapley: Sequence[Contribution] = ()
+    others: Mapping[str, Sequence[Contribution]] = field(default_factory=dict)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from fmnist_lib.common.candidate_result import CandidateResult
-    from fmnist_lib.common.contributions import Contribution
     from fmnist_lib.config.training import Settings
+    from fmnist_lib.evaluation.contributions import Answers
     from fmnist_lib.search.recipes.search_data import SearchData
 
 #: Validation images for the permutation of feature blocks: a kernel takes 1 s for every 2,000.
@@ -47,7 +47,10 @@ def measure_contributions(
     settings: Settings,
     cache: Path,
 ) -> Contributions:
-    """Measure what the parts of the best single candidate and of the ensemble add.
+    """Measure what the feature blocks of the candidates and the members of the ensemble add.
+
+    The best single candidate is looked at more closely: it is fitted without each of its blocks as
+    well, and gets their Shapley values.
 
     Parameters
     ----------
@@ -69,15 +72,26 @@ def measure_contributions(
     singles = board[~board["engine"].isin([ENSEMBLE, "baseline"])]
     # The winner comes first, then the best of the others.
     order = singles.sort_values("status", key=lambda status: status != "winner", kind="stable")
-    single = finished[order["candidate"].iloc[0]]
+    single, *others = (finished[name] for name in order["candidate"] if name in finished)
     ensemble = next((one for one in finished.values() if one.engine == ENSEMBLE), None)
     n_images = min(len(labels), _MAX_IMAGES)
     store = ColumnStore(cache / "features", data, settings.seed)
-    blocks, shapley = _blocks(single, data, store, settings.seed, n_images)
+
+    def permuted(result: CandidateResult) -> tuple[Answers, list[str]] | None:
+        return _permuted(result, data, store, settings.seed, n_images)
+
+    answers, names = permuted(single) or (None, [])
     return Contributions(
         n_images=n_images,
-        blocks=blocks,
-        shapley=shapley,
+        blocks=block_contributions(answers, names, _CONFIDENCE) if answers else (),
+        shapley=shapley_contributions(answers, names, _CONFIDENCE)
+        if answers and 1 < len(names) <= _MAX_SHAPLEY_BLOCKS
+        else (),
+        others={
+            one.id: block_contributions(*found, _CONFIDENCE)
+            for one in others
+            if (found := permuted(one)) and found[1][1:]
+        },
         refits=_refits(single, data, store),
         members=member_contributions(ensemble.params, probabilities, labels, confidence)
         if ensemble
@@ -113,13 +127,13 @@ def _refits(result: CandidateResult, data: SearchData, store: ColumnStore) -> Bl
     return BlockRefits(n_fit, n_scored, accuracy, blocks)
 
 
-def _blocks(
+def _permuted(
     result: CandidateResult, data: SearchData, store: ColumnStore, seed: int, n_images: int
-) -> tuple[tuple[Contribution, ...], tuple[Contribution, ...]]:
-    """Return the permutation importance of the feature blocks, and their Shapley values."""
+) -> tuple[Answers, list[str]] | None:
+    """Return the answers of a pipeline without some of its feature blocks, and their names."""
     recipe = result.recipe
     if recipe is None or not recipe.blocks:
-        return (), ()
+        return None
     first = data.validation_rows.start
     rows = slice(first, first + n_images)
     widths = {block.name: len(block.parity(store)) for block in recipe.blocks}
@@ -130,9 +144,4 @@ def _blocks(
         data.labels[rows],
         seed=seed,
     )
-    names = list(widths)
-    shared_out = 1 < len(names) <= _MAX_SHAPLEY_BLOCKS
-    return (
-        block_contributions(answers, names, _CONFIDENCE),
-        shapley_contributions(answers, names, _CONFIDENCE) if shared_out else (),
-    )
+    return answers, list(widths)

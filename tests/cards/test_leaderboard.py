@@ -54,6 +54,25 @@ def contributions(**changes):
     return Contributions(**(usual | changes))
 
 
+def test_blocks_of_the_other_candidates_are_in_a_folded_table():
+    parts = [
+        Contribution("pixels", Estimate(0.01, -0.002, 0.022, 0.99)),
+        Contribution("<b>", Estimate(0.2, 0.19, 0.21, 0.99)),
+    ]
+    (section,) = _folded(contributions(others={"compact": parts}))
+    assert "Feature blocks of the other candidates" in section
+    assert "99 % interval" in section
+    assert section.index("&lt;b&gt;") < section.index("pixels")
+    assert "1.0" in section
+    assert "-0.2 to 2.2" in section
+    assert _folded(contributions()) == []
+
+
+def _folded(found):
+    sections = [str(one.render()) for one in contributions_sections(found)]
+    return [one for one in sections if "<details" in one]
+
+
 def test_blocks_are_ranked_and_one_without_a_shown_contribution_is_named():
     card = Card([Markdown("# title"), *contributions_sections(contributions())])
     assert "## patches contributes most of the feature blocks: 31.0 points" in card.sentences
