@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from metaflow.datastore.exceptions import DataException
+from metaflow.exception import MetaflowException
+
 from cards.step_card import damaged_artifact
 from fmnist_lib.common.machine_failures import causes, machine_failure
 
@@ -62,9 +65,12 @@ def _explained(
 
     @wraps(print_error)
     def print_failure(error: Exception) -> None:
-        message = (
-            machine_failure(error) or _end_by_signal(error) or damaged_artifact(error, sys.argv)
-        )
+        message = None
+        # Metaflow's other errors, and this project's that it prints, have a message already.
+        if isinstance(error, DataException) or not isinstance(error, MetaflowException):
+            message = (
+                machine_failure(error) or _end_by_signal(error) or damaged_artifact(error, sys.argv)
+            )
         if message is None:
             print_error(error)
         else:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fmnist_lib.common.credentials import has_credentials, mask, without_credentials
 from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.common.paths import resolve_address, sqlite_address, sqlite_file
+from fmnist_lib.common.sqlite import open_existing
 from fmnist_lib.registry.tracking_uri import database_kind, uri_problem
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def _open_database(uri: str) -> None:
         if database_kind(uri):
             _connect(uri)
     elif database.exists():
-        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(open_existing(database)) as connection:
             connection.execute("SELECT name FROM sqlite_master LIMIT 1").fetchall()
 
 

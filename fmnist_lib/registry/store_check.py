@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fmnist_lib.common.credentials import without_credentials
 from fmnist_lib.common.errors import ConfigError
 from fmnist_lib.common.paths import sqlite_file
+from fmnist_lib.common.sqlite import open_existing
 from fmnist_lib.registry.tracking_uri import uri_problem
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _database_problem(database: Path) -> str:
 
 def _version_problem(database: Path) -> str:
     try:
-        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(open_existing(database)) as connection:
             rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
     except sqlite3.Error as error:
         # An empty file, or one without MLflow's tables, is filled by MLflow.

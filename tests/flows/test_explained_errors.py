@@ -14,6 +14,7 @@ import sys
 sys.path[:0] = ["{root}", "{root}/flows"]
 from metaflow import FlowSpec, current, step
 from metaflow.datastore.exceptions import DataException
+from metaflow.exception import MetaflowException
 from failures import explain_failures, explained_failures
 
 class Small(FlowSpec):
@@ -63,6 +64,7 @@ def cleaning_up():
             "'ab/abcd': CRC check failed. A file of Metaflow's datastore is damaged. Delete it",
         ),
         ('raise DataException("No data")', "Data store error"),
+        ('raise MetaflowException("a readonly database")', "a readonly database"),
     ],
 )
 def test_an_error_in_metaflows_own_code_is_one_message(tmp_path, code, message):

@@ -3,6 +3,8 @@ from __future__ import annotations
 import shutil
 import socket
 import sqlite3
+import subprocess
+import sys
 import time
 import traceback
 from pathlib import Path
@@ -14,6 +16,7 @@ from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.config.release import TrackingConfig
 from fmnist_lib.registry.runs import log_training_run
 from fmnist_lib.registry.store import StoreAddress, client, prepare_store
+from fmnist_lib.registry.store_check import check_store
 from fmnist_lib.registry.versions import load_champion
 
 
@@ -29,6 +32,32 @@ def test_the_configured_uri_comes_before_the_environment_and_that_before_the_fil
         StoreAddress(TrackingConfig(), tmp_path, "http://environment").uri == "http://environment"
     )
     assert StoreAddress(TrackingConfig(), tmp_path).uri == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+
+
+KILLED_WRITER = """
+import os, sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("PRAGMA cache_size = 1")
+database.execute("BEGIN IMMEDIATE")
+for number in range(1000):
+    database.execute("INSERT INTO experiment_tags VALUES (?, ?, 0)", (f"k{number}", "x" * 1000))
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_database_whose_writer_was_killed_is_rolled_back_and_used(root):
+    """Its changes are in the file, and what they replaced is in a journal."""
+    address = StoreAddress(TrackingConfig(), root)
+    prepare_store(address)
+    database = root / "mlruns" / "mlflow.db"
+    subprocess.run([sys.executable, "-c", KILLED_WRITER, str(database)], check=False)
+    journal = database.with_name("mlflow.db-journal")
+    assert journal.exists()
+    check_store(address)
+    assert not journal.exists()
+    subprocess.run([sys.executable, "-c", KILLED_WRITER, str(database)], check=False)
+    store = prepare_store(address)
+    assert client(store.uri).get_experiment(store.experiment_id).tags == {}
 
 
 def test_a_password_may_not_stand_in_the_configuration_file():
