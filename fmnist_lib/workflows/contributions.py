@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -77,10 +77,10 @@ def measure_contributions(
     n_images = min(len(labels), _MAX_IMAGES)
     store = ColumnStore(cache / "features", data, settings.seed)
 
-    def permuted(result: CandidateResult) -> tuple[Answers, list[str]] | None:
+    def permuted(result: CandidateResult) -> tuple[Answers, list[str]]:
         return _permuted(result, data, store, settings.seed, n_images)
 
-    answers, names = permuted(single) or (None, [])
+    answers, names = permuted(single) if _recipe_blocks(single) else (None, [])
     return Contributions(
         n_images=n_images,
         blocks=block_contributions(answers, names, _CONFIDENCE) if answers else (),
@@ -88,9 +88,9 @@ def measure_contributions(
         if answers and 1 < len(names) <= _MAX_SHAPLEY_BLOCKS
         else (),
         others={
-            one.id: block_contributions(*found, _CONFIDENCE)
+            one.id: block_contributions(*permuted(one), _CONFIDENCE)
             for one in others
-            if (found := permuted(one)) and found[1][1:]
+            if len(_recipe_blocks(one)) > 1
         },
         refits=_refits(single, data, store),
         members=member_contributions(ensemble.params, probabilities, labels, confidence)
@@ -127,13 +127,17 @@ def _refits(result: CandidateResult, data: SearchData, store: ColumnStore) -> Bl
     return BlockRefits(n_fit, n_scored, accuracy, blocks)
 
 
+def _recipe_blocks(result: CandidateResult) -> tuple[Any, ...]:
+    """Return the feature blocks; none for raw pixels."""
+    return result.recipe.blocks if result.recipe else ()
+
+
 def _permuted(
     result: CandidateResult, data: SearchData, store: ColumnStore, seed: int, n_images: int
-) -> tuple[Answers, list[str]] | None:
+) -> tuple[Answers, list[str]]:
     """Return the answers of a pipeline without some of its feature blocks, and their names."""
     recipe = result.recipe
-    if recipe is None or not recipe.blocks:
-        return None
+    assert recipe is not None  # noqa: S101 (it has blocks)
     first = data.validation_rows.start
     rows = slice(first, first + n_images)
     widths = {block.name: len(block.parity(store)) for block in recipe.blocks}
