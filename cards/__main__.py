@@ -35,7 +35,7 @@ def page(run: str, out: Path, serve: bool, port: int) -> None:
 
     RUN is a Metaflow run (FashionMnistTrain/ID or the ID alone) or a bundle, packed or unpacked.
     """
-    from cards.site import serve_site, write_site
+    from cards.pages.site import serve_site, write_site
 
     index = write_site(run, out)
     click.echo(index)
@@ -60,8 +60,8 @@ def compare(before: str, after: str, out: Path, as_json: bool) -> None:
     BEFORE and AFTER are bundles, packed or unpacked, or Metaflow runs: FashionMnistTrain/ID or
     the ID alone.
     """
-    from cards.comparison import comparison_json, comparison_page
-    from cards.run_results import read_results
+    from cards.client.run_results import read_results
+    from cards.pages.comparison import comparison_json, comparison_page
     from fmnist_lib.common.files import write_atomically
     from fmnist_lib.evaluation.run_comparison import compare_runs
 
@@ -85,7 +85,7 @@ def labels(run: str, out: Path) -> None:
     RUN is FashionMnistTrain/ID or the ID alone. The column `corrected` is empty: fill it in where
     a label is wrong, and train with --corrections.
     """
-    from cards.run_results import read_suspects
+    from cards.client.run_results import read_suspects
     from fmnist_lib.common.csv_cells import safe_cells
     from fmnist_lib.common.errors import DataError
     from fmnist_lib.common.files import write_atomically

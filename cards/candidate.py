@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown, ProgressBar, VegaChart
 
-from cards.charts import bars, line_with_intervals, points, quantity, spec, tooltip
-from cards.components import box, cost_boxes, details, folded_table, header
-from cards.escape import paragraphs, text
+from cards.parts.charts import bars, line_with_intervals, points, quantity, spec, tooltip
+from cards.parts.components import box, cost_boxes, details, folded_table, header
+from cards.parts.escape import paragraphs, text
 from fmnist_lib.common.formatting import interval, percent
 from fmnist_lib.common.plotting import PRIMARY
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.components import box, details, folded_table, header, pictures, table
-from cards.escape import code, text
+from cards.parts.components import box, details, folded_table, header, pictures, table
+from cards.parts.escape import code, text
 from fmnist_lib.common.formatting import capitalised, percent
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.charts import intervals, tooltip
-from cards.components import box, details, folded_table, header, pictures
-from cards.escape import text
-from cards.power import power
+from cards.parts.charts import intervals, tooltip
+from cards.parts.components import box, details, folded_table, header, pictures
+from cards.parts.escape import text
+from cards.sections.power import power
 from fmnist_lib.common.formatting import capitalised, p_value, percent
 
 if TYPE_CHECKING:

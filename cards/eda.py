@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment
 from metaflow.cards import Markdown
 
-from cards.components import box, details, folded_table, header, pictures
+from cards.parts.components import box, details, folded_table, header, pictures
 from fmnist_lib.common.formatting import percent
 from fmnist_lib.features.named import FEATURES
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.components import box, details, folded_table, header, pictures, table
+from cards.parts.components import box, details, folded_table, header, pictures, table
 from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.labels import CLASS_NAMES
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.charts import intervals, points, quantity, tooltip
-from cards.components import box, cost_boxes, details, folded_table, header, pictures, table
-from cards.contributions import contributions_sections
-from cards.costs import costs_section
-from cards.escape import code, text
+from cards.parts.charts import intervals, points, quantity, tooltip
+from cards.parts.components import box, cost_boxes, details, folded_table, header, pictures, table
+from cards.parts.escape import code, text
+from cards.sections.contributions import contributions_sections
+from cards.sections.costs import costs_section
 from fmnist_lib.common.formatting import interval, p_value, percent
 from fmnist_lib.common.labels import CLASS_NAMES
 

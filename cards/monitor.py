@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.components import box, details, folded_table, header, pictures, table
-from cards.escape import code, text
-from cards.history import history
-from cards.power import power
+from cards.parts.components import box, details, folded_table, header, pictures, table
+from cards.parts.escape import code, text
+from cards.sections.history import history
+from cards.sections.power import power
 from fmnist_lib.common.formatting import p_value, percent, sentence
 from fmnist_lib.drift.verdict import retrain_alpha, watch_alpha
 from fmnist_lib.monitor.figures import gallery

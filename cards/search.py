@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown, VegaChart
 
-from cards.charts import quantity, spec, tooltip
-from cards.components import box, header, table, table_source
-from cards.escape import text
+from cards.parts.charts import quantity, spec, tooltip
+from cards.parts.components import box, header, table, table_source
+from cards.parts.escape import text
 from fmnist_lib.common.formatting import percent
 
 if TYPE_CHECKING:

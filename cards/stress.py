@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.charts import lines_with_intervals, quantity, tooltip
-from cards.components import box, details, folded_table, header, table
-from cards.escape import text
-from cards.slices import slices_section, slices_table
+from cards.parts.charts import lines_with_intervals, quantity, tooltip
+from cards.parts.components import box, details, folded_table, header, table
+from cards.parts.escape import text
+from cards.sections.slices import slices_section, slices_table
 from fmnist_lib.common.formatting import capitalised, interval, percent
 
 if TYPE_CHECKING:

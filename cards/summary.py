@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.against_champion import accuracy_change, champion_section
-from cards.charts import intervals, tooltip
-from cards.components import box, details, folded_table, header, table
-from cards.escape import code, text
-from cards.gates import gates_section
-from cards.prediction_sets import prediction_sets
+from cards.parts.charts import intervals, tooltip
+from cards.parts.components import box, details, folded_table, header, table
+from cards.parts.escape import code, text
+from cards.sections.against_champion import accuracy_change, champion_section
+from cards.sections.gates import gates_section
+from cards.sections.prediction_sets import prediction_sets
 from fmnist_lib.common.formatting import percent
 from fmnist_lib.release.summary import Summary
 

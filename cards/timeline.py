@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown, VegaChart
 
-from cards.charts import spec, tooltip
-from cards.components import box, details, folded_table, header
-from cards.escape import text
-from cards.pages import candidate_of
+from cards.client.card_pages import candidate_of
+from cards.parts.charts import spec, tooltip
+from cards.parts.components import box, details, folded_table, header
+from cards.parts.escape import text
 from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.plotting import PRIMARY, SECONDARY, new_figure, picture
 

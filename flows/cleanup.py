@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from project import PROJECT_ROOT  # before the packages beside flows/, which it makes importable
 
-from environment import prepare_environment  # isort: skip
+from processes.environment import prepare_environment  # isort: skip
 
 prepare_environment(PROJECT_ROOT)
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from housekeeping import Plan
+    from housekeeping.clean_up import Plan
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -60,8 +60,8 @@ def cleanup(keep: int, is_applied: bool, min_age: float, config: Path) -> None:
     from fmnist_lib.config.loading import read_settings
     from fmnist_lib.config.training import Settings
     from fmnist_lib.workflows.housekeeping import ProjectFiles
-    from housekeeping import Housekeeping
-    from stored_runs import open_store
+    from housekeeping.clean_up import Housekeeping
+    from housekeeping.stored_runs import open_store
 
     try:
         store = open_store()
@@ -107,7 +107,7 @@ def show_sizes(sizes: Mapping[str, int], title: str) -> None:
 
 def show_rest(plan: Plan, *, is_applied: bool) -> None:
     """Print what is left to do."""
-    from housekeeping import total
+    from housekeeping.clean_up import total
 
     if plan.is_writing:
         bytes_left = sum(total(plan.blobs).values())

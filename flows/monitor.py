@@ -6,7 +6,7 @@ python flows/monitor.py run --batch FILE --labels FILE --retrain
 
 from project import PROJECT_ROOT  # before the packages beside flows/, which it makes importable
 
-from environment import prepare_environment  # isort: skip
+from processes.environment import prepare_environment  # isort: skip
 
 prepare_environment(PROJECT_ROOT)
 
@@ -20,9 +20,9 @@ from metaflow import (  # noqa: E402 (the line above makes the packages beside f
     step,
 )
 
-from cards.step_card import StepCard  # noqa: E402
-from configuration import parse_monitor, store_address  # noqa: E402
-from deployment import package_checkout, remote_steps  # noqa: E402
+from cards.parts.step_card import StepCard  # noqa: E402
+from shared.configuration import parse_monitor, store_address  # noqa: E402
+from shared.deployment import package_checkout, remote_steps  # noqa: E402
 
 
 @schedule(daily=True)
@@ -61,7 +61,7 @@ class FashionMnistMonitor(FlowSpec):
         """Find the champion."""
         from cards.monitor import champion_card
         from fmnist_lib.workflows.preflight import check_exists
-        from runs import champion_artifact, find_champion
+        from shared.runs import champion_artifact, find_champion
 
         self.resolved_config = self.resolve_config()
         self.started_in = f"{current.flow_name}/{current.run_id}"
@@ -79,8 +79,8 @@ class FashionMnistMonitor(FlowSpec):
     def assess(self):
         """Compare the batch with the champion's held-out reference, and track the verdict."""
         from fmnist_lib.workflows.assess import assess, build_signal, track
-        from identity import run_identity
-        from runs import champion_artifact
+        from shared.identity import run_identity
+        from shared.runs import champion_artifact
 
         settings, new = self.settings, self.read_batch()
         identity = run_identity(PROJECT_ROOT, self.started_in)
@@ -108,7 +108,7 @@ class FashionMnistMonitor(FlowSpec):
     def retrain(self):
         """Train on old and new images, if the verdict and the labels allow it."""
         from cards.monitor import retraining_card
-        from runs import find_challenge, retrain
+        from shared.runs import find_challenge, retrain
 
         challenge = find_challenge(current.run_id, None)
         outcome, self.contest = retrain(challenge, PROJECT_ROOT, self.settings.retrain)
@@ -165,7 +165,7 @@ class FashionMnistMonitor(FlowSpec):
     def assessment_card(self, new):
         """Return the card of the assessment, with the signals of earlier runs."""
         from cards.monitor import monitor_card
-        from runs import earlier_signals
+        from shared.runs import earlier_signals
 
         earlier, unreadable = earlier_signals(self.settings.history - 1)
         return monitor_card(
@@ -181,7 +181,7 @@ class FashionMnistMonitor(FlowSpec):
 
     def tag_run(self):
         """Tag the run for users who list runs; `resume` keeps artifacts, but no tags."""
-        from runs import monitor_tags
+        from shared.runs import monitor_tags
 
         current.run.add_tags(monitor_tags(self))
 

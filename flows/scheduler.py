@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow import current
 
-from cards.step_card import resume_command
-from failures import explain_failures, explained_failures
+from cards.parts.step_card import resume_command
 from fmnist_lib.common.writer_lock import writing
-from run_processes import (
+from housekeeping.stored_runs import datastore_root
+from processes.failures import explain_failures, explained_failures
+from processes.run_processes import (
     descendants,
     end_with_parent,
     kill_all,
     private_temporary_directory,
     signal_all,
 )
-from searches import step_to_repeat
-from stored_runs import datastore_root
+from shared.searches import step_to_repeat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

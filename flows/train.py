@@ -12,7 +12,7 @@ import os
 
 from project import PROJECT_ROOT  # before the packages beside flows/, which it makes importable
 
-from environment import prepare_environment  # isort: skip
+from processes.environment import prepare_environment  # isort: skip
 
 prepare_environment(PROJECT_ROOT)
 
@@ -26,11 +26,11 @@ from metaflow import (  # noqa: E402 (the line above makes the packages beside f
     step,
 )
 
-from cards.step_card import StepCard  # noqa: E402
-from configuration import parse_training, resolve_training, store_address  # noqa: E402
-from deployment import package_checkout, remote_steps, triggered_by_monitor  # noqa: E402
-from searches import OVERVIEW  # noqa: E402
-from training_run import TrainingRun  # noqa: E402
+from cards.parts.step_card import StepCard  # noqa: E402
+from shared.configuration import parse_training, resolve_training, store_address  # noqa: E402
+from shared.deployment import package_checkout, remote_steps, triggered_by_monitor  # noqa: E402
+from shared.searches import OVERVIEW  # noqa: E402
+from shared.training_run import TrainingRun  # noqa: E402
 
 #: Steps that may be repeated: not `select`, which evaluates the winner once on the test images, nor
 #: `publish`, which registers it.
@@ -91,7 +91,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         """Find, verify, audit and split the data."""
         from cards.data import data_card, rest_card
         from fmnist_lib.common.cache import prune_cache
-        from runs import find_challenge, training_tags
+        from shared.runs import find_challenge, training_tags
 
         self.resolved_config = resolve_training(
             self.config.to_dict(),
@@ -160,7 +160,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         One task searches nothing: its card shows all candidates.
         """
         from fmnist_lib.workflows.search import candidate_job
-        from searches import SearchDisplay, current_budget
+        from shared.searches import SearchDisplay, current_budget
 
         settings, budget = self.settings, current_budget(self.budget)
         directory = self.cache / "progress" / current.run_id
@@ -179,10 +179,10 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
     @step
     def select(self, inputs):
         """Select the winner by validation, refit it, and evaluate it once on the test images."""
+        from cards.client.card_pages import search_command
         from cards.leaderboard import leaderboard_card
-        from cards.pages import search_command
         from fmnist_lib.workflows.select import select
-        from searches import current_budget, results_of
+        from shared.searches import current_budget, results_of
 
         self.merge_artifacts(inputs, exclude=["candidate", "result", "search_failure"])
         settings, budget = self.settings, current_budget(self.budget)
@@ -275,7 +275,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         """Measure on which images the winner fails, and which changes of the images break it."""
         from cards.stress import stress_card
         from fmnist_lib.workflows.stress import measure_stress
-        from searches import pipeline_reader
+        from shared.searches import pipeline_reader
 
         self.stress_report = measure_stress(
             self.results,
@@ -292,11 +292,11 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
     @step
     def publish(self, inputs):
         """Write the bundle and the summary, track the run, register and promote the winner."""
-        from cards.pages import card_pages
+        from cards.client.card_pages import card_pages
         from cards.summary import summary_card
-        from champion import against_champion, champion_results
         from fmnist_lib.workflows.publish import Published
-        from retraining import compare_with_champion
+        from shared.champion import against_champion, champion_results
+        from shared.retraining import compare_with_champion
 
         # The same model may pickle differently in two processes, which is a conflict in a merge.
         self.winner, self.results = inputs.drift.winner, inputs.drift.results
@@ -318,11 +318,11 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
     @step
     def end(self):
         """Show when every task ran; print the results and where they are."""
-        from cards.closing import closing_lines
+        from cards.client.run_results import read_run
         from cards.data import rest_card
-        from cards.run_results import read_run
         from cards.timeline import task_times, timeline_card
-        from runs import training_tags
+        from shared.closing import closing_lines
+        from shared.runs import training_tags
 
         current.run.add_tags(training_tags(self))
         if self.decision == "rest":

@@ -23,7 +23,29 @@ FLOORS = (
 )
 FLOOR = {folder: floor for floor, folders in enumerate(FLOORS) for folder in folders}
 LIBRARY = sorted((ROOT / "fmnist_lib").glob("*/**/*.py"))
+#: The same for `cards`: a module per card, over the folders that cards are made of.
+CARD_FLOORS = (
+    ("__main__",),
+    ("pages",),
+    (
+        *("candidate", "data", "drift", "eda", "explain", "labels", "leaderboard"),
+        *("monitor", "search", "stress", "summary", "timeline"),
+    ),
+    ("sections",),
+    ("parts", "client"),
+)
+CARD_FLOOR = {name: floor for floor, names in enumerate(CARD_FLOORS) for name in names}
+#: And for `flows`.
+FLOW_FLOORS = (
+    ("train", "monitor", "cleanup"),
+    ("scheduler",),
+    ("housekeeping",),
+    ("shared",),
+    ("processes", "project"),
+)
+FLOW_FLOOR = {name: floor for floor, names in enumerate(FLOW_FLOORS) for name in names}
 CARDS = sorted((ROOT / "cards").rglob("*.py"))
+FLOWS = sorted((ROOT / "flows").rglob("*.py"))
 
 
 def imports(path: Path) -> set[str]:
@@ -56,6 +78,20 @@ def test_a_module_imports_only_from_its_folder_and_lower_floors(path):
     own = path.relative_to(ROOT / "fmnist_lib").parts[0]
     used = {folder(name) for name in imports(path) if name.startswith("fmnist_lib.")} - {own}
     assert not {name for name in used if FLOOR[name] <= FLOOR[own]}
+
+
+@pytest.mark.parametrize("path", CARDS, ids=names)
+def test_a_card_imports_only_from_lower_floors(path):
+    own = path.relative_to(ROOT / "cards").with_suffix("").parts[0]
+    used = {folder(name) for name in imports(path) if name.startswith("cards.")} - {own}
+    assert own == "__init__" or not {n for n in used if CARD_FLOOR[n] <= CARD_FLOOR[own]}
+
+
+@pytest.mark.parametrize("path", FLOWS, ids=names)
+def test_a_module_of_the_flows_imports_only_from_lower_floors(path):
+    own = path.relative_to(ROOT / "flows").with_suffix("").parts[0]
+    used = {name.split(".")[0] for name in imports(path)} & set(FLOW_FLOOR) - {own}
+    assert not {name for name in used if FLOW_FLOOR[name] <= FLOW_FLOOR[own]}
 
 
 def test_no_modules_import_each_other():

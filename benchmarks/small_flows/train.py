@@ -40,7 +40,7 @@ class FashionMnistTrain(FlowSpec):
     @step
     def start(self):
         """Make the data."""
-        from runs import find_challenge
+        from shared.runs import find_challenge
 
         self.challenge = find_challenge(self.monitor, None)
         self.dataset, self.own = bytes(SHARED), os.urandom(OWN)
@@ -75,7 +75,7 @@ class FashionMnistTrain(FlowSpec):
         from mlflow.exceptions import MlflowException
 
         from fmnist_lib.registry.versions import add_version
-        from identity import run_identity
+        from shared.identity import run_identity
 
         client = MlflowClient(self.registry, self.registry)
         run = client.create_run("0", tags=run_identity(PROJECT_ROOT).tags)

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from metaflow.cards import Markdown
 
-from cards.contributions import contributions_sections
-from cards.costs import costs_section
 from cards.leaderboard import leaderboard_card
+from cards.sections.contributions import contributions_sections
+from cards.sections.costs import costs_section
 from fmnist_lib.common.contributions import (
     BlockRefits,
     Contribution,

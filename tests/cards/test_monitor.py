@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cards.history import history
 from cards.monitor import champion_card, monitor_card, retraining_card
+from cards.sections.history import history
 from fmnist_lib.common.data_version import DataVersion
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.config.drift import DriftConfig, VerdictConfig

@@ -108,14 +108,14 @@ def test_recent_runs_are_kept_unless_the_age_is_given(place, ids):
 def test_a_clean_up_killed_at_any_operation_leaves_a_consistent_store(place, tmp_path, monkeypatch):
     """Every kind of operation on files is interrupted, at a sample of the moments."""
     monkeypatch.syspath_prepend(str(ROOT / "flows"))
-    import housekeeping
+    from housekeeping import clean_up
 
-    monkeypatch.setattr(housekeeping, "find_champion", _no_champion)
+    monkeypatch.setattr(clean_up, "find_champion", _no_champion)
     calls = {"count": 0, "last": float("inf")}
     for name in ("unlink", "rmdir", "rename"):
         monkeypatch.setattr(Path, name, _counted(getattr(Path, name), calls))
     done = place.copy(tmp_path / "done")
-    _apply(housekeeping, done.directory)
+    _apply(clean_up, done.directory)
     expected, operations = set(done.files()), calls["count"]
     assert operations > 200
     moments = sorted({0, 1, 2, operations - 1, *range(5, operations, operations // 5)})
@@ -123,10 +123,10 @@ def test_a_clean_up_killed_at_any_operation_leaves_a_consistent_store(place, tmp
         copy = place.copy(tmp_path / "copy")
         calls.update(count=0, last=moment)
         with pytest.raises(KeyboardInterrupt):
-            _apply(housekeeping, copy.directory)
+            _apply(clean_up, copy.directory)
         copy.check()
         calls["last"] = float("inf")
-        _apply(housekeeping, copy.directory)
+        _apply(clean_up, copy.directory)
         assert set(copy.files()) == expected
 
 
@@ -149,7 +149,7 @@ def _counted(operation, calls):
 def _apply(housekeeping, directory):
     from fmnist_lib.config.loading import override, read_settings
     from fmnist_lib.workflows.housekeeping import ProjectFiles
-    from stored_runs import LocalStore
+    from housekeeping.stored_runs import LocalStore
 
     settings = read_settings(ROOT / "config" / "quick.toml")
     store = LocalStore(directory / ".metaflow", directory / ".metaflow" / "mf.cards")

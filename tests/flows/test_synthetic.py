@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from metaflow.cards import get_cards
 
-from flows.runs import find_champion
+from flows.shared.runs import find_champion
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.paths import sqlite_address
 from fmnist_lib.config.release import TrackingConfig

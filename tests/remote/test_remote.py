@@ -79,7 +79,7 @@ def test_the_bundle_has_the_source_of_the_checkout(deployment, remote_run):
     bundle = ROOT / "bundles" / f"FashionMnistTrain-{remote_run}.zip"
     bundle.unlink(missing_ok=True)
     script = (
-        "import sys; from cards.run_results import bundle_of, read_run;"
+        "import sys; from cards.client.run_results import bundle_of, read_run;"
         "print(bundle_of(read_run(f'FashionMnistTrain/{sys.argv[1]}')))"
     )
     deployment.python("-c", script, remote_run, PYTHONPATH=str(ROOT))
