@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from metaflow.cards import Markdown, ProgressBar, VegaChart
 
 from cards.parts.charts import bars, line_with_intervals, points, quantity, spec, tooltip
-from cards.parts.components import box, cost_boxes, details, folded_table, header
+from cards.parts.components import box, details, folded_table, header
 from cards.parts.escape import paragraphs, text
 from fmnist_lib.common.formatting import interval, percent
 from fmnist_lib.common.plotting import PRIMARY
@@ -112,7 +112,7 @@ def _boxes(result: CandidateResult) -> Iterator[Any]:
         f"ended: {result.stopped}" if result.stopped else "",
     )
     yield box("Refit", f"{result.fit_seconds:.1f} s", f"on {result.fit_rows:,} training images")
-    yield from cost_boxes(result.predict_ms_per_image, result.model_mb)
+    yield box("Model", f"{result.model_mb:.3g} MB", "of the pickled pipeline")
 
 
 def _tried(n_pipelines: int) -> str:
@@ -132,7 +132,6 @@ def _facts(result: CandidateResult) -> list[tuple[str, str]]:
         ("search", f"{result.search_seconds:.0f} s"),
         *([("search ended", text(result.stopped))] if result.stopped else []),
         (f"refit on {result.fit_rows:,} training images", f"{result.fit_seconds:.1f} s"),
-        ("prediction", f"{result.predict_ms_per_image:.3f} ms per image"),
         ("model", f"{result.model_mb:.1f} MB"),
     ]
 

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.parts.charts import intervals, points, quantity, tooltip
-from cards.parts.components import box, cost_boxes, details, folded_table, header, pictures, table
+from cards.parts.charts import intervals, tooltip
+from cards.parts.components import box, details, folded_table, header, pictures, table
 from cards.parts.escape import code, text
 from cards.sections.contributions import contributions_sections
 from cards.sections.costs import costs_section
+from cards.sections.trials import DRAWN_ABOVE, trials_section
 from fmnist_lib.common.formatting import interval, p_value, percent
 from fmnist_lib.common.labels import CLASS_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     import pandas as pd
     from metaflow.cards import MetaflowCardComponent
 
-    from fmnist_lib.common.candidate_result import CandidateResult
     from fmnist_lib.common.data_version import DataVersion
     from fmnist_lib.common.evaluation_result import Evaluation
     from fmnist_lib.common.spent import Spent
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 #: p-value from which a candidate counts as no worse than the winner.
 _ALPHA = 0.05
-#: A candidate that always answers one class would squeeze the others into a corner of the chart.
-_DRAWN_ABOVE = 0.5
 
 
 def leaderboard_card(
@@ -55,7 +53,7 @@ def leaderboard_card(
         ),
         *_candidates(finished, evaluation.accuracy.confidence),
         *costs_section(finished),
-        *_progress(selection.results, winner),
+        *trials_section(selection.results, winner),
         *contributions_sections(selection.contributions),
         *_classes(evaluation),
         *pictures(one for one in selection.pictures if one.name in _SHOWN),
@@ -99,7 +97,12 @@ def _boxes(selection: Selection, winner: pd.Series[Any]) -> Iterable[Any]:
         f"{evaluation.log_loss:.3f}",
         f"expected calibration error {percent(evaluation.calibration_error)}",
     )
-    yield from cost_boxes(winner["predict_ms_per_image"], winner["model_mb"])
+    yield box(
+        "Prediction",
+        f"{winner['predict_ms_per_image']:.2g} ms",
+        "per image, on one core in batches of 1,000",
+    )
+    yield box("Model", f"{winner['model_mb']:.3g} MB", "of the pickled pipeline")
 
 
 def _spent(spent: Spent) -> str:
@@ -126,7 +129,7 @@ def _candidates(finished: pd.DataFrame, confidence: float) -> list[MetaflowCardC
         }
         for _, row in finished.iterrows()
     ]
-    drawn = [row for row in rows if row["value"] > _DRAWN_ABOVE]
+    drawn = [row for row in rows if row["value"] > DRAWN_ABOVE] or rows
     omitted = ", ".join(
         f"{row['candidate']} ({percent(row['value'])})" for row in rows if row not in drawn
     )
@@ -166,48 +169,6 @@ def _comparison(finished: pd.DataFrame) -> str:
         return "Every other candidate is significantly worse"
     names = " and ".join(close["candidate"]) if len(close) < 3 else f"{len(close)} candidates"  # noqa: PLR2004
     return f"{names} cannot be told apart from the winner"
-
-
-def _progress(
-    results: Sequence[CandidateResult], winner: pd.Series[Any]
-) -> list[MetaflowCardComponent]:
-    """Build the chart of every trial, by time since the start of its search."""
-    trials = [
-        {
-            "candidate": result.id,
-            "seconds": row["seconds"],
-            "accuracy": row["value"],
-            "trial": row["number"],
-        }
-        for result in results
-        if result.trials is not None and not result.failed
-        for _, row in result.trials.iterrows()
-        if not math.isnan(row["value"] if row["value"] is not None else math.nan)
-    ]
-    if not trials:
-        return []
-    own = [point for point in trials if point["candidate"] == winner["candidate"]]
-    best = max(own, key=lambda point: point["accuracy"]) if own else None
-    found = (
-        f"The winner's pipeline was trial {best['trial']}, after {best['seconds']:.0f} s of search"
-        if best
-        else "What the searches found, by time"
-    )
-    return [
-        Markdown(f"## {found}"),
-        Markdown(
-            "Accuracy of every trial on held-out training images, optimistic as the best of many."
-        ),
-        points(
-            f"{found}. {len(trials)} trials of {len({one['candidate'] for one in trials})} "
-            "candidates.",
-            trials,
-            quantity("seconds", "seconds since the start of the search"),
-            quantity("accuracy", "accuracy", ".0%"),
-            colour="candidate",
-            details=tooltip(candidate="", trial="", accuracy=".2%", seconds=".0f"),
-        ),
-    ]
 
 
 def _classes(evaluation: Evaluation) -> list[MetaflowCardComponent]:

@@ -130,14 +130,6 @@ def box(
     return ValueBox(title[:200], value, note or None, _THEMES[good], change or None)
 
 
-def cost_boxes(ms_per_image: float, model_mb: float) -> list[ValueBox]:
-    """Build the figures of what a pipeline costs to use."""
-    return [
-        box("Prediction", f"{ms_per_image:.2g} ms", "per image, on one core in batches of 1,000"),
-        box("Model", f"{model_mb:.3g} MB", "of the pickled pipeline"),
-    ]
-
-
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Markdown:
     """Build a table of plain text cells; columns of numbers are aligned right."""
     return Markdown(table_source(headers, rows))

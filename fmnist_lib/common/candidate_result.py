@@ -57,6 +57,7 @@ class CandidateResult:
     fit_time : FitTime or None
         Of the refit; None if the search was not bounded by time.
     predict_ms_per_image : float
+        On one core in a batch; measured after all searches, nothing else running.
     model_mb : float
         Size of the pickled pipeline in 10**6 bytes.
     error : str or None

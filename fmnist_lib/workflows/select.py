@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.drift.batch import halves
 from fmnist_lib.evaluation.figures import evaluation_pictures
+from fmnist_lib.evaluation.latency import milliseconds_per_image
 from fmnist_lib.evaluation.leaderboard import leaderboard, select_winner
 from fmnist_lib.evaluation.metrics import evaluate
 from fmnist_lib.evaluation.selection import corrected_accuracy
@@ -89,7 +90,8 @@ def select(
 ) -> Selection:
     """Select the winner among the candidates, refit it and evaluate it."""
     data = search_data(dataset, settings.search.holdout_share, settings.seed)
-    everyone = with_ensembles(results, data, settings)
+    timed = _with_prediction_times(results, data.images[data.validation_rows])
+    everyone = with_ensembles(timed, data, settings)
     table = leaderboard(everyone, settings.search)
     selected = select_winner(everyone, settings.search)
     winner, rows = refit_winner(
@@ -116,3 +118,15 @@ def select(
         held_back=held_back,
         pictures=evaluation_pictures(table, evaluation, test.images),
     )
+
+
+def _with_prediction_times(
+    results: Sequence[CandidateResult], images: np.ndarray
+) -> list[CandidateResult]:
+    """Measure the candidates one after the other: during the search they slow each other down."""
+    return [
+        result
+        if result.failed
+        else replace(result, predict_ms_per_image=milliseconds_per_image(result.pipeline, images))
+        for result in results
+    ]

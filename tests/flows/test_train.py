@@ -196,6 +196,7 @@ def test_both_engines_compete_and_every_number_has_its_interval(finished):
     assert not table["status"].str.startswith("failed").any()
     assert (table["accuracy_low"] < table["validation_accuracy"]).all()
     assert (table["validation_accuracy"] < table["accuracy_high"]).all()
+    assert (table["predict_ms_per_image"] > 0).all()
 
 
 def test_the_reported_accuracy_is_the_champions(finished):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.calibration import fit_matrix_scaling, scaled_out_of_fold
 from fmnist_lib.common.statistics import wilson
-from fmnist_lib.evaluation.latency import milliseconds_per_image
 from fmnist_lib.features.chunks import available_threads
 from fmnist_lib.models.kernel import KernelClassifier
 from fmnist_lib.search.engines.job import STAGNATION, Found, Job, Report
@@ -101,7 +100,6 @@ def _validated(job: Job, found: Found, search_seconds: float, n_rows: int) -> Ca
         importances=found.importances,
         stopped=found.stopped,
         learning_curve=found.learning_curve,
-        predict_ms_per_image=milliseconds_per_image(pipeline, data.images[data.validation_rows]),
         model_mb=len(pickle.dumps(pipeline)) / 1e6,
         search_seconds=search_seconds,
         fit_seconds=fit_seconds,

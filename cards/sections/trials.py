@@ -1,0 +1,74 @@
+"""Section on the trials of all searches, by time since the start of each search."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from metaflow.cards import Markdown
+
+from cards.parts.charts import points, quantity, tooltip
+from fmnist_lib.common.formatting import percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    from metaflow.cards import MetaflowCardComponent
+
+    from fmnist_lib.common.candidate_result import CandidateResult
+
+#: An accuracy as low as that of always the same class would squeeze the others into a corner.
+DRAWN_ABOVE = 0.5
+
+
+def trials_section(
+    results: Sequence[CandidateResult], winner: pd.Series[Any]
+) -> list[MetaflowCardComponent]:
+    """Build the section; empty without trials.
+
+    Parameters
+    ----------
+    results : sequence of CandidateResult
+    winner : Series
+        Its row of the leaderboard.
+    """
+    trials = [
+        {
+            "candidate": result.id,
+            "seconds": row["seconds"],
+            "accuracy": row["value"],
+            "trial": row["number"],
+        }
+        for result in results
+        if result.trials is not None and not result.failed
+        for row in result.trials.to_dict("records")
+        if not math.isnan(row["value"] if row["value"] is not None else math.nan)
+    ]
+    if not trials:
+        return []
+    own = [point for point in trials if point["candidate"] == winner["candidate"]]
+    best = max(own, key=lambda point: point["accuracy"]) if own else None
+    found = (
+        f"The winner's pipeline was trial {best['trial']}, after {best['seconds']:.0f} s of search"
+        if best
+        else "What the searches found, by time"
+    )
+    drawn = [point for point in trials if point["accuracy"] > DRAWN_ABOVE] or trials
+    omitted = len(trials) - len(drawn)
+    return [
+        Markdown(f"## {found}"),
+        Markdown(
+            "Accuracy of every trial on held-out training images, optimistic as the best of many."
+            + (f" Not drawn: {omitted} of at most {percent(DRAWN_ABOVE, 0)}." if omitted else "")
+        ),
+        points(
+            f"{found}. {len(trials)} trials of "
+            f"{', '.join(dict.fromkeys(one['candidate'] for one in trials))}.",
+            drawn,
+            quantity("seconds", "seconds since the start of the search"),
+            quantity("accuracy", "accuracy", ".0%"),
+            colour="candidate",
+            details=tooltip(candidate="", trial="", accuracy=".2%", seconds=".0f"),
+        ),
+    ]

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pandas as pd
+
+from cards.sections.trials import trials_section
+from fmnist_lib.search.engines.result import CandidateResult
+from tests.card_reader import Card
+
+
+def section(*accuracies):
+    trials = pd.DataFrame(
+        {"number": range(len(accuracies)), "seconds": range(len(accuracies)), "value": accuracies}
+    )
+    result = CandidateResult("kernel", "optuna", trials=trials)
+    return Card(trials_section([result], pd.Series({"candidate": "kernel"})))
+
+
+def drawn(card):
+    return [row["accuracy"] for row in card.charts[0]["data"]["values"]]
+
+
+def test_the_heading_names_the_best_trial():
+    assert "The winner's pipeline was trial 1, after 1 s of search" in section(0.8, 0.9, 0.7).text
+    assert "3 trials of kernel." in section(0.8, 0.9, 0.7).text
+
+
+def test_a_trial_as_bad_as_chance_does_not_squeeze_the_others():
+    card = section(0.8, 0.1, 0.9)
+    assert drawn(card) == [0.8, 0.9]
+    assert "Not drawn: 1 of at most 50 %." in card.text
+
+
+def test_trials_are_drawn_if_all_are_bad():
+    card = section(0.1, 0.2)
+    assert drawn(card) == [0.1, 0.2]
+    assert "Not drawn" not in card.text
