@@ -55,7 +55,7 @@ def summary_card(
         *champion_section(comparison),
         *_checks(report),
         *(prediction_sets(report.prediction_sets) if report.prediction_sets else []),
-        Markdown("## Candidates"),
+        Markdown(f"## {text(winner['candidate'])} is the best of {len(summary.rows)} candidates"),
         Markdown("On validation images that no search used."),
         table(_HEADERS, ([row[key] for key in _COLUMNS] for row in summary.rows)),
         Markdown(f"## Drift\n\n{text(summary.drift_sentence)}"),

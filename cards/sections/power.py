@@ -30,7 +30,7 @@ def power(study: Sequence[PowerRow]) -> list[MetaflowCardComponent]:
     null = [percent(row.rate.value) for row in study if row.shift == "none"]
     false = f" Its false-alarm rate without a shift is {null[0]}." if null else ""
     return [
-        Markdown("## Power of this test"),
+        Markdown(f"## Power of the test: {worst.shift.replace('_', ' ')} is the hardest to detect"),
         Markdown(
             f"With {best.n:,} images this test detects {_shift(best)} in half of the images "
             f"{percent(best.rate.value, 0)} of the time, and {_shift(worst)} "

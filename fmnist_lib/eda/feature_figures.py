@@ -92,8 +92,9 @@ def correlations_picture(features: pd.DataFrame) -> Picture:
     axes.set_xticks(axes.get_xticks()[:-1], [*correlation.columns[:-1]], rotation=55, ha="right")
     axes.set_yticks(axes.get_yticks()[1:], [*correlation.columns[1:]])
     axes.tick_params(length=0, colors=_GREY)
-    caption = "Numbers are correlations times 100. " + _strongest(correlation)
-    return picture(figure, "feature-correlations", "Feature correlations", caption)
+    title, caption = _strongest(correlation)
+    caption = f"Numbers are correlations times 100. {caption}"
+    return picture(figure, "feature-correlations", title, caption)
 
 
 def _order(correlation: pd.DataFrame) -> np.ndarray:
@@ -105,15 +106,16 @@ def _order(correlation: pd.DataFrame) -> np.ndarray:
     return np.asarray(leaves_list(optimal_leaf_ordering(linkage(distance, "average"), distance)))
 
 
-def _strongest(correlation: pd.DataFrame) -> str:
-    """Describe the strongest pair of each sign, and count the redundant pairs."""
+def _strongest(correlation: pd.DataFrame) -> tuple[str, str]:
+    """Return a title and a caption: the strongest pair of each sign, and the redundant pairs."""
     values = correlation.to_numpy()
     rows, columns = np.tril_indices(len(values), k=-1)
     pairs = values[rows, columns]
     names = correlation.columns
     highest, lowest = int(pairs.argmax()), int(pairs.argmin())
     redundant = int((np.abs(pairs) > 0.9).sum())  # noqa: PLR2004 (as in discriminative_features)
-    return (
+    title = f"{names[rows[highest]]} and {names[columns[highest]]} correlate most"
+    return title, (
         f"Strongest positive: {names[rows[highest]]} and {names[columns[highest]]} "
         f"({pairs[highest]:+.2f}); strongest negative: {names[rows[lowest]]} and "
         f"{names[columns[lowest]]} ({pairs[lowest]:+.2f}). {redundant} of {len(pairs)} pairs "

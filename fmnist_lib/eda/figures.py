@@ -38,10 +38,11 @@ def class_counts_picture(counts: pd.DataFrame) -> Picture:
     axes.tick_params(axis="y", length=0)
     axes.legend(title=None, frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1))
     axes.spines[["top", "right"]].set_visible(False)
-    return picture(figure, "class-counts", "Images per class", _balance(counts))
+    return picture(figure, "class-counts", *_balance(counts))
 
 
-def _balance(counts: pd.DataFrame) -> str:
+def _balance(counts: pd.DataFrame) -> tuple[str, str]:
+    """Return title and caption."""
     sentences = []
     for split in counts.columns:
         low, high = int(counts[split].min()), int(counts[split].max())
@@ -57,12 +58,18 @@ def _balance(counts: pd.DataFrame) -> str:
             "in a class."
         )
     even = all(counts[split].min() > 0.8 * counts[split].max() for split in counts.columns)
-    advice = (
-        "Balanced: predicting one class scores one in ten, and accuracy is a fair measure."
+    title, advice = (
+        (
+            "The classes are balanced",
+            "Predicting one class scores one in ten, and accuracy is a fair measure.",
+        )
         if even
-        else "Imbalanced: read the recall per class beside the overall accuracy."
+        else (
+            "The classes are imbalanced",
+            "Read the recall per class beside the overall accuracy.",
+        )
     )
-    return " ".join([*sentences, advice])
+    return title, " ".join([*sentences, advice])
 
 
 def average_images_picture(images: np.ndarray, labels: np.ndarray) -> Picture:
