@@ -137,7 +137,6 @@ def measure(size: str, directory: str) -> dict[str, int | float | str]:
         ridge=0.03,
         hardest_share=0.5,
         antisymmetric=np.load(Path(directory, "parity.npy")),
-        temperature=0.1,
         random_state=0,
     )
     start, cpu_start = time.perf_counter(), time.process_time()

@@ -66,9 +66,9 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         Maximum number of conjugate-gradient iterations.
     tolerance : float, default=0.05
         Stopping criterion: norm of the residual relative to that of the targets.
-    temperature : float or None, default=None
-        Probabilities are softmax(scores / temperature). None: minimise the log loss on rows held
-        out of a fit on a sub-sample.
+    scaling : ndarray of shape (n_classes + 1, n_classes) or None, default=None
+        Of the scores, to calibrate the probabilities: see `rescale`, and `fit_matrix_scaling` of
+        `fmnist_lib.common.calibration`.
     random_state : int, RandomState or None, default=None
 
     Attributes
@@ -84,6 +84,8 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         Factor of new rows after centring.
     coefficients_ : ndarray of float32, shape (n_kept, n_classes)
     temperature_ : float
+        Probabilities are softmax(scores / temperature); 1 but for models stored before there was a
+        `scaling`.
     description_ : str
         Number of rows that represent the solution, and the reason if not all.
 
@@ -114,7 +116,6 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         memory_gib: float = 4.0,
         iterations: int = 20,
         tolerance: float = 0.05,
-        temperature: float = 1.0,
         scaling: Any = None,
         random_state: Any = None,
     ) -> None:
@@ -127,7 +128,6 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         self.memory_gib = memory_gib
         self.iterations = iterations
         self.tolerance = tolerance
-        self.temperature = temperature
         self.scaling = scaling
         self.random_state = random_state
 
@@ -154,7 +154,7 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         self._antisymmetric = self._parity(X.shape[1])
         random = check_random_state(self.random_state)
         order = random.permutation(len(X))
-        self.temperature_ = self.temperature
+        self.temperature_ = 1.0
         rows = self._quantise(X, order)
         points = Points.from_rows(rows, self._antisymmetric, self.steps_)
         # With several BLAS threads the last bit would depend on their number.
@@ -205,7 +205,7 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         self._kept = points[:kept]
 
     def rescale(self, scaling: np.ndarray) -> None:
-        """Replace every row of scores s by s @ M[:-1] + M[-1], and the temperature by 1.
+        """Replace every row of scores s by s @ M[:-1] + M[-1], in the coefficients.
 
         Parameters
         ----------
@@ -215,7 +215,6 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         weights, offset = scaling[:-1], scaling[-1]
         self.coefficients_ = (self.coefficients_ @ weights).astype(np.float32)
         self.offset_ = (self.offset_ @ weights + offset).astype(np.float32)
-        self.temperature_ = 1.0
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return float32 scores of shape (n, n_classes), or (n,) for two classes."""
