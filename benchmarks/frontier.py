@@ -3,7 +3,8 @@
 python benchmarks/frontier.py [--minutes 1 3 10 20] [--seeds 20] [--early-stop]
 
 Every run starts with an empty cache, so that no run has features or studies of an earlier one, and
-uses its whole budget unless ``--early-stop`` is given.
+uses its whole budget unless ``--early-stop`` is given. The fits out of fold, which follow after
+the budget, are left out.
 Appends to ``benchmarks/results/frontier.csv`` as soon as a run ends, and draws ``frontier.png``.
 The budget's wall time runs from the start of `prepare` to the end of the winner's refit in
 `select`; processor use is that of all processes in that time.
@@ -35,8 +36,8 @@ FIELDS = (
     "low",
     "high",
     "validation_accuracy",
-    "champion",
-    "champion_rows",
+    "winner",
+    "winner_rows",
     "budget_seconds",
     "processor_share",
     "peak_gib",
@@ -108,7 +109,8 @@ def measure(
         config = Path(directory) / "train.toml"
         cache = Path(directory) / "cache"
         keys = f'[search]\ncache = "{cache}"\nearly_stop = {str(early_stop).lower()}\n'
-        config.write_text(text.replace("[search]\n", keys), encoding="utf-8")
+        text = text.replace("[search]\n", keys) + "\n[cross_fit]\nenabled = false\n"
+        config.write_text(text, encoding="utf-8")
         file = Path(directory) / "run"
         command = [sys.executable, "flows/train.py", "--config", "config", str(config), "run"]
         command += ["--minutes", str(minutes), "--seed", str(seed), "--run-id-file", str(file)]
@@ -143,8 +145,8 @@ def read(run_id: str, minutes: float, seed: int, meter: Meter) -> dict[str, obje
         "low": round(accuracy.low, 4),
         "high": round(accuracy.high, 4),
         "validation_accuracy": winner["validation_accuracy"],
-        "champion": winner["candidate"],
-        "champion_rows": data.spent.rows,
+        "winner": winner["candidate"],
+        "winner_rows": data.spent.rows,
         "budget_seconds": round(wall, 1),
         "processor_share": round(meter.processor_seconds(start, end) / wall / cores, 3),
         "peak_gib": round(meter.peak / 2**30, 2),

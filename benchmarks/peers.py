@@ -295,7 +295,7 @@ def run_project(data: Data, minutes: float, rows: int | None) -> Row:
             log,
             cwd=ROOT,
         )
-        answer = _champion(run_id.read_text(), data) if ended.exit_code == 0 else {}
+        answer = _winner(run_id.read_text(), data) if ended.exit_code == 0 else {}
     wall = f"; the whole run took {ended.seconds:.0f} s" if answer else ""
     return Row(
         peer=PROJECT,
@@ -321,7 +321,7 @@ def with_cache(config: str, directory: Path) -> str:
     return without.replace("[search]\n", f"[search]\ncache = {json.dumps(str(directory))}\n", 1)
 
 
-def _champion(run_id: str, data: Data) -> dict[str, np.ndarray]:
+def _winner(run_id: str, data: Data) -> dict[str, np.ndarray]:
     from metaflow import Run, namespace
 
     from fmnist_lib.registry.run_environment import git_commit
@@ -331,9 +331,9 @@ def _champion(run_id: str, data: Data) -> dict[str, np.ndarray]:
     tasks = [task for name in BUDGETED_STEPS for task in run[name]]
     first = min(task.created_at for task in tasks)
     fitted = max(task.finished_at for task in tasks)
-    champion = run["select"].task.data.champion
+    winner = run["select"].task.data.winner
     start = time.monotonic()
-    labels = champion.predict(data.test_images)
+    labels = winner.predict(data.test_images)
     return {
         "labels": labels,
         "fit_seconds": np.array((fitted - first).total_seconds()),
