@@ -63,7 +63,7 @@ class LiveCard:
             self._chart.update(_best_so_far(self._points))
 
     def _show_phase(self, phase: str) -> None:
-        self._text.update(f"**{text(phase)}** - {self._trials} pipelines tried")
+        self._text.update(f"**{text(phase)}** - {_tried(self._trials)}")
 
     def _show_time(self, seconds: float) -> None:
         share = min(100 * seconds / max(self._limit, 1e-9), 100)
@@ -112,11 +112,11 @@ def _boxes(result: CandidateResult) -> Iterator[Any]:
         f"ended: {result.stopped}" if result.stopped else "",
     )
     yield box("Refit", f"{result.fit_seconds:.1f} s", f"on {result.fit_rows:,} training images")
-    yield box("Model", f"{result.model_mb:.3g} MB", "of the pickled pipeline")
+    yield box("Model", f"{result.model_mb:.3g} MB", "size of the pickled pipeline")
 
 
-def _tried(n_pipelines: int) -> str:
-    return "1 pipeline tried" if n_pipelines == 1 else f"{n_pipelines} pipelines tried"
+def _tried(n_trials: int) -> str:
+    return "1 trial" if n_trials == 1 else f"{n_trials} trials"
 
 
 def _value(result: CandidateResult) -> float:
@@ -183,7 +183,7 @@ def _learning_curve(result: CandidateResult) -> list[MetaflowCardComponent]:
         Markdown(f"## From {before.rows:,} to {last.rows:,} training images: {points}"),
         Markdown(
             "Accuracy of the best pipeline on held-out training images, fitted on a part of the "
-            "others, with intervals. Optimistic, as the best of many."
+            "others, with intervals. Optimistic: the pipeline was selected among many."
         ),
         line_with_intervals(
             f"Learning curve: {numbers}.",
@@ -204,12 +204,12 @@ def _front(result: CandidateResult) -> list[MetaflowCardComponent]:
         (f"{row['value']:.4f}", f"{row['complexity']:.0f}", row["pipeline"])
         for _, row in front.iterrows()
     ]
-    headers = ["accuracy", "parameters", "pipeline"]
+    headers = ["accuracy", "complexity (parameters)", "pipeline"]
     return [details("Accuracy against complexity: the Pareto front", folded_table(headers, rows))]
 
 
 def _trials(result: CandidateResult) -> list[MetaflowCardComponent]:
-    """Build the section on the pipelines tried: counts, chart, reasons of failures."""
+    """Build the section on the trials: counts, chart, reasons of failures."""
     if result.trials is None or result.trials.empty:
         return []
     trials = result.trials
@@ -229,9 +229,9 @@ def _trials(result: CandidateResult) -> list[MetaflowCardComponent]:
     ]
     reasons = trials.loc[trials["state"] != "complete", "reason"].dropna().value_counts()
     if len(reasons):
-        headers = ["reason not completed", "pipelines"]
+        headers = ["reason", "trials"]
         components.append(
-            details("Why pipelines were not completed", folded_table(headers, reasons.items()))
+            details("Why trials were not completed", folded_table(headers, reasons.items()))
         )
     return components
 

@@ -65,13 +65,13 @@ def _boxes(audit: DataAudit) -> Iterator[Any]:
         "images with a copy in the same or another split",
     )
     yield box(
-        "Test images seen before",
+        "Test images with a duplicate",
         percent(leaks.near / leaks.images, 2),
-        "have an exact or near-duplicate in training or validation",
+        "an exact or near-duplicate in training or validation",
     )
 
 
-def rest_card(reason: str) -> list[MetaflowCardComponent]:
+def skipped_card(reason: str) -> list[MetaflowCardComponent]:
     """Return the card of a retraining run that skipped training, with the reason."""
     return [
         Markdown("# Training skipped"),

@@ -12,7 +12,7 @@ from metaflow.cards import Markdown
 
 from cards.parts.charts import intervals, tooltip
 from cards.parts.components import box, details, folded_table, header, pictures
-from cards.parts.escape import text
+from cards.parts.escape import code, text
 from cards.sections.power import power
 from fmnist_lib.common.formatting import capitalised, p_value, percent
 
@@ -30,17 +30,30 @@ _SHOWN_COLUMNS = 10
 _RELIABLE = 0.9
 
 
-def drift_card(report: DriftReport, version: DataVersion) -> list[MetaflowCardComponent]:
-    """Card of a drift report: finding, evidence, and power of the test."""
+def drift_card(
+    report: DriftReport, version: DataVersion, batch: str | None = None
+) -> list[MetaflowCardComponent]:
+    """Build the card: finding, evidence, and power of the test.
+
+    Parameters
+    ----------
+    report : DriftReport
+    version : DataVersion
+    batch : str, optional
+        Path of the current batch; without it the batch is the other half of the test images.
+    """
     ks = report.ks
     verdict, _, reason = report.finding.partition(": ")
     return [
         *header(
             f"{capitalised(verdict)} in {ks.n_current:,} images",
             version,
-            f"{text(capitalised(reason))}. Two-sample Kolmogorov-Smirnov tests "
-            f"of {len(ks.columns)} columns, {str(ks.correction).title()} correction, against "
-            f"{ks.n_reference:,} reference images; the model was fitted on none of them.",
+            f"{text(capitalised(reason))}. Batch: "
+            f"{code(batch) if batch else 'the other half of the test images'}. Two-sample "
+            f"Kolmogorov-Smirnov tests of {len(ks.columns)} columns, the class probabilities and "
+            f"the named features, with {str(ks.correction).title()} correction, against "
+            f"{ks.n_reference:,} test images as the reference; the model was fitted on none of "
+            "them.",
             _boxes(report),
         ),
         *_detection(report),

@@ -47,8 +47,8 @@ def eda_card(report: EdaReport, version: DataVersion) -> list[MetaflowCardCompon
         *header(
             _answer(report),
             version,
-            "Each image is described by interpretable features, from the width of the garment to "
-            "its symmetry.",
+            "Each image is described by named features, from the width of the garment to its "
+            "symmetry.",
             _boxes(report),
         ),
         Markdown("## Findings"),
@@ -84,7 +84,9 @@ _HEADERS = [
 def _answer(report: EdaReport) -> str:
     best = report.feature_summary["class_share"].idxmax()
     share = report.feature_summary["class_share"].max()
-    return f"The class explains most of {best}: {percent(share, 0)} of its variance"
+    return (
+        f"Most discriminative feature: {best}, {percent(share, 0)} of whose variance is the class"
+    )
 
 
 def _boxes(report: EdaReport) -> Iterator[Any]:
@@ -102,7 +104,7 @@ def _boxes(report: EdaReport) -> Iterator[Any]:
     yield box(
         "Test against training",
         f"{summary.loc[largest, 'difference']:+.3f}",
-        f"standard deviations, the largest difference of a mean ({largest})",
+        f"standard deviations: largest difference of a mean ({largest})",
     )
 
 

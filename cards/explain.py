@@ -64,16 +64,17 @@ def _boxes(explanation: Explanation) -> Iterator[Any]:
         good=_GOOD[explanation.trust.level],
     )
     faithfulness = explanation.scores.faithfulness
-    for title, note, curves in (
-        ("Deletion", "lower than with the strongest control", faithfulness.deletion),
-        ("Insertion", "higher than with the strongest control", faithfulness.insertion),
+    for title, curves in (
+        ("Deletion", faithfulness.deletion),
+        ("Insertion", faithfulness.insertion),
     ):
         smallest = curves.smallest
         yield box(
             title,
             f"{smallest.value:+.3f}",
-            f"probability, {note}; {percent(smallest.confidence, 0)} interval "
-            f"{smallest.low:.3f} to {smallest.high:.3f}",
+            "mean advantage in probability over the strongest control; "
+            f"{percent(smallest.confidence, 0)} interval {smallest.low:.3f} to "
+            f"{smallest.high:.3f}",
             f"{percent(curves.over_random.share, 0)} of the images better than random pixels",
             good=curves.passed,
         )
@@ -112,8 +113,8 @@ def _method(explanation: Explanation) -> Markup:
             ("reason", explanation.reason),
             ("explained output", explanation.output),
             ("background images", explanation.background_rows),
-            ("images of robustness and randomisation", explanation.scores.n_retested),
-            ("maps without any effect", explanation.scores.zero_maps),
-            ("test of a planted patch", "too slow for a run: benchmarks/planted_patch.py"),
+            ("images in the checks of robustness and randomisation", explanation.scores.n_retested),
+            ("maps that are zero everywhere", explanation.scores.zero_maps),
+            ("localisation", "not checked in a run, as it is slow: benchmarks/planted_patch.py"),
         ],
     )

@@ -33,16 +33,17 @@ def labels_card(audit: LabelAudit | None, version: DataVersion) -> list[Metaflow
     if audit is None:
         return [
             *header("The training labels were not audited", version),
-            Markdown("The configuration says `cross_fit.enabled = false`."),
+            Markdown("Set `cross_fit.enabled = true` in the configuration to audit them."),
         ]
     suspects = audit.suspects
     sample = "" if audit.n_images == audit.n_available else f" of {audit.n_available:,}"
     return [
         *header(
-            f"{len(suspects):,} of {audit.n_images:,} training labels are suspect",
+            f"{len(suspects):,} of {audit.n_images:,} audited labels are suspect",
             version,
-            f"Every label of {audit.n_images:,}{sample} training and validation images, judged by "
-            "a fit of the winner's pipeline without that image. Nothing was changed.",
+            f"{audit.n_images:,}{sample} labels of training and validation images, each compared "
+            "with the prediction of a fit of the winner's pipeline without that image. No label "
+            "was changed.",
             _boxes(audit),
         ),
         *(Markdown(f"{capitalised(text(note))}.") for note in audit.notes),
@@ -65,7 +66,7 @@ def _boxes(audit: LabelAudit) -> Iterator[Any]:
     yield box(
         "Ambiguous classes",
         f"{ambiguous:,}",
-        "suspects of classes that are often confused: the label may as well be right",
+        "suspects of classes that are often confused: the label may well be correct",
     )
     yield box("Out-of-fold accuracy", percent(audit.accuracy.value, 2), interval(audit.accuracy))
     if audit.weak_group:
@@ -106,14 +107,14 @@ def _correct(suspects: pd.DataFrame) -> list[MetaflowCardComponent]:
     if not len(suspects):
         return []
     return [
-        Markdown("## Correct them"),
+        Markdown("## How to correct labels"),
         Markdown(
             "1. Write the suspects to a table: "
             f"{code('python -m cards labels RUN --out labels.csv')}.\n"
             "2. Look at them, and fill in the column `corrected` where a label is wrong.\n"
             "3. Train on the corrected labels: "
             f"{code('python flows/train.py run --corrections labels.csv')}.\n"
-            f"4. See what it brought: {code('python -m cards compare BEFORE AFTER')}."
+            f"4. Compare the two runs: {code('python -m cards compare BEFORE AFTER')}."
         ),
     ]
 
@@ -156,7 +157,7 @@ def _listed(suspects: pd.DataFrame) -> list[MetaflowCardComponent]:
                     ),
                     (
                         "likely error",
-                        "rarely confused classes, or only the suggested label near it",
+                        "of rarely confused classes, or only the suggested label is near it",
                     ),
                     ("ambiguous class", "every other suspect"),
                     ("image", "position in the training file, counted from 0"),

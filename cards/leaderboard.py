@@ -19,6 +19,7 @@ from cards.sections.costs import costs_section
 from cards.sections.trials import DRAWN_ABOVE, trials_section
 from fmnist_lib.common.formatting import interval, p_value, percent
 from fmnist_lib.common.labels import CLASS_NAMES
+from fmnist_lib.evaluation.leaderboard import OVER_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,11 +45,10 @@ def leaderboard_card(
     finished = board[~board["status"].str.startswith("failed")]
     return [
         *header(
-            f"{winner['candidate']} wins with {percent(evaluation.accuracy.value, 2)} on the test "
-            "images",
+            f"Winner: {winner['candidate']}, test accuracy {percent(evaluation.accuracy.value, 2)}",
             version,
             f"{text(winner['description'])}. {_spent(selection.spent)}"
-            + (f" Its search: {code(winner_command)}." if winner_command else ""),
+            + (f" Card of its search: {code(winner_command)}." if winner_command else ""),
             _boxes(selection, winner),
         ),
         *_candidates(finished, evaluation.accuracy.confidence),
@@ -63,12 +63,20 @@ def leaderboard_card(
 
 
 _SHOWN = ("confused-pairs", "confusion")
-_HEADERS = ["candidate", "status", "trial, %", "accuracy, %", "interval", "p", "log loss"]
+_HEADERS = [
+    "candidate",
+    "status",
+    "best trial, %",
+    "validation accuracy, %",
+    "interval",
+    "p",
+    "log loss",
+]
 _COSTS = [
     "candidate",
     "trials",
     "search, s",
-    "search ended",
+    "why the search ended",
     "refit, s",
     "training images",
     "ms per image",
@@ -102,13 +110,13 @@ def _boxes(selection: Selection, winner: pd.Series[Any]) -> Iterable[Any]:
         f"{winner['predict_ms_per_image']:.2g} ms",
         "per image, on one core in batches of 1,000",
     )
-    yield box("Model", f"{winner['model_mb']:.3g} MB", "of the pickled pipeline")
+    yield box("Model", f"{winner['model_mb']:.3g} MB", "size of the pickled pipeline")
 
 
 def _spent(spent: Spent) -> str:
     images = "all" if spent.rows == spent.most_rows else f"{spent.rows:,} of"
     return (
-        f"{text(str(spent))}. The winner was fitted on {images} {spent.most_rows:,} training and "
+        f"{text(str(spent))}. The winner's refit used {images} {spent.most_rows:,} training and "
         "validation images."
     )
 
@@ -161,14 +169,19 @@ def _candidates(finished: pd.DataFrame, confidence: float) -> list[MetaflowCardC
 
 
 def _comparison(finished: pd.DataFrame) -> str:
-    others = finished[finished["status"].isin(["ok", "over the limits"])]
+    others = finished[finished["status"].isin(["ok", OVER_LIMITS])]
     close = others[others["p_value"] >= _ALPHA]
     if not len(others):
-        return "No other candidate finished"
+        return "No other candidate finished, apart from baselines"
     if not len(close):
-        return "Every other candidate is significantly worse"
+        worse = (others["validation_accuracy"] < finished["validation_accuracy"].max()).all()
+        return (
+            "Every other candidate is significantly worse"
+            if worse
+            else "Every other candidate differs significantly from the winner"
+        )
     names = " and ".join(close["candidate"]) if len(close) < 3 else f"{len(close)} candidates"  # noqa: PLR2004
-    return f"{names} cannot be told apart from the winner"
+    return f"{names}: no significant difference from the winner"
 
 
 def _classes(evaluation: Evaluation) -> list[MetaflowCardComponent]:
@@ -257,7 +270,7 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("macro F1", str(evaluation.macro_f1)),
         ("log loss", f"{evaluation.log_loss:.4f}"),
         ("expected calibration error", f"{evaluation.calibration_error:.4f}"),
-        ("accuracy of always the most frequent class", f"{evaluation.majority_share:.4f}"),
+        ("accuracy of a majority-class classifier", f"{evaluation.majority_share:.4f}"),
     ]
 
 

@@ -39,6 +39,12 @@ _TITLES = {
     "watch": "Drift, no retraining required",
     "retrain": "Retraining required",
 }
+_MEASURE = "run again with `--labels FILE` to measure the accuracy"
+_NEXT_STEPS = {
+    "insufficient_data": "collect more images",
+    "watch": "next: label some images, and run again with --labels",
+    "retrain": "next: run again with --labels and --retrain",
+}
 #: The verdict as a shape, for readers who do not tell its colours apart.
 _SHAPES = {
     "insufficient_data": "\N{WHITE CIRCLE}",
@@ -97,7 +103,7 @@ def _boxes(signal: Signal, assessment: BatchAssessment) -> Iterator[Any]:
     yield box(
         "Verdict",
         signal.verdict.replace("_", " "),
-        "retraining is requested" if signal.verdict == "retrain" else "no retraining",
+        _NEXT_STEPS.get(signal.verdict, "nothing to do"),
         good={"ok": True, "retrain": False}.get(signal.verdict),
     )
     yield box(
@@ -122,7 +128,7 @@ def _boxes(signal: Signal, assessment: BatchAssessment) -> Iterator[Any]:
     if evidence is not None:
         yield box("p-value", p_value(evidence.p_value), "corrected for the number of tests")
         effect = max(evidence.effect_size, evidence.drop)
-        yield box("Effect size", f"{effect:.3f}", "of the largest difference from the reference")
+        yield box("Effect size", f"{effect:.3f}", "of the tests, or the loss of accuracy if larger")
 
 
 def retraining_card(
@@ -169,12 +175,12 @@ def _accuracy(signal: Signal) -> str:
     if signal.realised_accuracy:
         lines.append(f"Measured with the labels: **{_interval(signal.realised_accuracy)}**.")
     if signal.estimated_accuracy:
-        trust = "" if signal.estimate_reliable else " **Unreliable**: do not rely on it."
+        trust = "" if signal.estimate_reliable else f" **Unreliable**: {_MEASURE}."
         lines.append(
             f"Estimated without labels: **{_interval(signal.estimated_accuracy)}**.{trust}"
         )
     if not lines:
-        lines.append("Neither measured nor estimated.")
+        lines.append("Not available.")
     if signal.reference_accuracy:
         lines.append(f"On the held-out reference: {_interval(signal.reference_accuracy)}.")
     return "\n".join(f"- {line}" for line in lines)
@@ -210,7 +216,8 @@ def _unreadable(runs: int) -> list[MetaflowCardComponent]:
     if not runs:
         return []
     which = "1 earlier run" if runs == 1 else f"{runs:,} earlier runs"
-    return [Markdown(f"Omitted: {which} could not be read; see the step's log.")]
+    log = code("python flows/monitor.py logs RUN/assess")
+    return [Markdown(f"Omitted: {which} could not be read; see {log}.")]
 
 
 def _evidence(assessment: BatchAssessment, config: VerdictConfig) -> list[MetaflowCardComponent]:
@@ -219,15 +226,15 @@ def _evidence(assessment: BatchAssessment, config: VerdictConfig) -> list[Metafl
         return [Markdown("No test was run.")]
     return [
         Markdown(
-            f"p-value {p_value(evidence.p_value)}, corrected for the number of tests. To "
-            "stay within the yearly false-alarm budget, `watch` requires at most "
-            f"{watch_alpha(config):.2g}, `retrain` at most {retrain_alpha(config):.2g}, an effect "
-            f"of at least {config.min_effect:g} (here "
-            f"{max(evidence.effect_size, evidence.drop):.3f}) "
-            f"and a loss of at least {percent(config.min_drop)} (here {percent(evidence.drop)})."
+            f"The p-value is {p_value(evidence.p_value)}, corrected for the number of tests. "
+            f"`watch` requires at most {watch_alpha(config):.2g}. `retrain` requires at most "
+            f"{retrain_alpha(config):.2g}, an effect of at least {config.min_effect:g} (here "
+            f"{max(evidence.effect_size, evidence.drop):.3f}), and a loss of accuracy of at least "
+            f"{percent(config.min_drop)} (here {percent(evidence.drop)}). These p-values follow "
+            "from the yearly budget of false alarms."
         ),
         table(
-            ["test of the verdict", "p-value"],
+            ["test used for the verdict", "p-value"],
             [(name, p_value(value)) for name, value in evidence.p_values.items()],
         ),
         details("All tests, uncorrected for their number", _tests(assessment)),
@@ -282,8 +289,8 @@ def _outliers(
                 images[rows],
                 [f"no. {row}" if names is None else names[row] for row in rows],
                 "Outliers",
-                "Largest Mahalanobis distance from the reference first, by the champion's outputs "
-                f"and named features; above each its {label}.",
+                "Sorted by Mahalanobis distance from the reference, of the champion's outputs and "
+                f"the named features, largest first. Above each image its {label}.",
             )
         ]
     )

@@ -106,7 +106,7 @@ def _time(seconds_left: float, *, ended: bool) -> tuple[str, str]:
         return "none", "every candidate has ended"
     if math.isinf(seconds_left):
         return "not limited", "the search is bounded by trials"
-    return f"{max(seconds_left, 0):.0f} s", "until the last candidate is ended"
+    return f"{max(seconds_left, 0):.0f} s", "until the deadline of the search"
 
 
 def best_trial(found: Found) -> tuple[str, float] | None:
@@ -153,7 +153,7 @@ def _row(name: str, one: CandidateProgress | None, finished: bool) -> list[str]:
     died = not one.ended and not one.alive
     return [
         name,
-        "its task died" if died else one.phase,
+        "task failed" if died else one.phase,
         str(one.trials) if one.trials else "",
         f"{100 * one.best[-1][1]:.2f}" if one.best else "",
         f"{100 * one.accuracy:.2f}" if one.accuracy is not None else "",

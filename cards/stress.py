@@ -39,9 +39,9 @@ def stress_card(report: StressReport, version: DataVersion) -> list[MetaflowCard
         *header(
             _answer(report),
             version,
-            f"Slices: {slices.n_images:,} test images, from the predictions of the evaluation. "
-            f"Shifts and behaviour: validation images, which the pipelines judged here were not "
-            f"fitted on; the test images are not predicted again.{_notes(report)}",
+            f"Slices: {slices.n_images:,} test images, with the predictions of the evaluation. "
+            "Shifts and behaviour tests: validation images, on which these pipelines were not "
+            f"fitted.{_notes(report)}",
             _boxes(report),
         ),
         *slices_section(slices),
@@ -65,7 +65,7 @@ def _answer(report: StressReport) -> str:
     shift = (
         f"most harmful shift: {_words(curve)}"
         if curve.breaks_at
-        else "no simulated shift lowers the accuracy"
+        else "no simulated shift lowers the accuracy significantly"
     )
     return f"{slices}; {shift}"
 
@@ -96,16 +96,16 @@ def _boxes(report: StressReport) -> Iterator[Any]:
     )
     worse = sum(one.is_worse for one in slices.slices)
     yield box(
-        "Slices that are worse",
+        "Significantly worse slices",
         f"{worse} of {len(slices.slices)}",
-        "than the other images, p < 0.05 after Holm's correction",
+        "less accurate than the other images, p < 0.05 after Holm's correction",
     )
     curve = robustness.curves[0]
     yield box(
         "Most harmful shift",
         _words(curve),
         f"costs {_points(curve.lost)} on average over five strengths, {_ends(curve.lost)}",
-        f"first loss shown: {curve.breaks_at.description}" if curve.breaks_at else "",
+        f"significant from: {curve.breaks_at.description}" if curve.breaks_at else "",
     )
     if robustness.difference:
         winner, second = robustness.models
@@ -155,7 +155,7 @@ def _shifts(robustness: Robustness) -> list[MetaflowCardComponent]:
         f"{capitalised(_words(first))} is the most harmful shift: {robustness.models[0]} loses "
         f"{_points(first.lost)}"
         if first.breaks_at
-        else f"No simulated shift lowers the accuracy of {robustness.models[0]}"
+        else f"No simulated shift lowers the accuracy of {robustness.models[0]} significantly"
     )
     numbers = "; ".join(
         f"{_words(curve)} {percent(curve.points[-1].accuracy[0].value)}" for curve in curves
@@ -163,9 +163,9 @@ def _shifts(robustness: Robustness) -> list[MetaflowCardComponent]:
     return [
         Markdown(f"## {text(finding)}"),
         Markdown(
-            f"{robustness.n_images:,} validation images under every shift at five strengths, 0 is "
-            "unshifted. Which strengths are comparable is a choice; the table below has their "
-            "units."
+            f"{robustness.n_images:,} validation images under every shift at five strengths; "
+            "strength 0 is the unshifted image. Strengths of different shifts are not directly "
+            "comparable; the table below lists the change at each strength."
         ),
         lines_with_intervals(
             f"Accuracy at the strongest shift: {numbers}.",
@@ -188,7 +188,7 @@ def _comparison(robustness: Robustness) -> list[MetaflowCardComponent]:
     elif difference.high < 0:
         finding = f"{second} is more accurate than {winner} under shifts"
     else:
-        finding = f"Under shifts {winner} and {second} cannot be told apart"
+        finding = f"No significant difference between {winner} and {second} under shifts"
     rows = [
         {
             "model": model,

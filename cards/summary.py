@@ -55,8 +55,10 @@ def summary_card(
         *champion_section(comparison),
         *_checks(report),
         *(prediction_sets(report.prediction_sets) if report.prediction_sets else []),
-        Markdown(f"## {text(winner['candidate'])} is the best of {len(summary.rows)} candidates"),
-        Markdown("On validation images that no search used."),
+        Markdown(
+            f"## {text(winner['candidate'])} was selected from {len(summary.rows)} candidates"
+        ),
+        Markdown("Accuracy on the validation images, which no search used."),
         table(_HEADERS, ([row[key] for key in _COLUMNS] for row in summary.rows)),
         Markdown(f"## Drift\n\n{text(summary.drift_sentence)}"),
         Markdown("## Next steps"),
@@ -106,7 +108,7 @@ def _boxes(report: RunReport, summary: Summary, comparison: RunComparison | None
         yield box(
             "Gates",
             f"{passed} of {len(decision.gates)}",
-            "requirements for the champion that are met",
+            "requirements for promotion passed",
             "promoted" if decision.promoted else "not promoted",
             good=decision.promoted,
         )
@@ -116,7 +118,7 @@ def _boxes(report: RunReport, summary: Summary, comparison: RunComparison | None
         f"expected calibration error {percent(evaluation.calibration_error)}",
     )
     yield box("Prediction", f"{report.ms_per_image:.2g} ms", "per image, on one core")
-    yield box("Model", winner["size"], f"of the pickled pipeline; fitted in {winner['fit']}")
+    yield box("Model", winner["size"], f"size of the pickled pipeline; fitted in {winner['fit']}")
 
 
 def _checks(report: RunReport) -> list[MetaflowCardComponent]:
@@ -137,8 +139,8 @@ def _checks(report: RunReport) -> list[MetaflowCardComponent]:
     numbers = "; ".join(f"{name} {percent(one.value, 2)}" for name, one, _ in parts)
     return [
         Markdown(
-            f"## Looked at in other ways the accuracy is {percent(min(values), 2)} to "
-            f"{percent(max(values), 2)}"
+            "## Without doubtful test images, and on other test sets: "
+            f"{percent(min(values), 2)} to {percent(max(values), 2)}"
         ),
         intervals(
             f"Accuracy of the winner: {numbers}.",
@@ -149,7 +151,7 @@ def _checks(report: RunReport) -> list[MetaflowCardComponent]:
             number_format=".1%",
         ),
         details(
-            "What a difference says",
+            "What each of them measures",
             folded_table(["images", "meaning"], [(name, meaning) for name, _, meaning in parts]),
         ),
     ]

@@ -140,11 +140,11 @@ def _boxes(times: Sequence[TaskTime]) -> Iterator[Any]:
         yield box(
             "Search and refit",
             f"{seconds:.0f} s",
-            f"{percent(seconds / wall, 0)} of the wall time: the budget's part",
+            f"{percent(seconds / wall, 0)} of the wall time: what the budget covers",
         )
         yield box("Everything else", f"{wall - seconds:.0f} s", "data, cards, SHAP, drift, bundle")
     busy = sum(one.seconds for one in times)
-    yield box("Tasks at once", f"{busy / wall:.1f}", "on average")
+    yield box("Concurrent tasks", f"{busy / wall:.1f}", "on average")
 
 
 def _chart(times: Sequence[TaskTime], answer: str) -> dict[str, Any]:

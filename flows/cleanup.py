@@ -35,14 +35,19 @@ if TYPE_CHECKING:
     show_default=True,
     help="Number of the latest runs of each flow to keep.",
 )
-@click.option("--apply", "is_applied", is_flag=True, help="Delete; without it, only show.")
+@click.option(
+    "--apply",
+    "is_applied",
+    is_flag=True,
+    help="Delete; without it, only list.",
+)
 @click.option(
     "--min-age",
     type=click.FloatRange(min=0),
     default=1.0,
     show_default=True,
     metavar="HOURS",
-    help="Delete nothing that was written since then.",
+    help="Keep everything written within the last HOURS hours.",
 )
 @click.option(
     "--config",
@@ -77,8 +82,8 @@ def cleanup(keep: int, is_applied: bool, min_age: float, config: Path) -> None:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(
-            f"{error.filename}: expected to read and delete it, got: {error.strerror}. Fix that, "
-            "and start again: what has been deleted is complete for every run that is listed."
+            f"{error.filename}: cannot be read or deleted: {error.strerror}. Fix that, and run the "
+            "clean-up again: it continues where this one stopped."
         ) from error
     show_runs(plan, "deleted" if is_applied else "would be deleted")
     show_sizes(sizes, "freed bytes" if is_applied else "bytes to free")
@@ -91,7 +96,7 @@ def show_runs(plan: Plan, deleted: str) -> None:
         reason = plan.reasons.get(run.key)
         click.echo(f"  {run.key}  {f'kept: {reason}' if reason else deleted}")
     for run in plan.interrupted:
-        click.echo(f"  {run.key}  {deleted}: the rest that an interrupted clean-up left")
+        click.echo(f"  {run.key}  {deleted}: left over from an interrupted clean-up")
     click.echo(
         f"{len(plan.runs)} runs: {len(plan.reasons)} kept, {len(plan.deleted_runs)} {deleted}."
     )
@@ -112,8 +117,8 @@ def show_rest(plan: Plan, *, is_applied: bool) -> None:
     if plan.is_writing:
         bytes_left = sum(total(plan.blobs).values())
         click.echo(
-            f"A run is running: {bytes_left:,} further bytes of artifacts stay, which it may be "
-            "about to share. Clean up again when it has ended."
+            f"A run is in progress: {bytes_left:,} bytes of unused artifacts are kept, as it may "
+            "reuse them. Run the clean-up again when it has ended."
         )
     if not is_applied:
         click.echo("Nothing has been deleted. Add --apply to delete.")

@@ -52,13 +52,21 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         parser=parse_training,
         help="TOML or JSON file; every key: python -m fmnist_lib config train",
     )
-    minutes = Parameter("minutes", type=float, default=None, help="Wall time of the search")
+    minutes = Parameter(
+        "minutes",
+        type=float,
+        default=None,
+        help="Budget, from features to refit",
+    )
     early_stop = Parameter(
-        "early-stop", type=bool, default=None, help="false: the search uses all of its minutes"
+        "early-stop",
+        type=bool,
+        default=None,
+        help="false: use the whole budget",
     )
     seed = Parameter("seed", type=int, default=None, help="Seed of everything random")
     rows = Parameter("rows", type=int, default=None, help="Training images to use")
-    data_dir = Parameter("data-dir", type=str, default=None, help="Directory with the four files")
+    data_dir = Parameter("data-dir", type=str, default=None, help="Directory of the four IDX files")
     corrections = Parameter(
         "corrections", type=str, default=None, help="CSV table of corrected training labels"
     )
@@ -66,7 +74,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         "study-storage",
         type=str,
         default=None,
-        help="Storage of Optuna studies that workers on other hosts may join, without a password",
+        help="Optuna storage that workers on other hosts may join: its address without password",
     )
     batch = Parameter(
         "batch",
@@ -78,7 +86,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         "label-column",
         type=str,
         default=None,
-        help="first, last or none: labels among the nameless columns of --batch",
+        help="Labels of a --batch without column names: first, last or none",
     )
     monitor = Parameter(
         "monitor", type=str, default=None, help="Run of the monitor that requests retraining"
@@ -89,7 +97,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
     @step
     def start(self):
         """Find, verify, audit and split the data."""
-        from cards.data import data_card, rest_card
+        from cards.data import data_card, skipped_card
         from fmnist_lib.common.cache import prune_cache
         from shared.runs import find_challenge, training_tags
 
@@ -106,15 +114,15 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         # The parent is Metaflow's process, which lives as long as the run.
         prune_cache(self.cache, self.settings.search.cache_gib, os.getppid())
         self.challenge = find_challenge(self.monitor, getattr(current, "trigger", None))
-        self.decision = "rest" if self.challenge and not self.challenge.needed else "train"
+        self.decision = "skip" if self.challenge and not self.challenge.needed else "train"
         if self.decision == "train":
             self.read_data()
             content = data_card(self.data_version, self.data_audit, self.data_changes)
         else:
-            content = rest_card(self.challenge.reason)
+            content = skipped_card(self.challenge.reason)
         current.card["data"].extend(content)
         current.run.add_tags(training_tags(self))
-        self.next({"train": self.eda, "rest": self.end}, condition="decision")
+        self.next({"train": self.eda, "skip": self.end}, condition="decision")
 
     @StepCard(card="eda")
     @card(type="blank", id="eda")
@@ -244,7 +252,8 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
             self.settings.seed,
             held_back=self.held_back,
         )
-        current.card["drift"].extend(drift_card(self.drift_report, self.data_version))
+        content = drift_card(self.drift_report, self.data_version, self.batch)
+        current.card["drift"].extend(content)
         self.next(self.publish)
 
     @StepCard(card="labels")
@@ -319,15 +328,15 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
     def end(self):
         """Show when every task ran; print the results and where they are."""
         from cards.client.run_results import read_run
-        from cards.data import rest_card
+        from cards.data import skipped_card
         from cards.timeline import task_times, timeline_card
         from shared.closing import closing_lines
         from shared.runs import training_tags
 
         current.run.add_tags(training_tags(self))
-        if self.decision == "rest":
-            current.card["timeline"].extend(rest_card(self.challenge.reason))
-            print(f"Nothing was trained: {self.challenge.reason}.")
+        if self.decision == "skip":
+            current.card["timeline"].extend(skipped_card(self.challenge.reason))
+            print(f"Training skipped: {self.challenge.reason}.")
             return
         times = task_times(read_run(f"{current.flow_name}/{current.run_id}"))
         current.card["timeline"].extend(timeline_card(times, self.data_version))

@@ -32,7 +32,7 @@ def card_pages(pathspec: str, without: str) -> dict[str, str]:
             for task in tasks:
                 pages |= _pages(_name(task), task)
     except Exception as error:  # noqa: BLE001 (whatever the datastore raises)
-        logger.warning("Not every card could be put into the bundle: %r", error)
+        logger.warning("Some cards are left out, as the tasks of the run cannot be read: %r", error)
     return pages
 
 
@@ -81,7 +81,7 @@ def _pages(name: str, task: Any) -> dict[str, str]:
     try:
         pages = [card.get() for card in _cards(task)]
     except Exception as error:  # noqa: BLE001 (whatever the datastore or a card raises)
-        logger.warning("The card of %s could not be put into the bundle: %r", name, error)
+        logger.warning("The card of %s is left out, as it cannot be read: %r", name, error)
         return {}
     return {name: pages[-1]} if pages else {}
 

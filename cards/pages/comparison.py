@@ -143,9 +143,9 @@ def _class_picture(comparison: RunComparison) -> Picture:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.grid(axis="x", alpha=0.25)
     title = (
-        f"Recall changed beyond chance: {', '.join(beyond)}"
+        f"Recall changed significantly: {', '.join(beyond)}"
         if beyond
-        else "No class's recall changed beyond chance"
+        else "No class's recall changed significantly"
     )
     numbers = "; ".join(f"{one.name} {100 * one.difference.value:+.1f}" for one in classes)
     return picture(

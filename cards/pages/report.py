@@ -49,7 +49,7 @@ class Candidate(_Part):
     accuracy_high: Share | None
     validation_log_loss: float | None
     p_value: Share | None = Field(description="McNemar's test against the winner")
-    pareto: bool = Field(description="no other is better in accuracy, prediction time and size")
+    pareto: bool = Field(description="on the Pareto front of accuracy, prediction time and size")
     trial_accuracy: Share | None = Field(description="of the best trial: optimistic")
     trials: int
     stopped: str = Field("", description="why the search ended before its trials did")

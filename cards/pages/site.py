@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 #: Pages in the order of the run: their names, and what they answer.
 _QUESTIONS = {
-    "start": ("Data", "which images, and are any of the test seen in training?"),
+    "start": ("Data", "which images were used, and do test images also occur in training?"),
     "eda": ("Exploration", "what tells the classes apart?"),
     "search": ("Search", "how did all candidates do, and which was stopped or failed?"),
-    "select": ("Leaderboard", "who won, and is another as good?"),
+    "select": ("Leaderboard", "which candidate won, and is another one as accurate?"),
     "explain": ("Explanation", "which pixels matter, and can the maps be trusted?"),
-    "drift": ("Drift", "has the batch changed, and would it be noticed?"),
+    "drift": ("Drift", "has the batch drifted, and would the test detect it?"),
     "cross_fit": ("Labels", "which training labels are wrong?"),
     "stress": ("Stress", "where does the winner fail, and what breaks it?"),
     "publish": ("Summary card", "was the model promoted, and why?"),
@@ -183,7 +183,7 @@ def _boxes(results: RunResults, accuracy: Estimate) -> Iterator[dict[str, str]]:
     yield page_box("Validation accuracy", validation, "of the winner")
     prediction = f"{winner['predict_ms_per_image']:.2g} ms"
     yield page_box("Prediction", prediction, "per image, on one core")
-    yield page_box("Model", f"{winner['model_mb']:.3g} MB", "of the pickled pipeline")
+    yield page_box("Model", f"{winner['model_mb']:.3g} MB", "size of the pickled pipeline")
     yield page_box("Candidates", str(len(results.leaderboard)), "compared")
 
 

@@ -165,8 +165,8 @@ def damaged_artifact(error: BaseException, arguments: Sequence[str]) -> str | No
         return None
     command = resume_command(arguments, current.run_id, "STEP")
     return (
-        f"{error}. A file of Metaflow's datastore is damaged. Delete it, then repeat the step that "
-        f"stored it: {command}"
+        f"{error}. A file of Metaflow's datastore is damaged. Delete it, then run {command}, with "
+        "the step that stored the file in place of STEP"
     )
 
 

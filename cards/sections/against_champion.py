@@ -36,7 +36,7 @@ def champion_section(comparison: RunComparison | None) -> list[MetaflowCardCompo
     command = f"python -m cards compare {first.name} {second.name}"
     return [
         Markdown(f"## Against the champion: {text(_lower(comparison_title(comparison)))}"),
-        Markdown(f"{_found(comparison)} Every image that flipped: {code(command)}."),
+        Markdown(f"{_found(comparison)} All images that became correct or wrong: {code(command)}."),
         *_classes(comparison),
         details(
             _changed(comparison),

@@ -54,7 +54,7 @@ def _parts(parts: Sequence[Contribution], kind: str, note: str) -> list[Metaflow
     ranked = _ranked(parts)
     useless = [part.name for part in ranked if part.loss.low <= 0]
     best = ranked[0]
-    title = f"{best.name} contributes most of the {kind}: {_points(best.loss.value)} points"
+    title = f"Largest contribution of the {kind}: {best.name}, {_points(best.loss.value)} points"
     numbers = "; ".join(f"{part.name} {_points(part.loss.value)} points" for part in ranked)
     rows = [
         {
@@ -67,7 +67,7 @@ def _parts(parts: Sequence[Contribution], kind: str, note: str) -> list[Metaflow
         for part in ranked
     ]
     doubt = (
-        f" No contribution can be shown of {text(', '.join(useless))}: the interval covers zero."
+        f" No significant contribution: {text(', '.join(useless))} (the interval covers zero)."
         if useless
         else ""
     )
@@ -100,9 +100,9 @@ def _shapley(
     verdict = (
         "They rank the blocks as the permutation does."
         if [part.name for part in ranked] == by_permutation
-        else "**They rank the blocks otherwise** than the permutation "
-        f"({text(', '.join(by_permutation))}): some of them hold the same information, which a "
-        "permutation of one alone does not take away."
+        else "**They rank the blocks differently** from the permutation "
+        f"({text(', '.join(by_permutation))}): some blocks hold the same information, so that "
+        "permuting one alone removes little."
     )
     return [
         Markdown(
@@ -140,12 +140,12 @@ def _refits(refits: BlockRefits | None) -> list[MetaflowCardComponent]:
     useless = [block.name for block in ranked if block.loss.low <= 0]
     best = ranked[0]
     title = (
-        f"Fitted without {best.name} the accuracy falls by {_points(best.loss.value)} points"
+        f"Without {best.name}, the accuracy of a refit falls by {_points(best.loss.value)} points"
         if best.loss.low > 0
-        else "Fitted without any one feature block the accuracy is as good"
+        else "No single feature block is needed: without any one, a refit is as accurate"
     )
     note = (
-        f" Not needed beside the others: {text(', '.join(useless))} (the interval covers zero)."
+        f" No significant loss without {text(' or '.join(useless))} (the interval covers zero)."
         if useless and best.loss.low > 0
         else ""
     )

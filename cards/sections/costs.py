@@ -37,7 +37,8 @@ def costs_section(finished: pd.DataFrame) -> list[MetaflowCardComponent]:
         Markdown(f"## {text(title)}"),
         Markdown(
             "Blue: on the Pareto front, where no other candidate is at least as good in accuracy, "
-            "prediction time and size. The area of a point grows with the size of the model."
+            "prediction time and size, and better in one of them. The area of a point grows with "
+            "the size of the model."
         ),
         VegaChart(_chart(rows, f"{title}. {numbers}.")),
     ]

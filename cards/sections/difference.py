@@ -20,13 +20,11 @@ def comparison_title(comparison: RunComparison) -> str:
     """Return the result of a comparison in one sentence."""
     points = f"{abs(100 * comparison.difference.value):.2f} points"
     if comparison.same_predictions:
-        return (
-            "The same predictions, although something changed"
-            if comparison.changes
-            else "Nothing changed"
-        )
+        return "Identical predictions, despite changes" if comparison.changes else "Nothing changed"
     if comparison.paired is None:
-        return "The runs were tested on different images"
+        chance = "No significant" if is_better(comparison.difference) is None else "Significant"
+        difference = f"{100 * comparison.difference.value:+.2f} points, on different test images"
+        return f"{chance} difference: {difference}"
     direction = "more" if comparison.difference.value > 0 else "less"
     if comparison.paired.p_value >= _ALPHA:
         return f"No significant difference: {100 * comparison.difference.value:+.2f} points"

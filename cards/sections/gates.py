@@ -24,7 +24,12 @@ def gates_section(decision: PromotionDecision | None) -> list[MetaflowCardCompon
         None when MLflow was not available.
     """
     if decision is None:
-        return [Markdown("## Promotion\n\nNot decided: the registry was not available.")]
+        return [
+            Markdown(
+                "## Promotion\n\nNot decided: the registry was not "
+                "available. When it is back, run `python -m fmnist_lib registry sync`."
+            )
+        ]
     return [
         Markdown(f"## Promotion\n\n{_verdict(decision)}"),
         table(

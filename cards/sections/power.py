@@ -32,9 +32,9 @@ def power(study: Sequence[PowerRow]) -> list[MetaflowCardComponent]:
     return [
         Markdown(f"## Power of the test: {worst.shift.replace('_', ' ')} is the hardest to detect"),
         Markdown(
-            f"With {best.n:,} images this test detects {_shift(best)} in half of the images "
-            f"{percent(best.rate.value, 0)} of the time, and {_shift(worst)} "
-            f"{percent(worst.rate.value, 0)} of the time.{false}"
+            f"If half of a batch of {best.n:,} images has the shift, the test raises an alarm in "
+            f"{percent(best.rate.value, 0)} of the batches for {_shift(best)}, and in "
+            f"{percent(worst.rate.value, 0)} for {_shift(worst)}.{false}"
         ),
         *_rates(study),
     ]
@@ -45,15 +45,14 @@ def _rates(study: Sequence[PowerRow]) -> list[MetaflowCardComponent]:
     cells: list[dict[str, Any]] = [
         {
             "row": row.shift.replace("_", " "),
-            "column": f"in {percent(row.fraction, 0)}",
+            "column": f"{percent(row.fraction, 0)} shifted",
             "share": row.rate.value,
         }
         for row in sorted(study, key=lambda row: row.fraction)
         if row.shift != "none"
     ]
     numbers = "; ".join(
-        f"{cell['row']} {cell['column']} of the images {percent(cell['share'], 0)}"
-        for cell in cells
+        f"{cell['row']}, {cell['column']}: {percent(cell['share'], 0)}" for cell in cells
     )
     return [
         Markdown("Detection rate by kind of shift and share of shifted images:"),

@@ -39,15 +39,15 @@ def _coverage(result: PredictionSets, main: LevelSets) -> list[MetaflowCardCompo
     level, confidence = _level(main), main.coverage.confidence
     return [
         Markdown(
-            f"## Prediction sets at {level}: {percent(main.coverage.value, 2)} have the true "
-            f"class, with {main.mean_size:.2f} classes on average"
+            f"## Prediction sets at {level}: {percent(main.coverage.value, 2)} contain the "
+            f"true class, with {main.mean_size:.2f} classes on average"
         ),
         Markdown(
             f"A set has every class whose probability reaches the class's threshold, from "
             f"{result.n_calibration:,} out-of-fold predictions of training images. Coverage on "
             f"{result.n_images:,} test images: {interval(main.coverage)}. "
             f"{percent(main.single.value)} of the sets have one class, "
-            f"{percent(main.sizes[0] / result.n_images)} none: no class is probable enough. "
+            f"{percent(main.sizes[0] / result.n_images)} are empty: no class is probable enough. "
             + text(_misses(measured, main.level) + _out_of_reach(main))
         ),
         intervals(
@@ -81,14 +81,14 @@ def _misses(measured: Sequence[ClassSets], level: float) -> str:
     below = [one.name for one in measured if one.coverage and one.coverage.high < level]
     if not below:
         return "The interval of no class is below the level."
-    return f"Below the level, with the whole interval: {short_list(below)}."
+    return f"Classes whose whole interval is below the level: {short_list(below)}."
 
 
 def _out_of_reach(main: LevelSets) -> str:
     if not main.out_of_reach:
         return ""
     return (
-        f" Too few calibration images for this level, so in every set: "
+        f" Classes with too few calibration images for this level, therefore in every set: "
         f"{short_list(main.out_of_reach)}."
     )
 
@@ -138,8 +138,8 @@ def _details(result: PredictionSets, main: LevelSets) -> list[MetaflowCardCompon
         details(
             "Prediction sets by level",
             folded_table(
-                ["level", "coverage", "interval", "mean size", "one class", "none",
-                 "accuracy of one class", "in every set"],
+                ["level", "coverage", "interval", "mean size", "sets of one class", "empty sets",
+                 "accuracy of sets of one class", "classes in every set"],
                 (_level_row(one, result.n_images) for one in result.levels),
             ),
         ),

@@ -41,7 +41,8 @@ def slices_section(slices: Slices) -> list[MetaflowCardComponent]:
     ]
     worse = [one.name for one in ranked if one.is_worse]
     finding = (
-        f"{len(worse)} slices are worse than the other images, first of all {worse[0]}"
+        f"{_slices(len(worse))} significantly less accurate than the other images; the worst: "
+        f"{worse[0]}"
         if worse
         else "No slice is significantly worse than the other images"
     )
@@ -50,15 +51,15 @@ def slices_section(slices: Slices) -> list[MetaflowCardComponent]:
         Markdown(f"## {text(finding)}"),
         Markdown(
             "Orange: significantly worse (Fisher's exact test, Holm's correction for "
-            f"{len(rows)} slices). Found rules: a decision tree fitted to the errors on one half "
-            "of the test images, measured on the other half."
+            f"{len(rows)} slices). Found rules: a decision tree was fitted to the errors on one "
+            "half of the test images, and its rules were measured on the other half."
             + (f" Not tested, too few images: {slices.n_small}." if slices.n_small else "")
             + "".join(
                 f" {capitalised(labels[one.name])}: {text(one.name)}."
                 for one in ranked
                 if one.kind == "found" and one.is_worse
             )
-            + ("" if slices.n_errors else " Without an error there is nothing for a tree to find.")
+            + ("" if slices.n_errors else " No test image is misclassified: no tree was fitted.")
         ),
         intervals(
             f"Accuracy by slice: {'; '.join(_number(one) for one in ranked)}.",
@@ -70,6 +71,10 @@ def slices_section(slices: Slices) -> list[MetaflowCardComponent]:
             ),
         ),
     ]
+
+
+def _slices(n: int) -> str:
+    return "1 slice is" if n == 1 else f"{n} slices are"
 
 
 def _labels(slices: Sequence[Slice]) -> dict[str, str]:

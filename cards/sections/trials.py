@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from fmnist_lib.common.candidate_result import CandidateResult
 
-#: An accuracy as low as that of always the same class would squeeze the others into a corner.
+#: Trials as bad as a majority-class classifier would compress the axis of the others.
 DRAWN_ABOVE = 0.5
 
 
@@ -55,12 +55,11 @@ def trials_section(
         else "What the searches found, by time"
     )
     drawn = [point for point in trials if point["accuracy"] > DRAWN_ABOVE] or trials
-    omitted = len(trials) - len(drawn)
     return [
         Markdown(f"## {found}"),
         Markdown(
-            "Accuracy of every trial on held-out training images, optimistic as the best of many."
-            + (f" Not drawn: {omitted} of at most {percent(DRAWN_ABOVE, 0)}." if omitted else "")
+            "Accuracy of every trial on held-out training images. The best one is optimistic, "
+            f"as it was selected among many.{_omitted(len(trials) - len(drawn))}"
         ),
         points(
             f"{found}. {len(trials)} trials of "
@@ -72,3 +71,10 @@ def trials_section(
             details=tooltip(candidate="", trial="", accuracy=".2%", seconds=".0f"),
         ),
     ]
+
+
+def _omitted(n: int) -> str:
+    if not n:
+        return ""
+    trials = "1 trial" if n == 1 else f"{n} trials"
+    return f" Not drawn: {trials} with an accuracy of {percent(DRAWN_ABOVE, 0)} or less."

@@ -68,8 +68,8 @@ class remote_steps(FlowMutator):  # noqa: N801 (a decorator)
         """Add the decorators."""
         if unsupported := _NO_CONDITIONS & set(sys.argv):
             raise MetaflowException(
-                "Expected argo-workflows, the scheduler for which Metaflow compiles steps that "
-                f"follow on a condition, got {unsupported.pop()}. See docs/remote.md."
+                f"{unsupported.pop()}: expected argo-workflows, as Metaflow compiles conditional "
+                "steps for no other scheduler. Use `argo-workflows create`: docs/remote.md."
             )
         # A resumed run of an earlier version has a configuration without this section.
         given = dict(mutable_flow.configs)["config"].get("remote", {})

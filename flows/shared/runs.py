@@ -219,16 +219,22 @@ def _signal(run: Run, step: str) -> Signal | None:
     signal = artifact.data
     missing = [one.name for one in fields(Signal) if not hasattr(signal, one.name)]
     if missing:
-        raise DataError(f"{artifact.pathspec}: expected a signal, got one without {missing[0]}.")
+        raise DataError(
+            f"{artifact.pathspec}: expected a signal, got one without {missing[0]}; another "
+            "version of this project wrote it."
+        )
     return signal
 
 
 def _obstacle(data: Any, champion: Champion) -> str:
     """Return why a verdict is no reason to train; empty when it is."""
     if not data.signal.retrain:
-        return f"the monitor says {data.signal.verdict}"
+        return f"the monitor's verdict is {data.signal.verdict}"
     if data.labelled_batch is None:
-        return "the monitor says retrain, but its batch has no labels to learn from"
+        return (
+            "the monitor's verdict is retrain, but its batch has no labels: run the monitor again "
+            "with --labels FILE"
+        )
     if champion_artifact(champion, "data_version").origin == "synthetic":
         return "the champion was trained on synthetic images"
     return ""
@@ -240,7 +246,7 @@ def _behind_alias(address: StoreAddress) -> Champion | None:
     try:
         version = find_champion_version(address)
     except TrackingError as error:
-        logger.warning("The champion is searched among the runs. %s", error)
+        logger.warning("Looking for the champion among the Metaflow runs instead: %s", error)
         return None
     if version is None or version.flow != TRAINING or version.run_id is None:
         return None
@@ -248,7 +254,7 @@ def _behind_alias(address: StoreAddress) -> Champion | None:
     if facts is None or facts.origin == "synthetic":
         logger.warning(
             "%s has the alias champion, but its run %s/%s is not usable here (absent, unfinished "
-            "or on synthetic images). The champion is searched among the runs.",
+            "or on synthetic images). Looking for the champion among the Metaflow runs instead.",
             version.uri,
             TRAINING,
             version.run_id,

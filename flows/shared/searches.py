@@ -74,10 +74,10 @@ def _result_of(branch: Any, config: SearchConfig) -> CandidateResult:
     if getattr(branch, "result", None) is not None:
         return branch.result
     # Metaflow keeps the traceback; its last line is the message.
-    failure = str(getattr(branch, "search_failure", None) or "no reason known")
+    failure = str(getattr(branch, "search_failure", None) or "no message; see the log of the task")
     reason = failure.strip().splitlines()[-1]
     engine = config.candidate(branch.input).engine
-    return CandidateResult(branch.input, engine, error=f"its task died: {reason}")
+    return CandidateResult(branch.input, engine, error=f"task failed: {reason}")
 
 
 def pipeline_reader(run: str) -> Callable[[str], Any]:

@@ -54,14 +54,14 @@ TestMethod = Literal[
 class VerdictConfig(Section):
     """Thresholds of the verdict, and its false-alarm budgets."""
 
-    false_retrains_a_year: Share = Field(
+    false_retrains_per_year: Share = Field(
         default=0.05,
         description="Probability of at least one false `retrain` in a year without any shift.",
     )
-    false_watches_a_year: Annotated[float, Field(gt=0, le=365)] = Field(
+    false_watches_per_year: Annotated[float, Field(gt=0, le=365)] = Field(
         default=4.0, description="Expected number of false `watch` in a year without any shift."
     )
-    nights_a_year: Annotated[int, Field(ge=1, le=10_000)] = Field(
+    batches_per_year: Annotated[int, Field(ge=1, le=10_000)] = Field(
         default=365, description="Batches per year; they share the two false-alarm budgets."
     )
     min_effect: Share = Field(

@@ -15,12 +15,12 @@ Verdict = Literal["insufficient_data", "ok", "watch", "retrain"]
 
 def retrain_alpha(config: VerdictConfig) -> float:
     """Significance level per batch that keeps to the yearly budget of false `retrain` verdicts."""
-    return 1 - (1 - config.false_retrains_a_year) ** (1 / config.nights_a_year)
+    return 1 - (1 - config.false_retrains_per_year) ** (1 / config.batches_per_year)
 
 
 def watch_alpha(config: VerdictConfig) -> float:
     """Significance level per batch that gives the configured false `watch` verdicts per year."""
-    return min(0.5, config.false_watches_a_year / config.nights_a_year)
+    return min(0.5, config.false_watches_per_year / config.batches_per_year)
 
 
 def decide(evidence: Evidence, config: VerdictConfig) -> tuple[Verdict, str]:

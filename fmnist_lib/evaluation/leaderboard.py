@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: p-value below which an ensemble counts as better than the best single candidate.
 _SIGNIFICANT = 0.05
+#: Status of a candidate that is too large or too slow (`search.max_model_mb`, `max_ms_per_image`).
+OVER_LIMITS = "over the limits"
 
 
 def select_winner(
@@ -59,7 +61,7 @@ def leaderboard(
     Returns
     -------
     DataFrame
-        ``candidate``, ``engine``, ``status`` ("winner", "ok", "over the limits", "baseline" or
+        ``candidate``, ``engine``, ``status`` ("winner", "ok", `OVER_LIMITS`, "baseline" or
         "failed: why"), ``trial_accuracy``, ``validation_accuracy``, ``accuracy_low``,
         ``accuracy_high``, ``p_value`` (McNemar against the winner), ``pareto`` (no other
         dominates it in accuracy, latency and size), ``validation_log_loss``, ``stopped`` (why
@@ -137,7 +139,7 @@ def _status(
         return "winner"
     if candidate.engine == "baseline":
         return "baseline"
-    return "ok" if _within(candidate, limits) else "over the limits"
+    return "ok" if _within(candidate, limits) else OVER_LIMITS
 
 
 def _p_value(candidate: CandidateResult, winner: CandidateResult) -> float | None:

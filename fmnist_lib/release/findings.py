@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.formatting import p_value, percent, sentence, shorten
 from fmnist_lib.common.labels import CLASS_NAMES
+from fmnist_lib.evaluation.leaderboard import OVER_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +65,7 @@ def winner_finding(report: RunReport) -> Finding:
     """Return why the winner won: its lead over the runner-up, and whether it is a tie."""
     table = report.leaderboard
     winner = table[table["status"] == "winner"].iloc[0]
-    finished = table[table["status"].isin(["ok", "over the limits"])]
+    finished = table[table["status"].isin(["ok", OVER_LIMITS])]
     facts = [("Against the baselines", text)] if (text := _baseline_lead(table, winner)) else []
     if finished.empty:
         failed = int(table["status"].str.startswith("failed").sum())
@@ -83,7 +84,7 @@ def _lead(winner: pd.Series, rival: pd.Series, n_images: int) -> tuple[str, str]
     """Return the comparison with the runner-up as a title and a sentence."""
     paired = f"{_points(winner, rival)} on {n_images:,} validation images{_chance(rival)}"
     ahead = winner["validation_accuracy"] - rival["validation_accuracy"]
-    if rival["status"] == "over the limits" and ahead < 0:
+    if rival["status"] == OVER_LIMITS and ahead < 0:
         return (
             "The winner is the most accurate candidate within the limits of size and speed",
             f"The runner-up is over them, and {paired}.",

@@ -49,7 +49,7 @@ def test_the_live_card_follows_the_search():
     text = rendered(live.components)
     assert "90 of 100 s" in text
     assert "refitting" in text
-    assert "5 pipelines tried" in text
+    assert "5 trials" in text
     assert "0.8" in text
     assert "0.9" in text
     assert "SYNTHETIC" in text
@@ -70,7 +70,7 @@ def test_the_result_says_that_the_search_was_cut_off(result):
 def test_the_answer_is_the_title_of_the_finished_card(result):
     card = Card(result_card(result, VERSION))
     assert card.title == "Candidate a reaches 90.00 % on the validation images"
-    assert "3 pipelines tried" in card.boxes["Search"]
+    assert "3 trials" in card.boxes["Search"]
 
 
 def test_the_result_says_what_was_found_and_what_failed(result):

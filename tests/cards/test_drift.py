@@ -81,5 +81,5 @@ def test_the_power_study_is_shown_when_available(reports):
         for shift, (fraction, rate) in rates.items()
     )
     text = read(replace(reports[0], power=rows)).text
-    assert "With 500 images this test detects *image large* in half of the images 98 %" in text
-    assert "*darker* 10 %" in text
+    assert "raises an alarm in 98 % of the batches for *image large*" in text
+    assert "10 % for *darker*" in text

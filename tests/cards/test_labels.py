@@ -45,12 +45,12 @@ def audit():
 
 def test_the_answer_is_how_many_labels_are_suspect(audit):
     card = Card(labels_card(audit, VERSION))
-    assert card.title == "3 of 2,000 training labels are suspect"
+    assert card.title == "3 of 2,000 audited labels are suspect"
     assert card.boxes["Likely errors"].startswith("2 0.10 %")
     assert card.boxes["Ambiguous classes"].startswith("1 ")
     assert "95.00 %" in card.boxes["Out-of-fold accuracy"]
     assert "75.0 % of 80 similar images, mostly Shirt and Coat" in card.boxes["Weakest group"]
-    assert "2,000 of 6,000 training and validation images" in card.text
+    assert "2,000 of 6,000 labels of training and validation images" in card.text
     assert "A class has only 1 images." in card.text
     assert "--corrections labels.csv" in card.text
     assert "Shirt → Coat, 2 labels" in card.text
@@ -67,7 +67,7 @@ def test_without_suspects_or_without_an_audit_the_card_says_so(audit):
     from dataclasses import replace
 
     none = Card(labels_card(replace(audit, suspects=audit.suspects[:0], weak_group=None), VERSION))
-    assert none.title == "0 of 2,000 training labels are suspect"
+    assert none.title == "0 of 2,000 audited labels are suspect"
     off = Card(labels_card(None, VERSION))
     assert "not audited" in off.title
     assert "cross_fit.enabled" in off.text

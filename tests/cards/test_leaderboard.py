@@ -75,8 +75,8 @@ def _folded(found):
 
 def test_blocks_are_ranked_and_one_without_a_shown_contribution_is_named():
     card = Card([Markdown("# title"), *contributions_sections(contributions())])
-    assert "## patches contributes most of the feature blocks: 31.0 points" in card.sentences
-    assert "No contribution can be shown of gradients: the interval covers zero." in card.text
+    assert "## Largest contribution of the feature blocks: patches, 31.0 points" in card.sentences
+    assert "No significant contribution: gradients (the interval covers zero)." in card.text
     drawn = card.charts[0]["data"]["values"]
     assert [(row["part"], round(row["value"], 1)) for row in drawn] == [
         ("patches", 31.0),
@@ -89,7 +89,7 @@ def test_blocks_are_ranked_and_one_without_a_shown_contribution_is_named():
     ("gradients", "verdict"),
     [
         (0.1, "They rank the blocks as the permutation does."),
-        (0.4, "**They rank the blocks otherwise** than the permutation (patches, gradients)"),
+        (0.4, "**They rank the blocks differently** from the permutation (patches, gradients)"),
     ],
 )
 def test_shapley_values_say_whether_they_agree_with_the_permutation(gradients, verdict):
@@ -109,14 +109,17 @@ def test_fits_without_a_block_stand_side_by_side_with_the_whole():
     )
     refits = BlockRefits(8000, 10_000, 0.9, blocks)
     card = Card([Markdown("# title"), *contributions_sections(contributions(refits=refits))])
-    assert "## Fitted without patches the accuracy falls by 5.0 points" in card.sentences
-    assert "Not needed beside the others: gradients" in card.text
+    assert "## Without patches, the accuracy of a refit falls by 5.0 points" in card.sentences
+    assert "No significant loss without gradients" in card.text
     rows = card.table("pipeline / accuracy")
     assert rows[0][:2] == ["all blocks", "90.00 %"]
     assert rows[1] == ["without patches", "85.00 %", "-5.00", "-6.00 to -4.00", "< 0.0001"]
     useless = replace(refits, blocks=blocks[1:])
     card = Card([Markdown("# title"), *contributions_sections(contributions(refits=useless))])
-    assert "## Fitted without any one feature block the accuracy is as good" in card.sentences
+    assert (
+        "## No single feature block is needed: without any one, a refit is as accurate"
+        in card.sentences
+    )
 
 
 def test_the_matrix_names_the_pair_that_agrees_most():
@@ -174,12 +177,12 @@ def test_the_card_starts_with_the_winner_and_lists_every_failure(test_images, te
     components = leaderboard_card(selection, DataVersion("official", "somewhere", "f" * 64, {}))
     card = Card(components)
     accuracy = f"{100 * evaluation.accuracy.value:.2f} %"
-    assert card.title == f"winner wins with {accuracy} on the test images"
+    assert card.title == f"Winner: winner, test accuracy {accuracy}"
     assert card.boxes["Test accuracy"].startswith(accuracy)
     assert card.boxes["Validation accuracy"].startswith("89.00 %")
     assert "Every other candidate is significantly worse" in card.text
     assert f"Stopped after 3.1 of 8 minutes: {reason}" in card.text
-    assert "fitted on 41,000 of 60,000" in card.text
+    assert "refit used 41,000 of 60,000" in card.text
     assert ["broken", "failed: timed out after 5 s"] in card.table("candidate / reason")
     drawn = card.charts[0]["data"]["values"]
     assert [(row["candidate"], row["value"]) for row in drawn] == [

@@ -104,7 +104,7 @@ def test_the_verdict_comes_first_in_words_and_as_a_shape(card):
     read = Card(card)
     assert read.title == "\N{BLACK DIAMOND} Retraining required"
     assert "by the labels the accuracy is" in read.sentences[1]
-    assert read.boxes["Verdict"] == "retrain retraining is requested"
+    assert read.boxes["Verdict"] == "retrain next: run again with --labels and --retrain"
     assert "measured with the labels" in read.boxes["Accuracy"]
 
 
@@ -165,8 +165,8 @@ def test_the_power_at_this_size_is_a_sentence(assessment, signal, test_images):
             version=VERSION,
         )
     )
-    assert "With 500 images this test detects *image large* in half of the images 99 %" in content
-    assert "*noise small* 7 % of the time" in content
+    assert "raises an alarm in 99 % of the batches for *image large*" in content
+    assert "7 % for *noise small*" in content
     assert "false-alarm rate without a shift is 4.0 %." in content
 
 
@@ -194,7 +194,7 @@ def test_too_few_images_make_a_card_without_evidence(test_images, test_labels, s
         )
     )
     assert "Too few images" in content
-    assert "Neither measured nor estimated" in content
+    assert "Not available." in content
 
 
 def test_an_unreliable_estimate_says_so(assessment, signal, test_images):

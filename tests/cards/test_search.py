@@ -57,7 +57,7 @@ def test_every_candidate_has_its_state_and_the_reason(found):
     assert rows["b"][5] == "time is up"
     assert rows["c"][0] == "failed"
     assert rows["c"][5] == "killed by SIGKILL"
-    assert rows["d"][0] == "its task died"
+    assert rows["d"][0] == "task failed"
     assert rows["e"][0] == "not started"
 
 

@@ -32,7 +32,7 @@ def test_the_card_says_which_step_took_longest(times):
     assert card.boxes["Wall time"] == "16 s 4 tasks"
     assert card.boxes["Search and refit"].startswith("8 s 50 % of the wall time")
     assert card.boxes["Everything else"].startswith("8 s")
-    assert card.boxes["Tasks at once"].startswith("1.2")
+    assert card.boxes["Concurrent tasks"].startswith("1.2")
     rows = card.charts[0]["data"]["values"]
     assert [row["task"] for row in rows if row["longest"]] == ["kernel (2)", "tpot (3)"]
     assert ["tpot", "3", "2.0", "4.0"] in card.table("step / task")

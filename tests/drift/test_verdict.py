@@ -55,6 +55,6 @@ def test_the_batches_of_a_year_share_the_budget():
 
 
 def test_fewer_batches_or_a_larger_budget_raise_the_level_per_batch():
-    weekly = VerdictConfig(nights_a_year=52)
-    generous = VerdictConfig(false_retrains_a_year=0.5)
+    weekly = VerdictConfig(batches_per_year=52)
+    generous = VerdictConfig(false_retrains_per_year=0.5)
     assert min(retrain_alpha(weekly), retrain_alpha(generous)) > retrain_alpha(CONFIG)

@@ -114,7 +114,7 @@ def test_secrets_are_given_by_name(training):
 def test_other_schedulers_are_refused(scheduler, argo_environment):
     done = run("monitor.py", argo_environment, "--datastore", "s3", scheduler, "create", "x.py")
     assert done.returncode == 1
-    assert "Expected argo-workflows, the scheduler" in done.stdout + done.stderr
+    assert "expected argo-workflows, as Metaflow" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 
 

@@ -81,7 +81,7 @@ def test_beside_a_running_run_only_other_finished_runs_go_and_it_ends_well(place
         before = {path for path in place.files() if live in str(path)}
         blobs = set(place.directory.glob(".metaflow/*/data/*/*"))
         output, _ = place.clean_up("--keep", 1, "--apply")
-        assert "A run is running" in output
+        assert "A run is in progress" in output
         assert before <= set(place.files())
         assert blobs <= set(place.directory.glob(".metaflow/*/data/*/*"))
         # Finished, and not needed by any other.

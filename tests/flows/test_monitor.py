@@ -125,7 +125,7 @@ def test_training_triggered_by_a_quiet_monitor_ends_at_once(quiet, project):
     run = latest("FashionMnistTrain")
     assert [step.id for step in run] == ["end", "start"]
     assert f"monitor:{quiet.pathspec}" in run.tags
-    assert "Nothing was trained: the monitor says ok" in done.stdout
+    assert "Training skipped: the monitor's verdict is ok" in done.stdout
 
 
 @pytest.mark.usefixtures("hurting")

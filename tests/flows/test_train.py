@@ -61,7 +61,7 @@ def test_every_step_has_its_card_without_an_error_in_it(finished, card_content, 
 SEEN = {
     "start": "Findings of the audit",
     "eda": "Sweetviz report",
-    "search": "pipelines tried",
+    "search": " trials",
     "select": "is the hardest class",
     "explain": "SHAP attributions",
     "drift": "images that raise the alarm",

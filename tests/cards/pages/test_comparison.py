@@ -41,7 +41,7 @@ def test_the_title_is_the_finding_and_pictures_show_what_flipped(make):
 
 def test_other_test_images_name_the_data(make):
     page = comparison_page(compare_runs(make("F/1", 50), make("F/2", 50, data={"test": "b" * 64})))
-    assert "tested on different images" in page
+    assert "on different test images" in page
     assert "What changed: data" in page
 
 

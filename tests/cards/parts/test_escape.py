@@ -12,7 +12,7 @@ import pytest
 from metaflow.plugins.cards.card_modules.basic import BlankCard
 
 from cards.candidate import result_card
-from cards.data import rest_card
+from cards.data import skipped_card
 from cards.monitor import champion_card, retraining_card
 from cards.parts.components import header, pictures, table
 from cards.parts.escape import code, paragraphs, text
@@ -65,7 +65,7 @@ def everywhere(value):
         *failure("start", DataError(f"expected a column, got {value}"), f"python {value} resume"),
         *champion_card(Champion(value, None, value), OFFICIAL),
         *retraining_card(Retraining(value, promoted=False, reason=value), None, OFFICIAL),
-        *rest_card(value),
+        *skipped_card(value),
         *result_card(CandidateResult("fast", "optuna", error=value), OFFICIAL),
         *search_card(value).components,
         *gates_section(decision),

@@ -31,7 +31,7 @@ def card():
 
 def test_the_headings_say_coverage_and_what_abstention_gains(card):
     assert (
-        "## Prediction sets at 95 %: 98.00 % have the true class, with 0.98 classes on average"
+        "## Prediction sets at 95 %: 98.00 % contain the true class, with 0.98 classes on average"
         in card.sentences
     )
     assert (
@@ -63,13 +63,16 @@ def test_a_class_below_the_level_is_named_and_coloured():
     wrong = labels == 6
     probabilities[wrong] = np.roll(probabilities[wrong], 1, axis=1)
     card = card_of(sorted_by_class(*predicted(5000, 0)), (probabilities, labels))
-    assert "Below the level, with the whole interval: Shirt." in card.text
+    assert "Classes whose whole interval is below the level: Shirt." in card.text
     (shirt,) = [row for row in card.charts[0]["data"]["values"] if row["class"] == "Shirt"]
     assert shirt["colour"] == "alert"
 
 
 def test_classes_that_are_in_every_set_are_said():
     card = card_of(sorted_by_class(*predicted(10, 0)), predicted(1, 0))
-    assert "Too few calibration images for this level, so in every set: T-shirt/top" in card.text
+    assert (
+        "too few calibration images for this level, therefore in every set: T-shirt/top"
+        in card.text
+    )
     assert len(card.charts) == 1
     assert {row[3] for row in card.table("class / images")} == {"out of reach"}

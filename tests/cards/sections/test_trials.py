@@ -27,7 +27,7 @@ def test_the_heading_names_the_best_trial():
 def test_a_trial_as_bad_as_chance_does_not_squeeze_the_others():
     card = section(0.8, 0.1, 0.9)
     assert drawn(card) == [0.8, 0.9]
-    assert "Not drawn: 1 of at most 50 %." in card.text
+    assert "Not drawn: 1 trial with an accuracy of 50 % or less." in card.text
 
 
 def test_trials_are_drawn_if_all_are_bad():

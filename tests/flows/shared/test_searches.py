@@ -88,7 +88,7 @@ def test_a_killed_candidate_does_not_keep_it_waiting(follow, tmp_path):
     dead = ProgressFile(tmp_path / "run", "b")
     dead._write(CandidateProgress("b", process=2**22 + 1, started=0.0))
     _, card = follow("a", "b")
-    assert ["b", "its task died", "", "", "", "0", ""] in card.table("candidate")
+    assert ["b", "task failed", "", "", "", "0", ""] in card.table("candidate")
     assert card.title == "Best trial of the search: 90.00 %, a"
 
 
