@@ -97,7 +97,7 @@ def _boxes(selection: Selection, winner: pd.Series[Any]) -> Iterable[Any]:
     yield box(
         "Validation accuracy",
         percent(corrected.value, 2),
-        f"corrected for the choice among {len(selection.results)} candidates; "
+        f"{_correction(selection.n_selected_among)}; "
         f"{percent(winner['validation_accuracy'], 2)} as measured",
     )
     yield box(
@@ -111,6 +111,10 @@ def _boxes(selection: Selection, winner: pd.Series[Any]) -> Iterable[Any]:
         "per image, on one core in batches of 1,000",
     )
     yield box("Model", f"{winner['model_mb']:.3g} MB", "size of the pickled pipeline")
+
+
+def _correction(n: int) -> str:
+    return "of the only candidate" if n == 1 else f"corrected for the choice among {n} candidates"
 
 
 def _spent(spent: Spent) -> str:

@@ -35,15 +35,14 @@ def select_winner(
     SearchError
         Every candidate failed; the message lists the reasons.
     """
-    eligible = [candidate for candidate in candidates if candidate.engine != "baseline"]
-    finished = [candidate for candidate in eligible if candidate.error is None]
-    if not finished:
-        reasons = "; ".join(f"{candidate.id}: {candidate.error}" for candidate in eligible)
+    within = _eligible(candidates, limits)
+    if not within:
+        searched = [candidate for candidate in candidates if candidate.engine != "baseline"]
+        reasons = "; ".join(f"{candidate.id}: {candidate.error}" for candidate in searched)
         raise SearchError(
-            f"all {len(eligible)} candidates failed, expected at least one to finish. {reasons}. "
+            f"all {len(searched)} candidates failed, expected at least one to finish. {reasons}. "
             "Fix the cause and resume the run, or increase the search budget."
         )
-    within = [candidate for candidate in finished if _within(candidate, limits)] or finished
     best = min(within, key=_rank)
     singles = [candidate for candidate in within if candidate.engine != "ensemble"]
     if best.engine == "ensemble" and singles:
@@ -51,6 +50,34 @@ def select_winner(
         p_value = _p_value(single, best)
         return best if p_value is not None and p_value < _SIGNIFICANT else single
     return best
+
+
+def selected_among(
+    candidates: Sequence[CandidateResult], limits: SearchConfig | None = None
+) -> list[CandidateResult]:
+    """Return the candidates from which the winner was selected as the one that ranks first.
+
+    Those within the limits, without baselines, and without an ensemble that did not win: however
+    it ranks, the best single candidate is selected before it.
+    """
+    winner = select_winner(candidates, limits)
+    return [
+        candidate
+        for candidate in _eligible(candidates, limits)
+        if candidate.engine != "ensemble" or candidate is winner
+    ]
+
+
+def _eligible(
+    candidates: Sequence[CandidateResult], limits: SearchConfig | None
+) -> list[CandidateResult]:
+    """Return the finished candidates within the limits, or all if none is; no baselines."""
+    finished = [
+        candidate
+        for candidate in candidates
+        if candidate.engine != "baseline" and candidate.error is None
+    ]
+    return [candidate for candidate in finished if _within(candidate, limits)] or finished
 
 
 def leaderboard(

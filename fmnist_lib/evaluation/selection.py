@@ -32,7 +32,7 @@ def corrected_accuracy(
     Parameters
     ----------
     candidates : sequence of CandidateResult
-        Failed candidates and baselines are ignored.
+        Those from which the winner was selected: `selected_among`.
     confidence : float in (0, 1)
     samples : int
     seed : int
@@ -41,7 +41,7 @@ def corrected_accuracy(
         [
             candidate.validation_correct
             for candidate in candidates
-            if candidate.engine != "baseline" and candidate.validation_correct is not None
+            if candidate.validation_correct is not None
         ]
     ).astype(np.float32)
     n = correct.shape[1]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fmnist_lib.drift.batch import halves
 from fmnist_lib.evaluation.figures import evaluation_pictures
 from fmnist_lib.evaluation.latency import milliseconds_per_image
-from fmnist_lib.evaluation.leaderboard import leaderboard, select_winner
+from fmnist_lib.evaluation.leaderboard import leaderboard, select_winner, selected_among
 from fmnist_lib.evaluation.metrics import evaluate
 from fmnist_lib.evaluation.selection import corrected_accuracy
 from fmnist_lib.search.engines.ensemble import with_ensembles
@@ -52,6 +52,8 @@ class Selection:
         Time of search and refit.
     corrected_accuracy : Estimate
         Validation accuracy corrected for the selection of the best candidate.
+    n_selected_among : int
+        Candidates that could have won: for these it is corrected.
     test_probabilities : ndarray of shape (n_test, n_classes)
     evaluation : Evaluation
         Of the winner on the test images.
@@ -67,6 +69,7 @@ class Selection:
     contributions: Contributions
     spent: Spent
     corrected_accuracy: Estimate
+    n_selected_among: int
     test_probabilities: np.ndarray
     evaluation: Evaluation
     test_metrics: dict[str, float]
@@ -94,6 +97,7 @@ def select(
     everyone = with_ensembles(timed, data, settings)
     table = leaderboard(everyone, settings.search)
     selected = select_winner(everyone, settings.search)
+    rivals = selected_among(everyone, settings.search)
     winner, rows = refit_winner(
         selected, everyone, data, settings, cache, seconds=budget.refit_seconds_left()
     )
@@ -109,8 +113,9 @@ def select(
         contributions=measure_contributions(everyone, table, data, settings, cache),
         spent=spent,
         corrected_accuracy=corrected_accuracy(
-            everyone, settings.evaluation.confidence, settings.evaluation.bootstrap_samples, seed
+            rivals, settings.evaluation.confidence, settings.evaluation.bootstrap_samples, seed
         ),
+        n_selected_among=len(rivals),
         test_probabilities=probabilities,
         evaluation=evaluation,
         test_metrics=evaluation.as_metrics(),

@@ -167,6 +167,7 @@ def test_the_card_starts_with_the_winner_and_lists_every_failure(test_images, te
         contributions=contributions(),
         spent=Spent(186.0, 480, rows=41_000, most_rows=60_000, stopped_early=reason),
         corrected_accuracy=wilson(890, 1000),
+        n_selected_among=2,
         test_probabilities=probabilities,
         evaluation=evaluation,
         test_metrics=evaluation.as_metrics(),

@@ -5,7 +5,9 @@ import pytest
 
 from fmnist_lib.common.errors import SearchError
 from fmnist_lib.common.statistics import wilson
-from fmnist_lib.evaluation.leaderboard import leaderboard, select_winner
+from fmnist_lib.config.loading import read_settings
+from fmnist_lib.config.training import DEFAULT_CONFIG, Settings
+from fmnist_lib.evaluation.leaderboard import leaderboard, select_winner, selected_among
 from fmnist_lib.search.engines.result import CandidateResult
 
 
@@ -48,6 +50,25 @@ def test_an_ensemble_must_be_significantly_better(right, winner):
     entries = [finished("a", 900), finished("vote", right, engine="ensemble")]
     assert select_winner(entries).id == winner
     assert list(leaderboard(entries)["candidate"]) == ["vote", "a"]
+
+
+def test_the_winner_is_selected_among_candidates_that_could_have_won():
+    entries = [
+        finished("a", 900),
+        finished("b", 890),
+        finished("vote", 905, engine="ensemble"),
+        finished("baseline", 700, engine="baseline"),
+        FAILED,
+    ]
+    assert [one.id for one in selected_among(entries)] == ["a", "b"]
+    entries[2] = finished("vote", 960, engine="ensemble")
+    assert [one.id for one in selected_among(entries)] == ["a", "b", "vote"]
+
+
+def test_a_candidate_over_the_limits_could_not_have_won():
+    limits = read_settings(DEFAULT_CONFIG, Settings).search
+    entries = [finished("a", 900), finished("large", 950, model_mb=2 * limits.max_model_mb)]
+    assert [one.id for one in selected_among(entries, limits)] == ["a"]
 
 
 def test_when_all_fail_the_reasons_are_listed():
