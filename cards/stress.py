@@ -40,8 +40,8 @@ def stress_card(report: StressReport, version: DataVersion) -> list[MetaflowCard
             _answer(report),
             version,
             f"Slices: {slices.n_images:,} test images, with the predictions of the evaluation. "
-            "Shifts and behaviour tests: validation images, on which these pipelines were not "
-            f"fitted.{_notes(report)}",
+            "Shifts and behaviour tests: validation images, on which these pipelines were neither "
+            f"fitted nor calibrated.{_notes(report)}",
             _boxes(report),
         ),
         *slices_section(slices),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, Self
 
 import numpy as np
@@ -210,11 +211,25 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         scaling : ndarray, shape (n_classes + 1, n_classes)
-            M.
+            M; a new fit is scaled by it as well.
         """
+        self.scaling = scaling
         weights, offset = scaling[:-1], scaling[-1]
         self.coefficients_ = (self.coefficients_ @ weights).astype(np.float32)
         self.offset_ = (self.offset_ @ weights + offset).astype(np.float32)
+
+    def unscaled(self) -> Self:
+        """Return a copy with the scores before `rescale`.
+
+        For scores on the images that the scaling was fitted on, for which scaled ones are better
+        than on others.
+        """
+        found = copy(self)
+        if self.scaling is not None:
+            inverse = np.linalg.inv(self.scaling[:-1])
+            found.rescale(np.vstack([inverse, -self.scaling[-1] @ inverse]))
+            found.scaling = None
+        return found
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return float32 scores of shape (n, n_classes), or (n,) for two classes."""
@@ -342,6 +357,11 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
             rows = labels == label
             contradicted[rows] &= contradicted[rows].mean() <= _MAX_CONTRADICTED
         return contradicted
+
+
+def unscaled(learner: Any) -> Any:
+    """Return a learner without the scaling of a kernel; another learner as it is."""
+    return learner.unscaled() if isinstance(learner, KernelClassifier) else learner
 
 
 def _slices(n: int) -> list[slice]:

@@ -16,6 +16,7 @@ from fmnist_lib.evaluation.contributions import (
     refit_contributions,
     shapley_contributions,
 )
+from fmnist_lib.models.kernel import unscaled
 from fmnist_lib.search.engines.ensemble import ENGINE as ENSEMBLE
 from fmnist_lib.search.recipes.column_cache import ColumnStore
 
@@ -117,7 +118,7 @@ def _refits(result: CandidateResult, data: SearchData, store: ColumnStore) -> Bl
 
     def correct(names: tuple[str, ...]) -> np.ndarray:
         reduced = replace(recipe, blocks=tuple(one for one in recipe.blocks if one.name in names))
-        learner = reduced.fit_learner(store, data, fitted)
+        learner = unscaled(reduced.fit_learner(store, data, fitted))
         answers = learner.predict(reduced.columns(store, data, scored))
         return np.asarray(answers == data.labels[scored])
 
@@ -142,7 +143,8 @@ def _permuted(
     rows = slice(first, first + n_images)
     widths = {block.name: len(block.parity(store)) for block in recipe.blocks}
     answers = permuted_answers(
-        result.pipeline["classify"],
+        # The scaling was fitted on these images.
+        unscaled(result.pipeline["classify"]),
         recipe.columns(store, data, rows),
         widths,
         data.labels[rows],

@@ -76,8 +76,8 @@ class Contest:
 def combine(old: Dataset, new: LabelledImages, holdout_share: float, seed: int) -> RetrainingData:
     """Split the new images, and add them to the old ones.
 
-    A copy of an image that the champion was or the challenger will be fitted on is not held
-    out.
+    Copies of old test images are left out. A copy of an image that the champion was or the
+    challenger will be fitted on is not held out, and of equal new images only one is.
 
     Parameters
     ----------
@@ -93,19 +93,20 @@ def combine(old: Dataset, new: LabelledImages, holdout_share: float, seed: int) 
     DataError
         The new images have no labels, or are too few.
     """
-    if new.labels is None or len(new) < MIN_NEW:
-        raise DataError(
-            f"retraining: expected at least {MIN_NEW} new images with labels, got {len(new)} "
-            f"{'without' if new.labels is None else 'with'} labels. Pass them with --labels."
-        )
     order = np.random.default_rng(seed).permutation(len(new))
-    held_out, fitted = np.split(order, [round(len(new) * holdout_share)])
-    seen = {
-        image.tobytes()
-        for images in (old.train.images, old.validation.images, new.images[fitted])
-        for image in images
-    }
-    held_out = np.array([row for row in held_out if new.images[row].tobytes() not in seen], int)
+    rows = _unseen(new.images, order, old.test.images)
+    if new.labels is None or len(rows) < MIN_NEW:
+        copies = f" besides {len(new) - len(rows)} copies of test images"
+        raise DataError(
+            f"retraining: expected at least {MIN_NEW} new images with labels, got {len(rows)} "
+            f"{'without' if new.labels is None else 'with'} labels"
+            f"{copies if len(rows) < len(new) else ''}. Pass them with --labels."
+        )
+    held_out, fitted = np.split(rows, [round(len(rows) * holdout_share)])
+    fitted_images = old.train.images, old.validation.images, new.images[fitted]
+    held_out = _unseen(new.images, held_out, *fitted_images)
+    different = {new.images[row].tobytes(): row for row in held_out[::-1]}
+    held_out = np.array(list(different.values()), dtype=int)[::-1]
     return RetrainingData(
         train=_joined(old.train, old.validation, _rows(new, fitted)),
         held_out=_joined(old.test, _rows(new, held_out)),
@@ -173,6 +174,12 @@ def _reason(comparison: PairedComparison, n: int, alpha: float, *, better: bool)
 
 def _accuracy(correct: np.ndarray) -> Estimate:
     return wilson(int(correct.sum()), len(correct))
+
+
+def _unseen(images: np.ndarray, rows: np.ndarray, *others: np.ndarray) -> np.ndarray:
+    """Return those of the rows whose image is in none of the other arrays."""
+    seen = {image.tobytes() for other in others for image in other}
+    return np.array([row for row in rows if images[row].tobytes() not in seen], dtype=int)
 
 
 def _rows(images: LabelledImages, rows: np.ndarray) -> Split:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from fmnist_lib.drift.strengths import measure_robustness
@@ -15,6 +16,7 @@ from fmnist_lib.evaluation.leaderboard import select_winner
 from fmnist_lib.evaluation.slices import measure_slices
 from fmnist_lib.evaluation.training_space import TrainingSpace
 from fmnist_lib.features.named import named_features
+from fmnist_lib.models.kernel import unscaled
 from fmnist_lib.search.engines.ensemble import ENGINE as ENSEMBLE
 from fmnist_lib.search.engines.ensemble import vote
 from fmnist_lib.search.execution.refit_winner import members_of
@@ -137,11 +139,22 @@ def validated_pipeline(
     results: Sequence[CandidateResult],
     read_pipeline: Callable[[str], Any],
 ) -> Any:
-    """Return the pipeline that was validated; of an ensemble the vote of its members."""
+    """Return the pipeline that was validated; of an ensemble the vote of its members.
+
+    Without a kernel's scaling, which was fitted on the validation images.
+    """
     members = [
-        (one.id, read_pipeline(one.id), weight) for one, weight in members_of(result, results)
+        (one.id, _unscaled(read_pipeline(one.id)), weight)
+        for one, weight in members_of(result, results)
     ]
     return vote(members) if result.engine == ENSEMBLE else members[0][1]
+
+
+def _unscaled(pipeline: Any) -> Any:
+    if not isinstance(pipeline, Pipeline):
+        return pipeline
+    *features, (name, learner) = pipeline.steps
+    return Pipeline([*features, (name, unscaled(learner))])
 
 
 def _slices(

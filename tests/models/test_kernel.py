@@ -121,6 +121,10 @@ def test_scaling_calibrates_probabilities_also_of_a_new_fit(rows, share):
     np.testing.assert_allclose(learner.predict_proba(X[2000:]), softmax(after, axis=1), rtol=1e-5)
     confidence = learner.predict_proba(X[3000:]).max(axis=1)
     assert abs(confidence.mean() - learner.score(X[3000:], y[3000:])) < 0.05
+    unscaled = learner.unscaled()
+    np.testing.assert_allclose(unscaled.decision_function(X[2000:]), before, rtol=1e-2, atol=2e-3)
+    assert unscaled.scaling is None
+    np.testing.assert_array_equal(learner.decision_function(X[2000:]), after)
     again = clone(learner).set_params(scaling=scaling).fit(X[:2000], y[:2000])
     np.testing.assert_array_equal(again.decision_function(X[2000:]), after)
 

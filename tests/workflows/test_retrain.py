@@ -55,6 +55,28 @@ def test_a_duplicate_of_a_fitted_new_image_is_not_held_out(old, new):
     assert combine(old, duplicates, 0.5, seed=3).n_new_held_out == 0
 
 
+def test_copies_of_test_images_are_neither_fitted_nor_held_out_again(old, new):
+    copies = LabelledImages(
+        np.concatenate([new.images[:100], old.test.images[:100], new.images[100:110]]),
+        np.concatenate([new.labels[:100], old.test.labels[:100], new.labels[100:110]]),
+        210,
+    )
+    data = combine(old, copies, 0.5, seed=3)
+    assert not as_set(data.train.images) & as_set(data.held_out.images)
+    assert data.n_new_train + data.n_new_held_out == 110
+    only = LabelledImages(old.test.images[:100], old.test.labels[:100], 100)
+    with pytest.raises(DataError, match="got 0 with labels besides 100 copies of test images"):
+        combine(old, only, 0.5, seed=3)
+
+
+def test_equal_new_images_are_held_out_once(old, new):
+    pairs = LabelledImages(
+        np.repeat(new.images[:60], 2, axis=0), np.repeat(new.labels[:60], 2), 120
+    )
+    held_out = combine(old, pairs, 0.9, seed=3).held_out.images[len(old.test) :]
+    assert 0 < len(held_out) == len(as_set(held_out))
+
+
 def test_the_split_is_seeded(old, new):
     first, again, other = (combine(old, new, 0.5, seed=seed) for seed in (3, 3, 4))
     assert first.train.sha256 == again.train.sha256 != other.train.sha256
