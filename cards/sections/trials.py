@@ -48,7 +48,8 @@ def trials_section(
     if not trials:
         return []
     own = [point for point in trials if point["candidate"] == winner["candidate"]]
-    best = max(own, key=lambda point: point["accuracy"]) if own else None
+    number = next(one.best_trial for one in results if one.id == winner["candidate"])
+    best = next((point for point in own if point["trial"] == number), None)
     found = (
         f"The winner's pipeline was trial {best['trial']}, after {best['seconds']:.0f} s of search"
         if best

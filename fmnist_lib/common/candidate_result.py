@@ -48,7 +48,7 @@ class CandidateResult:
     validation_correct : ndarray of bool, shape (n_validation,), or None
         For paired comparisons with other candidates.
     validation_probabilities : ndarray of float32, shape (n_validation, n_classes), or None
-    params, trials, front, importances, stopped, learning_curve
+    params, trials, best_trial, front, importances, stopped, learning_curve
         See `fmnist_lib.search.engines.job.Found`.
     search_seconds, fit_seconds : float
         Wall time of the search, and of the refit on the training images.
@@ -76,6 +76,7 @@ class CandidateResult:
     validation_probabilities: np.ndarray | None = None
     params: dict[str, Any] = field(default_factory=dict)
     trials: pd.DataFrame | None = None
+    best_trial: int | None = None
     front: pd.DataFrame | None = None
     importances: dict[str, float] = field(default_factory=dict)
     stopped: str | None = None

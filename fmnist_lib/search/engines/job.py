@@ -152,6 +152,8 @@ class Found:
         ``reason`` of a failure, and the parameters.
     description : str
         The pipeline in a few words.
+    best_trial : int or None
+        Its ``number`` in `trials`; None without trials.
     score : float or None
         Accuracy of the best trial on held-out training images: optimistic, as the best of many.
     front : DataFrame or None
@@ -170,6 +172,7 @@ class Found:
     params: dict[str, Any]
     trials: pd.DataFrame
     description: str
+    best_trial: int | None = None
     score: float | None = None
     front: pd.DataFrame | None = None
     importances: dict[str, float] = field(default_factory=dict)

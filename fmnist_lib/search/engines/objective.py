@@ -162,6 +162,7 @@ class Objective:
             recipe=pipelines.make_recipe(params, self._job.seed, self._job.memory_gib),
             params=params,
             trials=trials_frame(study),
+            best_trial=best.number,
             score=last_report(best),
             description=pipelines.describe(params),
             fit_time=_fit_time(best) if self._job.is_bounded_by_time else None,

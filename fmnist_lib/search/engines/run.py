@@ -96,6 +96,7 @@ def _validated(job: Job, found: Found, search_seconds: float, n_rows: int) -> Ca
         validation_probabilities=probabilities.astype("float32"),
         params=found.params,
         trials=found.trials,
+        best_trial=found.best_trial,
         front=found.front,
         importances=found.importances,
         stopped=found.stopped,

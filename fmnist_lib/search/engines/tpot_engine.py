@@ -74,6 +74,7 @@ def search(candidate: TpotCandidate, job: Job, report: Report) -> Found:
             recipe=Recipe(recipe.blocks, learner),
             params=params | plain_params(learner),
             trials=trials,
+            best_trial=int(trials["number"].iloc[number]),
             score=float(trials["value"].iloc[number]),
             description=f"{X.shape[1]} components, {_step_names(learner)}",
             front=trials[trials["on_front"]],
