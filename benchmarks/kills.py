@@ -21,6 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import psutil
 from quick_runs import quick_scene, result_of
 
 LIMIT_SECONDS = 900
@@ -81,7 +82,8 @@ def kill_repeatedly(scene, command, wanted, seconds, draw):
             return ["resume", "--origin-run-id", run.id], done
         tasks = {" ".join(words) for words in map(task_of, run.everything()) if words}
         for process in scene.processes():
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         run.wait(30)
         found = re.search(r"\(run-id (\d+)\)", run.output)
         print(f"killed after {moment:5.1f} s: {', '.join(sorted(tasks)) or 'no task'}", flush=True)

@@ -61,7 +61,7 @@ def _boxes(audit: DataAudit) -> Iterator[Any]:
     leaks = audit.leaks
     yield box(
         "Exact duplicates",
-        f"{sum(one.identical for one in audit.duplicates):,}",
+        f"{audit.n_identical:,}",
         "images with a copy in the same or another split",
     )
     yield box(
@@ -131,7 +131,7 @@ def _files(version: DataVersion) -> list[MetaflowCardComponent]:
         return []
     verdict = (
         "all match the published ones"
-        if version.is_official
+        if version.origin == "official"
         else "at least one differs from the published Fashion-MNIST"
     )
     rows = [*version.files.items(), ("all splits (fingerprint)", version.fingerprint)]

@@ -91,7 +91,9 @@ def _pairs(suspects: pd.DataFrame) -> list[MetaflowCardComponent]:
     ]
     numbers = "; ".join(f"{row['pair']} {row['labels']}" for row in rows)
     return [
-        Markdown(f"## Most suspects: {text(rows[0]['pair'])}, {rows[0]['labels']} labels"),
+        Markdown(
+            f"## Most frequent pair of suspects: {text(rows[0]['pair'])} ({rows[0]['labels']})"
+        ),
         Markdown("Given label → label suggested by the out-of-fold probabilities."),
         bars(
             f"Suspect labels by pair of classes: {numbers}.",

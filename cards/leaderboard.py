@@ -190,8 +190,13 @@ def _comparison(finished: pd.DataFrame) -> str:
 
 def _classes(evaluation: Evaluation) -> list[MetaflowCardComponent]:
     """Build the recall per class; the heading names the hardest class and the main confusion."""
-    rows = evaluation.per_class.sort_values("recall")
+    rows = evaluation.per_class.dropna(subset=["recall"]).sort_values("recall")
     hardest = rows.iloc[0]
+    finding = (
+        f"{hardest['class']} is the hardest class: recall {percent(hardest['recall'])}"
+        if hardest["recall"] < rows["recall"].max()
+        else f"Every class has the recall {percent(hardest['recall'])}"
+    )
     pair = evaluation.confused_pairs[0] if evaluation.confused_pairs else None
     confusion = (
         f" Most frequent confusion: {CLASS_NAMES[pair.actual]} predicted as "
@@ -202,9 +207,7 @@ def _classes(evaluation: Evaluation) -> list[MetaflowCardComponent]:
     numbers = "; ".join(f"{row['class']} {percent(row['recall'])}" for _, row in rows.iterrows())
     renamed = rows.rename(columns={"recall": "value", "recall_low": "low", "recall_high": "high"})
     return [
-        Markdown(
-            f"## {hardest['class']} is the hardest class: recall {percent(hardest['recall'])}"
-        ),
+        Markdown(f"## {finding}"),
         Markdown(f"Recall: the share of a class's test images that is recognised.{confusion}"),
         intervals(
             f"Recall per class: {numbers}.",

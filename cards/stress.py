@@ -55,7 +55,7 @@ def stress_card(report: StressReport, version: DataVersion) -> list[MetaflowCard
 
 
 def _answer(report: StressReport) -> str:
-    worst, curve = report.slices.worst, report.robustness.curves[0]
+    worst, harmful = report.slices.worst, _harmful(report.robustness)
     if not report.slices.n_errors:
         slices = "No test image is misclassified"
     elif worst is None:
@@ -63,11 +63,18 @@ def _answer(report: StressReport) -> str:
     else:
         slices = f"Worst slice: {worst.name}, {percent(worst.accuracy.value)} correct"
     shift = (
-        f"most harmful shift: {_words(curve)}"
-        if curve.breaks_at
+        f"most harmful shift: {_words(harmful)}"
+        if harmful
         else "no simulated shift lowers the accuracy significantly"
     )
     return f"{slices}; {shift}"
+
+
+def _harmful(robustness: Robustness) -> ShiftCurve | None:
+    """Return the shift with the largest significant loss; None if there is none."""
+    return next(
+        (curve for curve in robustness.curves if curve.breaks_at or curve.lost.low > 0), None
+    )
 
 
 def _notes(report: StressReport) -> str:
@@ -100,7 +107,7 @@ def _boxes(report: StressReport) -> Iterator[Any]:
         f"{worse} of {len(slices.slices)}",
         "less accurate than the other images, p < 0.05 after Holm's correction",
     )
-    curve = robustness.curves[0]
+    curve = _harmful(robustness) or robustness.curves[0]
     yield box(
         "Most harmful shift",
         _words(curve),
@@ -150,11 +157,11 @@ def _shifts(robustness: Robustness) -> list[MetaflowCardComponent]:
         for curve in curves
         for point in curve.points
     ]
-    first = curves[0]
+    harmful = _harmful(robustness)
     finding = (
-        f"{capitalised(_words(first))} is the most harmful shift: {robustness.models[0]} loses "
-        f"{_points(first.lost)}"
-        if first.breaks_at
+        f"{capitalised(_words(harmful))} is the most harmful shift: {robustness.models[0]} loses "
+        f"{_points(harmful.lost)}"
+        if harmful
         else f"No simulated shift lowers the accuracy of {robustness.models[0]} significantly"
     )
     numbers = "; ".join(

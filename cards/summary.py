@@ -86,8 +86,10 @@ def _outcome(report: RunReport) -> str:
     if tracked.decision is None:
         return f"registered as version {tracked.model_version}"
     version = f"version {tracked.model_version}"
-    if tracked.decision.promoted:
+    if tracked.decision.promoted and tracked.alias == "champion":
         return f"{version} is the champion now"
+    if tracked.decision.promoted:
+        return f"{version} became champion, and has been replaced since"
     return f"{version} did not become champion"
 
 

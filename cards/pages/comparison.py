@@ -7,7 +7,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from cards.parts.components import page_box, render_page
-from cards.sections.difference import change_row, changes_title, comparison_title, is_better
+from cards.sections.difference import (
+    change_row,
+    changes_title,
+    comparison_title,
+    is_better,
+    is_more_accurate,
+)
 from fmnist_lib.common.formatting import interval, p_value, percent
 from fmnist_lib.common.labels import CLASS_NAMES
 from fmnist_lib.common.plotting import ALERT, PRIMARY, SECONDARY, new_figure, picture
@@ -95,7 +101,7 @@ def _boxes(comparison: RunComparison) -> Iterator[dict[str, str]]:
         f"{100 * difference.value:+.2f} points",
         f"{percent(difference.confidence, 0)} interval {_points_interval(difference)}",
         f"McNemar p {p_value(paired.p_value)}" if paired else "",
-        good=is_better(difference),
+        good=is_more_accurate(comparison),
     )
     if paired:
         yield page_box(
@@ -139,7 +145,7 @@ def _class_picture(comparison: RunComparison) -> Picture:
     axes.axvline(0, color="#566170", linewidth=0.8)
     axes.set_yticks(range(len(classes)), [one.name for one in classes])
     axes.invert_yaxis()
-    axes.set_xlabel("difference of the recall, percentage points, with 95 % interval")
+    axes.set_xlabel("difference of the recall, percentage points, with interval")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.grid(axis="x", alpha=0.25)
     title = (
@@ -152,8 +158,8 @@ def _class_picture(comparison: RunComparison) -> Picture:
         figure,
         "recall-difference",
         title,
-        f"After minus before, in percentage points: {numbers}. The intervals are not corrected for "
-        "the number of classes.",
+        f"After minus before, in percentage points: {numbers}. The intervals of all classes hold "
+        f"together with {percent(comparison.difference.confidence, 0)}.",
     )
 
 

@@ -9,7 +9,13 @@ from metaflow.cards import Markdown
 from cards.parts.charts import intervals, tooltip
 from cards.parts.components import details, folded_table
 from cards.parts.escape import code, text
-from cards.sections.difference import change_row, changes_title, comparison_title, is_better
+from cards.sections.difference import (
+    change_row,
+    changes_title,
+    comparison_title,
+    is_better,
+    is_more_accurate,
+)
 from fmnist_lib.common.formatting import percent
 
 if TYPE_CHECKING:
@@ -55,9 +61,8 @@ def accuracy_change(comparison: RunComparison | None) -> tuple[str, bool | None]
     """
     if comparison is None or comparison.paired is None:
         return "", None
-    difference = comparison.difference
-    points = f"{100 * difference.value:+.2f} points against the champion"
-    return points, is_better(difference)
+    points = f"{100 * comparison.difference.value:+.2f} points against the champion"
+    return points, is_more_accurate(comparison)
 
 
 def _lower(sentence: str) -> str:
@@ -97,8 +102,8 @@ def _classes(comparison: RunComparison) -> list[MetaflowCardComponent]:
         intervals(
             f"Difference of the recall in percentage points: {numbers}.",
             rows,
-            "recall minus that of the champion, percentage points, with "
-            f"{percent(confidence, 0)} interval",
+            "recall minus that of the champion, percentage points, with intervals that hold "
+            f"together with {percent(confidence, 0)}",
             name="class",
             number_format="+.1f",
             details=tooltip(

@@ -52,9 +52,12 @@ def _parts(parts: Sequence[Contribution], kind: str, note: str) -> list[Metaflow
     if len(parts) < 2:  # noqa: PLR2004 (the only one contributes all)
         return []
     ranked = _ranked(parts)
-    useless = [part.name for part in ranked if part.loss.low <= 0]
     best = ranked[0]
-    title = f"Largest contribution of the {kind}: {best.name}, {_points(best.loss.value)} points"
+    title = (
+        f"Largest contribution of the {kind}: {best.name}, {_points(best.loss.value)} points"
+        if best.loss.low > 0
+        else f"None of the {kind} contributes significantly"
+    )
     numbers = "; ".join(f"{part.name} {_points(part.loss.value)} points" for part in ranked)
     rows = [
         {
@@ -62,18 +65,13 @@ def _parts(parts: Sequence[Contribution], kind: str, note: str) -> list[Metaflow
             "value": 100 * part.loss.value,
             "low": 100 * part.loss.low,
             "high": 100 * part.loss.high,
-            "colour": "secondary" if part.name in useless else "primary",
+            "colour": "primary" if part.loss.low > 0 else "secondary",
         }
         for part in ranked
     ]
-    doubt = (
-        f" No significant contribution: {text(', '.join(useless))} (the interval covers zero)."
-        if useless
-        else ""
-    )
     return [
         Markdown(f"## {text(title)}"),
-        Markdown(note + doubt),
+        Markdown(note + _doubts(ranked)),
         intervals(
             f"Contribution of the {kind}: {numbers}.",
             rows,
@@ -83,6 +81,17 @@ def _parts(parts: Sequence[Contribution], kind: str, note: str) -> list[Metaflow
             details=tooltip(part="", value=".2f", low=".2f", high=".2f"),
         ),
     ]
+
+
+def _doubts(parts: Sequence[_Part]) -> str:
+    """Name the parts without a significant contribution, and those that do harm."""
+    useless = [part.name for part in parts if part.loss.low <= 0 <= part.loss.high]
+    harmful = [part.name for part in parts if part.loss.high < 0]
+    return (
+        f" No significant contribution: {text(', '.join(useless))} (the interval covers zero)."
+        if useless
+        else ""
+    ) + (f" More accurate without: {text(', '.join(harmful))}." if harmful else "")
 
 
 def _shapley(
@@ -137,18 +146,13 @@ def _refits(refits: BlockRefits | None) -> list[MetaflowCardComponent]:
     if refits is None:
         return []
     ranked = _ranked(refits.blocks)
-    useless = [block.name for block in ranked if block.loss.low <= 0]
-    best = ranked[0]
-    title = (
-        f"Without {best.name}, the accuracy of a refit falls by {_points(best.loss.value)} points"
-        if best.loss.low > 0
-        else "No single feature block is needed: without any one, a refit is as accurate"
-    )
-    note = (
-        f" No significant loss without {text(' or '.join(useless))} (the interval covers zero)."
-        if useless and best.loss.low > 0
-        else ""
-    )
+    best, last = ranked[0], ranked[-1]
+    if best.loss.low > 0:
+        title = f"Without {best.name}, a refit loses {_points(best.loss.value)} points of accuracy"
+    elif last.loss.high < 0:
+        title = f"Without {last.name}, a refit gains {_points(-last.loss.value)} points of accuracy"
+    else:
+        title = "No single feature block is needed: without any one, a refit is as accurate"
     rows = [
         ("all blocks", percent(refits.accuracy, 2), "", "", ""),
         *(
@@ -166,9 +170,9 @@ def _refits(refits: BlockRefits | None) -> list[MetaflowCardComponent]:
     return [
         Markdown(f"## {text(title)}"),
         Markdown(
-            f"The winner's pipeline, fitted on {refits.n_fit:,} training images and scored on "
-            f"{refits.n_images:,} validation images; p-values of McNemar's test, corrected for the "
-            f"number of blocks.{note}"
+            f"Best single candidate, its pipeline fitted on {refits.n_fit:,} training images and "
+            f"scored on {refits.n_images:,} validation images; p-values of McNemar's test, "
+            f"corrected for the number of blocks.{_doubts(ranked)}"
         ),
         table(["pipeline", "accuracy", "difference, points", level, "p"], rows),
     ]

@@ -51,10 +51,13 @@ def _finding(rows: pd.DataFrame) -> str:
         return "The winner is also the fastest to predict"
     times = winner["predict_ms_per_image"] / max(fastest["predict_ms_per_image"], 1e-9)
     points = 100 * (winner["validation_accuracy"] - fastest["validation_accuracy"])
-    return (
-        f"{fastest['candidate']} predicts {times:.2g} times as fast as the winner, and is "
+    speed = f"{times:.1f}" if times < 10 else f"{times:.0f}"  # noqa: PLR2004 (two digits)
+    accuracy = (
         f"{abs(points):.2f} points {'less' if points > 0 else 'more'} accurate"
+        if f"{abs(points):.2f}" != "0.00"
+        else "as accurate"
     )
+    return f"{fastest['candidate']} predicts {speed} times as fast as the winner, and is {accuracy}"
 
 
 def _chart(rows: pd.DataFrame, description: str) -> dict[str, Any]:

@@ -18,17 +18,26 @@ _HASH_CHARACTERS, _VALUE_CHARACTERS = 12, 60
 
 def comparison_title(comparison: RunComparison) -> str:
     """Return the result of a comparison in one sentence."""
-    points = f"{abs(100 * comparison.difference.value):.2f} points"
     if comparison.same_predictions:
         return "Identical predictions, despite changes" if comparison.changes else "Nothing changed"
+    better, points = is_more_accurate(comparison), 100 * comparison.difference.value
+    images = ", on different test images" if comparison.paired is None else ""
+    if better is None:
+        return f"No significant difference: {points:+.2f} points{images}"
+    direction = "more" if better else "less"
+    return f"Significantly {direction} accurate, by {abs(points):.2f} points{images}"
+
+
+def is_more_accurate(comparison: RunComparison) -> bool | None:
+    """Return whether the later run is significantly more accurate; None if neither is.
+
+    By McNemar's test on the same test images, by the interval on different ones.
+    """
     if comparison.paired is None:
-        chance = "No significant" if is_better(comparison.difference) is None else "Significant"
-        difference = f"{100 * comparison.difference.value:+.2f} points, on different test images"
-        return f"{chance} difference: {difference}"
-    direction = "more" if comparison.difference.value > 0 else "less"
+        return is_better(comparison.difference)
     if comparison.paired.p_value >= _ALPHA:
-        return f"No significant difference: {100 * comparison.difference.value:+.2f} points"
-    return f"Significantly {direction} accurate, by {points}"
+        return None
+    return comparison.difference.value > 0
 
 
 def changes_title(changes: Sequence[Change], what: str = "What changed") -> str:

@@ -55,7 +55,7 @@ def _verdict(decision: PromotionDecision) -> str:
         instead = (
             f", in place of version {before}" if before not in {None, decision.version} else ""
         )
-        return f"**{version} is the champion now{instead}.**"
+        return f"**{version} passed every gate and became champion{instead}.**"
     failed = ", ".join(text(gate.name) for gate in decision.failed)
     stays = f"version {decision.champion} stays" if decision.champion else "there is none yet"
     return f"**{version} did not become champion** ({stays}); not passed: {failed}."

@@ -29,8 +29,13 @@ def power(study: Sequence[PowerRow]) -> list[MetaflowCardComponent]:
     best, worst = ranked[-1], ranked[0]
     null = [percent(row.rate.value) for row in study if row.shift == "none"]
     false = f" Its false-alarm rate without a shift is {null[0]}." if null else ""
+    finding = (
+        f"{worst.shift.replace('_', ' ')} is the hardest to detect"
+        if worst.rate.value < best.rate.value
+        else "every shift is detected equally often"
+    )
     return [
-        Markdown(f"## Power of the test: {worst.shift.replace('_', ' ')} is the hardest to detect"),
+        Markdown(f"## Power of the test: {finding}"),
         Markdown(
             f"If half of a batch of {best.n:,} images has the shift, the test raises an alarm in "
             f"{percent(best.rate.value, 0)} of the batches for {_shift(best)}, and in "

@@ -155,7 +155,8 @@ def rollback(to: str | None, reason: str, by: str, as_json: bool, **store_option
         print_json(asdict(entry))
         return
     click.echo(
-        f"Version {entry.version} of {name} is the champion again, in place of {entry.before}."
+        f"Version {entry.version} of {name} is the champion now"
+        + (f", in place of version {entry.before}." if entry.before else ".")
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +36,28 @@ def p_value(value: float) -> str:
 
     Examples
     --------
-    >>> p_value(0.25), p_value(1e-9)
-    ('0.2500', '< 0.0001')
+    >>> p_value(0.25), p_value(1e-9), p_value(math.nan)
+    ('0.2500', '< 0.0001', 'unknown')
     """
+    if math.isnan(value):
+        return "unknown"
     return f"{value:.4f}" if value >= SMALLEST_P_VALUE else f"< {SMALLEST_P_VALUE:g}"
+
+
+def distinct(value: float, bound: float, digits: int, kind: str = "f") -> str:
+    """Format a number with so many digits, or more where rounding would move it across a bound.
+
+    Examples
+    --------
+    >>> distinct(0.91496, 0.915, 3), distinct(0.9312, 0.915, 3), distinct(0.0300004, 0.03, 4, "g")
+    ('0.91496', '0.931', '0.0300004')
+    """
+    texts = (f"{value:.{places}{kind}}" for places in range(digits, 17))
+    side = (value > bound) - (value < bound)
+    return next(
+        (text for text in texts if (float(text) > bound) - (float(text) < bound) == side),
+        str(value),
+    )
 
 
 def interval(estimate: Estimate) -> str:

@@ -85,7 +85,7 @@ class DriftConfig(Section):
     )
     correction: Literal["bonferroni", "benjamini-hochberg"] = "bonferroni"
     batch_rows: Annotated[int, Field(ge=50)] = Field(
-        default=1000, description="Images per simulated batch."
+        default=1000, description="Images per simulated batch, at most half of `shift_rows`."
     )
     shifts: Annotated[tuple[ShiftName, ...], List, Field(min_length=1)] = (
         "gaussian_noise",

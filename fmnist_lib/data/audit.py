@@ -58,6 +58,7 @@ def audit(dataset: Dataset, config: AuditConfig) -> DataAudit:
         near_search_complete=pairs.complete,
         examples=examples,
         pictures=(class_balance(splits), *near_duplicates(examples)),
+        n_identical=int((np.bincount(group)[group] > 1).sum()),
         leaked=_leaked(group, names == "test", pairs),
     )
 

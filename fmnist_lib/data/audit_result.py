@@ -108,6 +108,8 @@ class DataAudit:
         Near-duplicates: first those with different labels, then those across test and training.
     pictures : tuple of Picture
         Class balance, and the examples if there are any.
+    n_identical : int
+        Images of any split with an exact duplicate in any split.
     leaked : tuple of int
         Test images, by position, with an exact or near-duplicate in training or validation.
     """
@@ -119,6 +121,7 @@ class DataAudit:
     near_search_complete: bool
     examples: tuple[ExamplePair, ...]
     pictures: tuple[Picture, ...]
+    n_identical: int = 0
     leaked: tuple[int, ...] = ()
 
     @property

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from fmnist_lib.data.audit_result import ExamplePair, SplitAudit
 
 _PAIRS_PER_ROW = 4
+#: From this ratio of the rarest to the most frequent class on, their difference is not named.
+_NEARLY_EVEN = 0.9
 
 
 def class_balance(splits: Sequence[SplitAudit]) -> Picture:
@@ -45,9 +47,11 @@ def class_balance(splits: Sequence[SplitAudit]) -> Picture:
 
 
 def _evenness(splits: Sequence[SplitAudit]) -> str:
-    counts = splits[0].class_counts
     if all(len(set(split.class_counts)) == 1 for split in splits):
         return "every class has the same number of images"
+    counts = np.sum([split.class_counts for split in splits], axis=0)
+    if counts.min() > _NEARLY_EVEN * counts.max():
+        return "every class has nearly the same number of images"
     rare, common = CLASS_NAMES[int(np.argmin(counts))], CLASS_NAMES[int(np.argmax(counts))]
     return f"most images are of {common}, fewest of {rare}"
 
@@ -75,9 +79,9 @@ def near_duplicates(examples: Sequence[ExamplePair]) -> tuple[Picture, ...]:
         picture(
             figure,
             "near-duplicates",
-            f"Near-duplicates: the labels differ in {differing} of {len(examples)} closest pairs",
-            "Pairs of nearly identical images. Under each image: its split; below, the "
-            "root-mean-square difference of the pixels (0-255). Orange titles: the labels "
-            "differ, so at least one of them may be label noise.",
+            f"Near-duplicates: the labels differ in {differing} of {len(examples)} pairs shown",
+            "Pairs of nearly identical images, those with different labels (orange) first: one of "
+            "the two may be label noise. Under each image its split; below, the "
+            "root-mean-square difference of the pixels (0-255).",
         ),
     )

@@ -89,15 +89,24 @@ def detection_rates(
     rows = rng.permutation(len(held_back))[: config.shift_rows]
     pool = np.concatenate([reference.columns, held_back.columns])
     source = held_back.rows(rows)
-    tests = _null_tests(pool, len(reference), config, rng)
+    n = batch_size(config, len(held_back))
+    tests = _null_tests(pool, len(reference), n, config, rng)
     examples = source.images[:_EXAMPLES]
     rates = [_rate(NO_SHIFT, "no shift: held-out images as they are", tests, examples)]
     for number, name in enumerate(config.shifts):
         shifted = _shifted(name, source, observe, seed + number)
-        tests = _shift_tests(reference.columns, shifted.columns, config, rng)
+        tests = _shift_tests(reference.columns, shifted.columns, n, config, rng)
         description = SHIFTS[name].describe(SHIFTS[name].severity)
         rates.append(_rate(name, description, tests, shifted.images[:_EXAMPLES]))
     return tuple(rates)
+
+
+def batch_size(config: DriftConfig, n_held_back: int) -> int:
+    """Return the images of a simulated batch: at most half of those that it is drawn from.
+
+    Random batches of nearly all images would be nearly the same batch.
+    """
+    return min(config.batch_rows, max(1, min(config.shift_rows, n_held_back) // 2))
 
 
 def _shifted(
@@ -111,19 +120,19 @@ def _shifted(
 
 
 def _null_tests(
-    pool: np.ndarray, n_reference: int, config: DriftConfig, rng: np.random.Generator
+    pool: np.ndarray, n_reference: int, n: int, config: DriftConfig, rng: np.random.Generator
 ) -> Iterable[TwoSampleResult]:
     for _ in range(config.repeats):
         order = rng.permutation(len(pool))
-        drawn, batch = order[:n_reference], order[n_reference:][: config.batch_rows]
+        drawn, batch = order[:n_reference], order[n_reference:][:n]
         yield ks_per_feature(pool[drawn], pool[batch], config.alpha, config.correction)
 
 
 def _shift_tests(
-    reference: np.ndarray, values: np.ndarray, config: DriftConfig, rng: np.random.Generator
+    reference: np.ndarray, values: np.ndarray, n: int, config: DriftConfig, rng: np.random.Generator
 ) -> Iterable[TwoSampleResult]:
     for _ in range(config.repeats):
-        batch = values[rng.permutation(len(values))[: config.batch_rows]]
+        batch = values[rng.permutation(len(values))[:n]]
         yield ks_per_feature(reference, batch, config.alpha, config.correction)
 
 

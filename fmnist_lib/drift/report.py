@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fmnist_lib.drift.columns import default_columns
-from fmnist_lib.drift.detection import DetectionRate, detection_rates
+from fmnist_lib.drift.detection import DetectionRate, batch_size, detection_rates
 from fmnist_lib.drift.figures import drift_pictures
 from fmnist_lib.drift.power import PowerRow, power_at, read_power
 from fmnist_lib.drift.two_sample.ks import ks_per_feature
@@ -124,7 +124,7 @@ def detect_drift(
     detection = detection_rates(reference, held_back, observe, config, seed=seed)
     return DriftReport(
         ks=ks,
-        batch_rows=min(config.batch_rows, len(held_back)),
+        batch_rows=batch_size(config, len(held_back)),
         detection=detection,
         power=power_at(len(current), read_power()),
         pictures=drift_pictures(reference.columns, current.columns, ks, detection),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from fmnist_lib.common.formatting import distinct
 from fmnist_lib.common.statistics import SMALLEST_P_VALUE
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def decide(evidence: Evidence, config: VerdictConfig) -> tuple[Verdict, str]:
             f"no significant difference from the held-out images ({_p(p_value)})",
         )
     found = f"the batch differs from the held-out images ({_p(p_value)}, {evidence.decisive})"
-    lost = _loss(evidence)
+    lost = _loss(evidence, config.min_drop)
     objections = _objections(evidence, config)
     if objections:
         return "watch", f"{found}; {lost}; no retraining, as {' and '.join(objections)}"
@@ -63,21 +64,25 @@ def _objections(evidence: Evidence, config: VerdictConfig) -> list[str]:
     if evidence.p_value > level:
         objections.append(f"p exceeds {level:.1g}, set by the yearly false-alarm budget")
     if effect < config.min_effect:
-        objections.append(f"the effect of {effect:.3f} is below {config.min_effect:g}")
+        objections.append(
+            f"the effect of {distinct(effect, config.min_effect, 3)} is below {config.min_effect:g}"
+        )
     if evidence.drop < config.min_drop:
         objections.append(f"the loss is below {_points(config.min_drop)}")
     return objections
 
 
-def _loss(evidence: Evidence) -> str:
+def _loss(evidence: Evidence, bound: float) -> str:
+    change = _change(evidence.drop, bound)
     if evidence.realised:
-        return f"by the labels the accuracy is {_change(evidence.drop)}"
+        return f"by the labels the accuracy is {change}"
     doubt = "" if evidence.reliable else ", a rough estimate for images this different"
-    return f"the accuracy is estimated to be {_change(evidence.drop)}{doubt}"
+    return f"the accuracy is estimated to be {change}{doubt}"
 
 
-def _change(drop: float) -> str:
-    return f"{_points(abs(drop))} {'lower' if drop >= 0 else 'higher'}"
+def _change(drop: float, bound: float) -> str:
+    points = distinct(100 * abs(drop), 100 * bound, 1)
+    return f"{points} points {'lower' if drop >= 0 else 'higher'}"
 
 
 def _points(share: float) -> str:

@@ -78,7 +78,8 @@ def correlations_picture(features: pd.DataFrame) -> Picture:
 
     varying = features.loc[:, features.min() < features.max()].astype("float64")
     correlation = varying.corr()
-    correlation = correlation.iloc[_order(correlation), _order(correlation)]
+    order = _order(correlation)
+    correlation = correlation.iloc[order, order]
     figure = new_figure(10, 9.2)
     axes = figure.subplots()
     scale = axes.inset_axes((0.72, 0.55, 0.025, 0.38))
@@ -112,9 +113,11 @@ def _strongest(correlation: pd.DataFrame) -> tuple[str, str]:
     rows, columns = np.tril_indices(len(values), k=-1)
     pairs = values[rows, columns]
     names = correlation.columns
-    highest, lowest = int(pairs.argmax()), int(pairs.argmin())
+    highest, lowest, strongest = (
+        int(one) for one in (pairs.argmax(), pairs.argmin(), np.abs(pairs).argmax())
+    )
     redundant = int((np.abs(pairs) > 0.9).sum())  # noqa: PLR2004 (as in discriminative_features)
-    title = f"{names[rows[highest]]} and {names[columns[highest]]} correlate most"
+    title = f"{names[rows[strongest]]} and {names[columns[strongest]]} correlate most"
     return title, (
         f"Strongest positive: {names[rows[highest]]} and {names[columns[highest]]} "
         f"({pairs[highest]:+.2f}); strongest negative: {names[rows[lowest]]} and "

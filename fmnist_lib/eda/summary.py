@@ -119,8 +119,8 @@ def _class_shares(summary: pd.DataFrame, discriminative: Sequence[str]) -> str:
     best = ", ".join(f"{name} ({percent(shares[name], 0)})" for name in discriminative[:3])
     least = shares.idxmin()
     return (
-        f"The class accounts for most of the variance of {best} and for least of {least} "
-        f"({percent(shares[least], 0)}). Of highly correlated features only one is listed."
+        f"The class accounts for the largest share of the variance of {best}, for the smallest of "
+        f"{least} ({percent(shares[least], 0)}). Of highly correlated features only one is listed."
     )
 
 
@@ -141,4 +141,4 @@ def _differing(summary: pd.DataFrame, chance: float) -> str:
 
 def _missing(summary: pd.DataFrame) -> str:
     missing = int(summary["missing"].sum())
-    return "No value is missing." if missing == 0 else f"{missing:,} values are missing."
+    return "No value is missing." if missing == 0 else f"Values missing: {missing:,}."

@@ -61,10 +61,11 @@ def confusion_picture(evaluation: Evaluation) -> Picture:
     axes.set_yticks(range(N_CLASSES), CLASS_NAMES)
     axes.set(xlabel="predicted", ylabel="actual")
     worst = evaluation.per_class.loc[evaluation.per_class["recall"].idxmin()]
+    finding = "no mistake" if worst["recall"] == 1 else f"{worst['class']} is recognised least"
     return picture(
         figure,
         "confusion",
-        f"Confusion matrix: {worst['class']} is recognised least",
+        f"Confusion matrix: {finding}",
         f"Test images by actual and predicted class; the colour is the share of the row. "
         f"Hardest class: {worst['class']}, recall {percent(worst['recall'])}.",
     )

@@ -81,6 +81,12 @@ def _log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
     return float(-np.log(np.maximum(true_class_probability, np.finfo(np.float32).tiny)).mean())
 
 
+def _macro_f1(confusion: np.ndarray) -> np.ndarray:
+    """Mean F1 of the classes that occur among labels or predictions, as in scikit-learn."""
+    total = confusion.sum(axis=-1) + confusion.sum(axis=-2)
+    return _f1(confusion).sum(axis=-1) / (total > 0).sum(axis=-1)
+
+
 def _f1(confusion: np.ndarray) -> np.ndarray:
     """F1 per class; the last two axes are the confusion matrix."""
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)
@@ -93,10 +99,10 @@ def _bootstrap_macro_f1(confusion: np.ndarray, config: EvaluationConfig, seed: i
     rng = np.random.default_rng(seed)
     n = int(confusion.sum())
     draws = rng.multinomial(n, confusion.ravel() / n, size=config.bootstrap_samples)
-    scores = _f1(draws.reshape(-1, N_CLASSES, N_CLASSES)).mean(axis=1)
+    scores = _macro_f1(draws.reshape(-1, N_CLASSES, N_CLASSES))
     tail = (1 - config.confidence) / 2
     low, high = np.quantile(scores, [tail, 1 - tail])
-    return Estimate(float(_f1(confusion).mean()), float(low), float(high), config.confidence)
+    return Estimate(float(_macro_f1(confusion)), float(low), float(high), config.confidence)
 
 
 def _per_class(confusion: np.ndarray, confidence: float) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmnist_lib.common.labels import CLASS_NAMES
+from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
 from fmnist_lib.common.statistics import (
     independent_difference,
     mcnemar,
@@ -167,9 +167,11 @@ def compare_runs(first: RunResults, second: RunResults, confidence: float = 0.95
     first, second : RunResults
         The earlier and the later run, or the champion and a challenger.
     confidence : float in (0, 1), default=0.95
-        Of all intervals; they are not corrected for the number of classes.
+        Of all intervals; those of the classes hold together (Bonferroni).
     """
-    same_images = first.data.get("test") == second.data.get("test")
+    # Without a fingerprint nothing says that the images are the same.
+    tested_on = first.data.get("test"), second.data.get("test")
+    same_images = tested_on[0] is not None and tested_on[0] == tested_on[1]
     before, after = (
         wilson(int(run.correct.sum()), len(run.labels), confidence) for run in (first, second)
     )
@@ -228,6 +230,7 @@ def _flat(settings: Any, name: str = "") -> dict[str, Any]:
 def _classes(
     first: RunResults, second: RunResults, confidence: float, *, same_images: bool
 ) -> Iterator[ClassDifference]:
+    confidence = 1 - (1 - confidence) / N_CLASSES
     for label, name in enumerate(CLASS_NAMES):
         before, after = (run.correct[run.labels == label] for run in (first, second))
         if not len(before) or not len(after):

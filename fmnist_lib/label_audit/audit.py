@@ -85,8 +85,8 @@ def _notes(out_of_fold: OutOfFold, rows: NDArray[np.intp]) -> tuple[str, ...]:
         notes.append("the winner predicts the same for every image, so no label can be doubted")
     if counts.min() < out_of_fold.n_folds:
         notes.append(
-            f"a class has only {counts.min()} images, fewer than the {out_of_fold.n_folds} folds: "
-            "some fits have not seen it"
+            f"images of the rarest class: {counts.min()}, fewer than {out_of_fold.n_folds} folds, "
+            "so that some fits have not seen it"
         )
     return tuple(notes)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fmnist_lib.common.errors import TrackingError
-from fmnist_lib.common.formatting import percent
+from fmnist_lib.common.formatting import distinct, percent
 from fmnist_lib.common.promotion_decision import GateResult
 from fmnist_lib.common.statistics import Estimate, mcnemar
 
@@ -188,11 +188,13 @@ def _bounds(measures: Measures, gates: GatesConfig) -> Iterator[GateResult]:
 
 def _at_least(name: str, value: float, bound: float, explanation: str) -> GateResult:
     # Not `value < bound`: NaN must fail.
-    return GateResult(name, value >= bound, f"{value:.4g}", f"at least {bound:g}", explanation)
+    measured = distinct(value, bound, 4, "g")
+    return GateResult(name, value >= bound, measured, f"at least {bound:g}", explanation)
 
 
 def _at_most(name: str, value: float, bound: float, explanation: str) -> GateResult:
-    return GateResult(name, value <= bound, f"{value:.4g}", f"at most {bound:g}", explanation)
+    measured = distinct(value, bound, 4, "g")
+    return GateResult(name, value <= bound, measured, f"at most {bound:g}", explanation)
 
 
 def _real_data(measures: Measures) -> GateResult:

@@ -208,11 +208,14 @@ def champions(log: Sequence[AuditEntry]) -> list[str]:
     ['1', '2']
     >>> champions([*moves, entry("1", "rolled back")])
     ['1']
+    >>> again = [*moves, entry("1", "promoted"), entry("4", "promoted"), entry("1", "rolled back")]
+    >>> champions(again)
+    ['1', '2', '1']
     """
     history: list[str] = []
     for entry in log:
         if entry.outcome == "rolled back" and entry.version in history:
-            del history[history.index(entry.version) + 1 :]
+            del history[len(history) - history[::-1].index(entry.version) :]
         elif entry.outcome in {"promoted", "rolled back"} and history[-1:] != [entry.version]:
             history.append(entry.version)
     return history

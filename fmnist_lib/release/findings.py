@@ -68,7 +68,8 @@ def winner_finding(report: RunReport) -> Finding:
     finished = table[table["status"].isin(["ok", OVER_LIMITS])]
     facts = [("Against the baselines", text)] if (text := _baseline_lead(table, winner)) else []
     if finished.empty:
-        failed = int(table["status"].str.startswith("failed").sum())
+        searched = table[~table["engine"].isin(["ensemble", "baseline"])]
+        failed = int(searched["status"].str.startswith("failed").sum())
         reason = f"; {failed} failed" if failed else ""
         return Finding(f"Only one search finished{reason}", tuple(facts))
     rival = finished.iloc[0]
@@ -167,7 +168,7 @@ def trust_finding(report: RunReport) -> Finding:
 def _duplicates(report: RunReport) -> Sequence[tuple[str, str]]:
     """Return how many test images have a near-duplicate among the others, if that was counted.
 
-    With the accuracy looked at in other ways, if it was.
+    With the checks of the accuracy, if there are any.
     """
     if report.accuracy_checks:
         return [("Also", ", ".join(_check(one) for one in report.accuracy_checks) + ".")]
@@ -175,9 +176,7 @@ def _duplicates(report: RunReport) -> Sequence[tuple[str, str]]:
         return ()
     leaks = report.duplicates[-1]
     bound = 100 * leaks.near / leaks.images
-    text = (
-        f"{leaks.near:,} test images have one in training; they explain at most {bound:.2f} points."
-    )
+    text = f"{leaks.near:,} of the test images; they explain at most {bound:.2f} points."
     return (("Near-duplicates", text),)
 
 

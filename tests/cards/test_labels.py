@@ -53,7 +53,7 @@ def test_the_answer_is_how_many_labels_are_suspect(audit):
     assert "2,000 of 6,000 labels of training and validation images" in card.text
     assert "A class has only 1 images." in card.text
     assert "--corrections labels.csv" in card.text
-    assert "Shirt → Coat, 2 labels" in card.text
+    assert "Shirt → Coat (2)" in card.text
 
 
 def test_every_suspect_has_its_evidence(audit):

@@ -109,8 +109,8 @@ def test_fits_without_a_block_stand_side_by_side_with_the_whole():
     )
     refits = BlockRefits(8000, 10_000, 0.9, blocks)
     card = Card([Markdown("# title"), *contributions_sections(contributions(refits=refits))])
-    assert "## Without patches, the accuracy of a refit falls by 5.0 points" in card.sentences
-    assert "No significant loss without gradients" in card.text
+    assert "## Without patches, a refit loses 5.0 points of accuracy" in card.sentences
+    assert "No significant contribution: gradients" in card.text
     rows = card.table("pipeline / accuracy")
     assert rows[0][:2] == ["all blocks", "90.00 %"]
     assert rows[1] == ["without patches", "85.00 %", "-5.00", "-6.00 to -4.00", "< 0.0001"]
@@ -137,7 +137,7 @@ def test_the_fastest_candidate_is_compared_with_the_winner():
     fast = entry("fast", 850, predict_ms_per_image=0.5, model_mb=1.0)
     table = leaderboard([entry("best", 900, predict_ms_per_image=2.0, model_mb=50.0), fast])
     card = Card([Markdown("# title"), *costs_section(table)])
-    finding = "fast predicts 4 times as fast as the winner, and is 5.00 points less accurate"
+    finding = "fast predicts 4.0 times as fast as the winner, and is 5.00 points less accurate"
     assert card.sentences[1] == f"## {finding}"
     assert {row["candidate"]: row["pareto"] for row in card.charts[0]["data"]["values"]} == {
         "best": True,

@@ -28,7 +28,7 @@ def test_promotions_and_rollbacks_are_in_the_audit_log(command, store, make_reco
         log_training_run(store, record, saved_model)
     status, output, _ = command("rollback", "--by", "me", "--reason", "complaints")
     assert status == 0
-    assert "Version 1 of fashion-mnist is the champion again, in place of 2" in output
+    assert "Version 1 of fashion-mnist is the champion now, in place of version 2" in output
     status, output, _ = command("promote")
     assert status == 0
     assert "passed  accuracy: 0.9 (at least 0.8" in output

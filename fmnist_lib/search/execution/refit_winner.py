@@ -106,8 +106,15 @@ def _fit(result: CandidateResult, data: SearchData, store: ColumnStore, n_rows: 
 
 
 def early_stop_reason(winner: CandidateResult, results: Sequence[CandidateResult]) -> str | None:
-    """Return why the search ended before its time was up; None if any candidate used its time."""
-    stopped = [result.stopped or STAGNATION for result in results]
-    if winner.stopped and all(reason.startswith(STAGNATION) for reason in stopped):
+    """Return why the search ended before its time was up; None if any candidate used its time.
+
+    A search that failed may have: its error can be that it ran out of time.
+    """
+    searched = [result for result in results if result.engine not in ("baseline", "ensemble")]
+    stagnated = all(
+        not result.failed and (result.stopped or STAGNATION).startswith(STAGNATION)
+        for result in searched
+    )
+    if winner.stopped and stagnated:
         return f"{winner.id} found {winner.stopped}"
     return None

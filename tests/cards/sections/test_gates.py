@@ -23,9 +23,9 @@ def test_a_refusal_names_the_gate_and_who_stays():
 
 
 def test_a_promotion_names_whom_it_replaces():
-    assert "is the champion now, in place of version 4" in text(GOOD, before="4")
-    assert "is the champion now.**" in text(GOOD, before=None)
-    assert "is the champion now.**" in text(GOOD, before="5")
+    assert "passed every gate and became champion, in place of version 4" in text(GOOD, before="4")
+    assert "passed every gate and became champion.**" in text(GOOD, before=None)
+    assert "passed every gate and became champion.**" in text(GOOD, before="5")
 
 
 def test_without_a_registry_nothing_is_decided():
