@@ -15,6 +15,7 @@ from cards.parts.components import box, details, folded_table, header, pictures
 from cards.parts.escape import code, text
 from cards.sections.power import power
 from fmnist_lib.common.formatting import capitalised, p_value, percent
+from fmnist_lib.drift.detection import RELIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from fmnist_lib.drift.report import DriftReport
 
 _SHOWN_COLUMNS = 10
-#: Detection rate from which a shift counts as found.
-_RELIABLE = 0.9
 
 
 def drift_card(
@@ -89,11 +88,11 @@ def _boxes(report: DriftReport) -> Iterator[Any]:
         f"{percent(null.rate.low, 0)} to {percent(null.rate.high, 0)}",
     )
     shifts = [rate for rate in report.detection if rate.is_shift]
-    found = sum(rate.rate.value >= _RELIABLE for rate in shifts)
+    found = sum(rate.is_reliable for rate in shifts)
     yield box(
         "Shifts found reliably",
         f"{found} of {len(shifts)}",
-        f"simulated shifts that raise the alarm in {percent(_RELIABLE, 0)} of batches or more",
+        f"simulated shifts that raise the alarm in {percent(RELIABLE, 0)} of batches or more",
     )
 
 
@@ -114,7 +113,7 @@ def _detection(report: DriftReport) -> list[MetaflowCardComponent]:
     missed = [
         name
         for name, rate in zip(names, report.detection, strict=True)
-        if rate.is_shift and rate.rate.value < _RELIABLE
+        if rate.is_shift and not rate.is_reliable
     ]
     finding = (
         f"Shifts this test may miss: {', '.join(missed)}"

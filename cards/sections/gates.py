@@ -24,12 +24,7 @@ def gates_section(decision: PromotionDecision | None) -> list[MetaflowCardCompon
         None when MLflow was not available.
     """
     if decision is None:
-        return [
-            Markdown(
-                "## Promotion\n\nNot decided: the registry was not "
-                "available. When it is back, run `python -m fmnist_lib registry sync`."
-            )
-        ]
+        return [Markdown("## Promotion\n\nNot decided: the model is not registered.")]
     return [
         Markdown(f"## Promotion\n\n{_verdict(decision)}"),
         table(

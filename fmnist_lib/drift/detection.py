@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from fmnist_lib.drift.two_sample.result import TwoSampleResult
 
 NO_SHIFT = "no shift"
+#: Alarm rate from which a simulated shift counts as detected.
+RELIABLE = 0.9
 _EXAMPLES = 10
 
 
@@ -48,6 +50,11 @@ class DetectionRate:
     rate: Estimate
     statistic: np.ndarray
     examples: np.ndarray
+
+    @property
+    def is_reliable(self) -> bool:
+        """True if at least 90 % of the batches raised the alarm."""
+        return self.rate.value >= RELIABLE
 
     @property
     def strongest(self) -> int:

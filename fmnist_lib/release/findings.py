@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 #: p-value below which two candidates count as different.
 SIGNIFICANT = 0.05
-#: Alarm rate from which a simulated shift counts as detected.
-DETECTED = 0.8
 #: Measured choices that hold for every run; docs/benchmarks.md has the figures.
 CHOICES = {
     "Libraries": "Optuna prunes weak trials, TPOT evolves whole pipelines; both give plain "
@@ -213,7 +211,7 @@ def drift_finding(report: RunReport) -> Finding:
     shifts = [rate for rate in report.detection if rate.is_shift]
     if not shifts:
         return Finding("Ready for drift: new batches are compared with this run", (verdict,))
-    detected = sum(rate.rate.value >= DETECTED for rate in shifts)
+    detected = sum(rate.is_reliable for rate in shifts)
     title = f"Drift: {detected} of {len(shifts)} simulated shifts are detected"
     return Finding(title, (verdict,))
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cards.summary import summary_card
 from fmnist_lib.common.accuracy_check import AccuracyCheck
+from fmnist_lib.common.promotion_decision import PromotionDecision
 from fmnist_lib.common.run_report import Publication
 from fmnist_lib.common.statistics import wilson
 from tests.card_reader import Card
@@ -56,3 +59,13 @@ def test_synthetic_data_and_a_run_missing_in_mlflow_are_announced():
     text = _text(summary_card(run_report(origin="synthetic", publication=missing)))
     assert "**SYNTHETIC images, not Fashion-MNIST**" in text
     assert "**Not in MLflow.** connection refused" in text
+
+
+def test_a_model_that_has_been_replaced_is_not_called_the_champion(tmp_path):
+    """A step that was repeated after another run was promoted."""
+    published = publication(tmp_path)
+    decision = PromotionDecision("fashion-mnist", "3", True, (), "2", "3", 1)  # noqa: FBT003
+    tracked = replace(published.tracked, decision=decision, alias="challenger")
+    card = Card(summary_card(run_report(publication=replace(published, tracked=tracked))))
+    assert "became champion, and has been replaced since" in card.title
+    assert "is the champion now" not in card.text

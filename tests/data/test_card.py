@@ -56,3 +56,17 @@ def test_an_incomplete_search_is_reported_as_lower_bounds(loaded, monkeypatch):
     text = _text(data_card(version, report))
     assert "lower bounds" in text
     assert "covers all pairs" not in text
+
+
+def test_every_image_with_a_copy_counts_once(loaded):
+    dataset, _ = loaded
+    dataset.test.images[:2] = dataset.train.images[0]
+    assert audit(dataset, AuditConfig()).n_identical == 3
+
+
+def test_corrected_labels_do_not_make_the_files_differ(loaded):
+    dataset, _ = loaded
+    official = DataVersion("official", "somewhere", "ab" * 32, {}, corrected=5, files={"a": "b"})
+    assert "all match the published ones" in _text(
+        data_card(official, audit(dataset, AuditConfig()))
+    )

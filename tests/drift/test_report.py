@@ -130,3 +130,9 @@ def test_every_figure_is_a_png_with_something_on_it(report):
     ]
     for one in report.pictures:
         assert np.asarray(Image.open(io.BytesIO(one.png)).convert("L")).std() > 5
+
+
+def test_simulated_batches_are_at_most_half_of_the_images_they_are_drawn_from(held_out, champion):
+    config = DriftConfig(batch_rows=1000, repeats=4, shift_rows=600, shifts=("darker",))
+    report = detect_drift(*held_out, champion.predict_proba, config, seed=0)
+    assert report.batch_rows == 300

@@ -28,6 +28,7 @@ def test_a_significant_large_loss_calls_for_retraining():
     ("change", "verdict", "words"),
     [
         ({"drop": 0.001}, "watch", "below 2.0 points"),
+        ({"drop": 0.01996}, "watch", "1.996 points lower; no retraining, as the loss is below 2.0"),
         ({"drop": -0.01}, "watch", "1.0 points higher"),
         ({"drop": 0.03, "effect_size": 0.01}, "watch", "effect of 0.030 is below 0.05"),
         ({"p_values": {"a": 1e-3, "b": 0.5}}, "watch", "yearly false-alarm budget"),

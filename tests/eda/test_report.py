@@ -5,9 +5,11 @@ from __future__ import annotations
 import struct
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fmnist_lib.common.errors import DataError
+from fmnist_lib.eda.feature_figures import correlations_picture
 from fmnist_lib.eda.report import explore
 from fmnist_lib.features.named import FEATURES
 
@@ -85,3 +87,13 @@ def test_too_few_images_are_refused(train_images, train_labels, eda_config):
     few, labels = train_images[:5], train_labels[:5]
     with pytest.raises(DataError, match="at least 20 images"):
         explore(few, labels, few, labels, eda_config, seed=0)
+
+
+def test_the_title_of_the_correlations_is_the_strongest_of_either_sign():
+    rng = np.random.default_rng(0)
+    height = rng.normal(size=200)
+    noisy = height + rng.normal(size=200)
+    frame = pd.DataFrame({"height": height, "top": -height, "noisy": noisy})
+    title = correlations_picture(frame).title
+    assert "height" in title
+    assert "top" in title

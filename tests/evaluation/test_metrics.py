@@ -115,3 +115,9 @@ def test_mcnemar_counts_only_the_images_the_models_disagree_on():
     assert mcnemar(first, first).p_value == 1
     with pytest.raises(DataError):
         mcnemar(first, second[:5])
+
+
+def test_macro_f1_is_that_of_the_classes_that_occur():
+    labels = np.array([3, 8] * 50, dtype=np.uint8)
+    evaluation = evaluate(labels, np.eye(10)[labels], EvaluationConfig(), seed=0)
+    assert evaluation.macro_f1.value == evaluation.macro_f1.low == 1

@@ -77,3 +77,14 @@ def test_other_test_images_are_compared_as_independent_samples():
     assert comparison.difference.value == pytest.approx(0.1)
     assert comparison.difference.low > 0
     assert len(comparison.classes) == 10
+
+
+def test_runs_without_fingerprints_are_not_compared_image_by_image():
+    comparison = compare_runs(results(data={}), results(data={}))
+    assert comparison.paired is None
+
+
+def test_the_intervals_of_the_classes_hold_together():
+    comparison = compare_runs(results(), results("F/2", wrong=range(20)))
+    assert comparison.difference.confidence == 0.95
+    assert all(one.difference.confidence == pytest.approx(0.995) for one in comparison.classes)

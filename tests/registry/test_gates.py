@@ -83,3 +83,10 @@ def test_measures_survive_as_tags(make_measures):
 def test_damaged_tags_are_one_message(make_measures, damage):
     with pytest.raises(TrackingError, match=r"m 1: expected the measures .* Train again"):
         Measures.from_tags(make_measures().as_tags() | damage, "m 1")
+
+
+def test_what_was_measured_is_on_the_side_of_the_bound_that_decided(make_measures):
+    config = GatesConfig(min_accuracy=0.8, min_accuracy_low=0.78, max_calibration_error=0.03)
+    results = check_gates(make_measures(**CLEAN, calibration_error=0.0300004), config, None)
+    gate = next(one for one in results if one.name == "calibration")
+    assert (gate.passed, gate.measured, gate.required) == (False, "0.0300004", "at most 0.03")

@@ -180,7 +180,9 @@ def _heights(path):
 
 def _detection(names):
     return [
-        SimpleNamespace(description=name, is_shift=number > 0, rate=Estimate(1.0, 0.8, 1.0))
+        SimpleNamespace(
+            description=name, is_shift=number > 0, is_reliable=True, rate=Estimate(1.0, 0.8, 1.0)
+        )
         for number, name in enumerate(names)
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -58,3 +59,16 @@ def test_an_unknown_run_is_one_message():
     assert done.exit_code == 1
     assert "nowhere.zip: expected a bundle's path or a training run" in done.output
     assert "Traceback" not in done.output
+
+
+def test_title_and_colour_are_of_one_test(make):
+    """Nine images won and two lost: McNemar p 0.065, an interval just above zero."""
+    first, second = make("F/1", 9), make("F/2", 0)
+    predictions = second.predictions.copy()
+    predictions[[500, 501]] = (predictions[[500, 501]] + 1) % 10
+    comparison = compare_runs(first, replace(second, predictions=predictions))
+    assert comparison.difference.low > 0
+    page = comparison_page(comparison)
+    assert "No significant difference" in page
+    assert 'class="value-box success"' not in page
+    assert "success" not in page.split("<h2>")[0].split("</style>")[-1]

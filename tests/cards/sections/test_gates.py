@@ -30,4 +30,4 @@ def test_a_promotion_names_whom_it_replaces():
 
 def test_without_a_registry_nothing_is_decided():
     (component,) = gates_section(None)
-    assert "was not available" in component.render()["source"]
+    assert "the model is not registered" in component.render()["source"]
