@@ -1,4 +1,4 @@
-"""Offline pages made of runs: ``python -m cards page RUN`` and ``compare BEFORE AFTER``."""
+"""Offline pages and tables made of runs: ``python -m cards page|compare|labels``."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from cards.parts.charts import intervals, tooltip
 from cards.parts.components import box, details, folded_table, header, pictures
 from cards.parts.escape import code, text
 from cards.sections.power import power
-from fmnist_lib.common.formatting import capitalised, p_value, percent
+from fmnist_lib.common.formatting import capitalised, ends, p_value, percent
 from fmnist_lib.drift.detection import RELIABLE
 
 if TYPE_CHECKING:
@@ -84,8 +84,7 @@ def _boxes(report: DriftReport) -> Iterator[Any]:
     yield box(
         "False alarms",
         percent(null.rate.value, 0),
-        f"of {null.repeats} batches without a shift; 95 % interval "
-        f"{percent(null.rate.low, 0)} to {percent(null.rate.high, 0)}",
+        f"of {null.repeats} batches without a shift; 95 % interval {ends(null.rate, 0)}",
     )
     shifts = [rate for rate in report.detection if rate.is_shift]
     found = sum(rate.is_reliable for rate in shifts)
@@ -168,7 +167,7 @@ def _rates(report: DriftReport) -> Markup:
                 rate.description,
                 f"{rate.alarms} of {rate.repeats}",
                 percent(rate.rate.value, 0),
-                f"{percent(rate.rate.low, 0)} to {percent(rate.rate.high, 0)}",
+                ends(rate.rate, 0),
                 f"{report.ks.columns[rate.strongest]} ({rate.statistic[rate.strongest]:.2f})",
             )
             for rate in report.detection

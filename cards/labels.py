@@ -13,7 +13,7 @@ from metaflow.cards import Markdown
 from cards.parts.charts import bars, quantity, tooltip
 from cards.parts.components import box, details, folded_table, header, pictures, table
 from cards.parts.escape import code, text
-from fmnist_lib.common.formatting import capitalised, interval, percent
+from fmnist_lib.common.formatting import capitalised, ends, interval, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,7 @@ def _boxes(audit: LabelAudit) -> Iterator[Any]:
             percent(group.accuracy.value),
             f"of {group.n_images:,} similar images, mostly {' and '.join(list(group.classes)[:2])};"
             f" interval corrected for {group.n_groups} groups: "
-            f"{percent(group.accuracy.low)} to {percent(group.accuracy.high)}",
+            f"{ends(group.accuracy, 1)}",
         )
 
 

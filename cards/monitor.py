@@ -14,7 +14,7 @@ from cards.parts.components import box, details, folded_table, header, pictures,
 from cards.parts.escape import code, text
 from cards.sections.history import history
 from cards.sections.power import power
-from fmnist_lib.common.formatting import p_value, percent, sentence
+from fmnist_lib.common.formatting import ends, p_value, percent, sentence
 from fmnist_lib.drift.verdict import retrain_alpha, watch_alpha
 from fmnist_lib.monitor.figures import gallery
 
@@ -120,8 +120,7 @@ def _boxes(signal: Signal, assessment: BatchAssessment) -> Iterator[Any]:
         yield box(
             "Accuracy",
             percent(signal.accuracy.value),
-            f"{how}; {percent(signal.accuracy.confidence, 0)} interval "
-            f"{percent(signal.accuracy.low)} to {percent(signal.accuracy.high)}",
+            f"{how}; {percent(signal.accuracy.confidence, 0)} interval {ends(signal.accuracy, 1)}",
             change,
         )
     evidence = assessment.evidence
@@ -191,7 +190,7 @@ def _interval(estimate: Estimate | None) -> str:
         return "none"
     return (
         f"{percent(estimate.value)} ({percent(estimate.confidence, 0)} interval "
-        f"{percent(estimate.low)} to {percent(estimate.high)})"
+        f"{ends(estimate, 1)})"
     )
 
 

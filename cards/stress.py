@@ -14,7 +14,7 @@ from cards.parts.charts import lines_with_intervals, quantity, tooltip
 from cards.parts.components import box, details, folded_table, header, table
 from cards.parts.escape import text
 from cards.sections.slices import slices_section, slices_table
-from fmnist_lib.common.formatting import capitalised, interval, percent
+from fmnist_lib.common.formatting import capitalised, ends, interval, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -248,7 +248,7 @@ def _behaviours(behaviours: Sequence[Behaviour]) -> list[MetaflowCardComponent]:
                     one.expectation,
                     f"{one.n_images:,}",
                     percent(one.rate.value) if one.rate else "no images",
-                    f"{percent(one.rate.low)} to {percent(one.rate.high)}" if one.rate else "",
+                    ends(one.rate, 1) if one.rate else "",
                     percent(one.required, 0),
                 )
                 for one in behaviours

@@ -50,7 +50,7 @@ def write_site(name: str, directory: Path) -> Path:
     Parameters
     ----------
     name : str
-        See `cards.run_results.read_results`.
+        See `cards.client.run_results.read_results`.
     directory : Path
         Must not exist, or be empty.
 

@@ -9,7 +9,7 @@ from metaflow.cards import Markdown
 from cards.parts.charts import intervals, line_with_intervals, quantity, tooltip
 from cards.parts.components import details, folded_table
 from cards.parts.escape import text
-from fmnist_lib.common.formatting import interval, percent, short_list
+from fmnist_lib.common.formatting import ends, interval, percent, short_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,7 +165,7 @@ def _level_row(one: LevelSets, n_images: int) -> list[str]:
     return [
         _level(one),
         percent(one.coverage.value, 2),
-        _span(one.coverage),
+        ends(one.coverage),
         f"{one.mean_size:.3f}",
         percent(one.single.value),
         percent(one.sizes[0] / n_images),
@@ -181,7 +181,7 @@ def _class_row(one: ClassSets) -> list[str]:
         str(one.n_calibration),
         "out of reach" if one.out_of_reach else f"{one.threshold:.4f}",
         percent(one.coverage.value) if one.coverage else "",
-        _span(one.coverage) if one.coverage else "",
+        ends(one.coverage) if one.coverage else "",
         "" if one.mean_size is None else f"{one.mean_size:.3f}",
     ]
 
@@ -192,7 +192,7 @@ def _answered_row(one: Answered) -> list[str]:
         str(one.n_images),
         f"{one.lowest:.4f}",
         _accuracy(one.accuracy),
-        _span(one.accuracy),
+        ends(one.accuracy),
     ]
 
 
@@ -206,7 +206,3 @@ def _level(one: LevelSets) -> str:
 
 def _accuracy(estimate: Estimate | None) -> str:
     return percent(estimate.value, 2) if estimate else ""
-
-
-def _span(estimate: Estimate) -> str:
-    return f"{percent(estimate.low, 2)} to {percent(estimate.high, 2)}"

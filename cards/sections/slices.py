@@ -9,7 +9,7 @@ from metaflow.cards import Markdown
 from cards.parts.charts import intervals, tooltip
 from cards.parts.components import folded_table
 from cards.parts.escape import text
-from fmnist_lib.common.formatting import capitalised, p_value, percent
+from fmnist_lib.common.formatting import capitalised, ends, p_value, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,7 +102,7 @@ def slices_table(slices: Slices) -> Markup:
                 labels[one.name],
                 f"{one.n_images:,}",
                 percent(one.accuracy.value),
-                f"{percent(one.accuracy.low)} to {percent(one.accuracy.high)}",
+                ends(one.accuracy, 1),
                 p_value(one.p_value),
                 p_value(one.adjusted_p_value),
                 "YES" if one.is_worse else "no",

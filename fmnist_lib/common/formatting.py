@@ -69,8 +69,12 @@ def interval(estimate: Estimate) -> str:
     >>> interval(wilson(9_529, 10_000))
     '95 % interval 94.86 % to 95.69 %'
     """
-    ends = f"{percent(estimate.low, 2)} to {percent(estimate.high, 2)}"
-    return f"{percent(estimate.confidence, 0)} interval {ends}"
+    return f"{percent(estimate.confidence, 0)} interval {ends(estimate)}"
+
+
+def ends(estimate: Estimate, digits: int = 2) -> str:
+    """Format the ends of the interval of a share in [0, 1]."""
+    return f"{percent(estimate.low, digits)} to {percent(estimate.high, digits)}"
 
 
 def capitalised(words: str) -> str:

@@ -74,7 +74,7 @@ class EvaluationConfig(Section):
 
     confidence: Share = 0.95
     bootstrap_samples: Annotated[int, Field(ge=100)] = 1000
-    confused_pairs: Annotated[int, Field(ge=1, le=45)] = 5
+    confused_pairs: Annotated[int, Field(ge=1, le=90)] = 5
 
 
 class CrossFitConfig(Section):

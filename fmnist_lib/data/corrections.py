@@ -46,14 +46,11 @@ class Corrections:
         """Count the labels that change."""
         return len(self.images)
 
-    def apply(self, labels: NDArray[np.uint8], numbers: NDArray[np.intp]) -> NDArray[np.uint8]:
-        """Return the labels of the images with these positions, corrected."""
-        by_number = np.full(
-            max(int(numbers.max(initial=0)), int(self.images.max(initial=0))) + 1, -1
-        )
-        by_number[self.images] = self.labels
-        found = by_number[numbers]
-        return np.where(found >= 0, found, labels).astype(np.uint8)
+    def apply(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the labels of all images, corrected."""
+        corrected = labels.copy()
+        corrected[self.images] = self.labels
+        return corrected
 
 
 def read_corrections(path: Path, labels: NDArray[np.uint8]) -> Corrections:

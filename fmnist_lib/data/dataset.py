@@ -128,7 +128,7 @@ def load_dataset(
     labels, corrected = given, 0
     if config.corrections:
         corrections = read_corrections(resolve_path(config.corrections), labels)
-        labels = corrections.apply(labels, np.arange(len(labels)))
+        labels = corrections.apply(labels)
         corrected = int((labels != given)[rows].sum())
     images = images_at(rows)
     dataset = Dataset(

@@ -80,7 +80,7 @@ def estimate_accuracy(
     """
     reference_confidence = calibration.confidence(reference.probabilities)
     confidence = calibration.confidence(current.probabilities)
-    accuracy = float((reference.classes == reference.labels).mean())
+    accuracy = float(reference.correct.mean())
     # Subtract the bias that calibration leaves on the reference.
     average = float(confidence.mean() - reference_confidence.mean() + accuracy)
     above = _share_above(reference_confidence, confidence, accuracy)
@@ -103,7 +103,7 @@ def realised_accuracy(batch: Batch) -> Estimate | None:
     """Accuracy by the labels with its Wilson interval; None without labels."""
     if batch.labels is None:
         return None
-    return wilson(int((batch.classes == batch.labels).sum()), len(batch), _CONFIDENCE)
+    return wilson(int(batch.correct.sum()), len(batch), _CONFIDENCE)
 
 
 def _share_above(

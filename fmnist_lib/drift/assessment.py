@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from fmnist_lib.common.statistics import Estimate
     from fmnist_lib.config.drift import DriftConfig, TestMethod
     from fmnist_lib.drift.batch import Batch
-    from fmnist_lib.drift.calibration import Calibration
     from fmnist_lib.drift.two_sample.result import TwoSampleResult
 
 DEFAULT_TEST: TestMethod = "ks-default"
@@ -48,16 +46,12 @@ class BatchAssessment:
         On the batch, without labels; None when the data are insufficient.
     realised : Estimate or None
         On the batch, when its labels are known; it then replaces the estimate.
-    calibration : Calibration or None
-        Used by the estimate.
     similar_shifts : tuple of ShiftSimilarity
         Kinds of shifts by similarity, most similar first; empty without a significant one.
     outliers : ndarray of int
         Indices of the strongest outliers, strongest first.
     power : tuple of PowerRow
         Power of the default test for batches of this size.
-    seconds : float
-        Wall time.
     """
 
     verdict: Verdict
@@ -67,11 +61,9 @@ class BatchAssessment:
     reference_accuracy: Estimate
     estimate: AccuracyEstimate | None
     realised: Estimate | None
-    calibration: Calibration | None
     similar_shifts: tuple[ShiftSimilarity, ...]
     outliers: np.ndarray
     power: tuple[PowerRow, ...]
-    seconds: float
 
     @property
     def p_value(self) -> float | None:
@@ -103,7 +95,6 @@ def assess_batch(
     DataError
         The reference has no labels, or an output is not finite.
     """
-    started = time.perf_counter()
     accuracy = realised_accuracy(reference)
     if accuracy is None:
         raise DataError(
@@ -111,18 +102,7 @@ def assess_batch(
             "Give the held-out images with their true classes."
         )
     if len(current) < config.verdict.min_rows:
-        return _insufficient(accuracy, current, config, started)
-    return _assess(reference, current, accuracy, config, seed, started)
-
-
-def _assess(  # noqa: PLR0917 (arguments of `assess_batch` and two results)
-    reference: Batch,
-    current: Batch,
-    accuracy: Estimate,
-    config: DriftConfig,
-    seed: int,
-    started: float,
-) -> BatchAssessment:
+        return _insufficient(accuracy, current, config)
     methods = dict.fromkeys((DEFAULT_TEST, DOMAIN_TEST, *config.tests))
     tests = {name: two_sample_test(name, reference, current, config, seed) for name in methods}
     calibration = calibrate(reference, seed)
@@ -140,17 +120,13 @@ def _assess(  # noqa: PLR0917 (arguments of `assess_batch` and two results)
         reference_accuracy=accuracy,
         estimate=estimate,
         realised=realised,
-        calibration=calibration,
         similar_shifts=rank_similar_shifts(reference, current, seed) if verdict != "ok" else (),
         outliers=rank_outliers(reference.columns, current.columns),
         power=power_at(len(current), read_power()),
-        seconds=time.perf_counter() - started,
     )
 
 
-def _insufficient(
-    accuracy: Estimate, current: Batch, config: DriftConfig, started: float
-) -> BatchAssessment:
+def _insufficient(accuracy: Estimate, current: Batch, config: DriftConfig) -> BatchAssessment:
     return BatchAssessment(
         verdict="insufficient_data",
         reason=too_few(len(current), config.verdict),
@@ -159,9 +135,7 @@ def _insufficient(
         reference_accuracy=accuracy,
         estimate=None,
         realised=realised_accuracy(current),
-        calibration=None,
         similar_shifts=(),
         outliers=np.empty(0, dtype=np.intp),
         power=(),
-        seconds=time.perf_counter() - started,
     )

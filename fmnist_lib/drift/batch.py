@@ -59,6 +59,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def correct(self) -> np.ndarray:
+        """Bool per image: the model's class is its label, which must be known."""
+        return np.asarray(self.classes == self.labels)
+
     def __getstate__(self) -> dict[str, Any]:
         """Return the fields alone: a stored batch does not depend on what was computed from it."""
         return {field.name: getattr(self, field.name) for field in fields(self)}

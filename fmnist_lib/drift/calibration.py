@@ -58,7 +58,7 @@ def calibrate(reference: Batch, seed: int) -> Calibration:
     Estimates", KDD 2002.
     """
     assert reference.labels is not None  # noqa: S101 (checked by `assess_batch`)
-    correct = reference.classes == reference.labels
+    correct = reference.correct
     before = expected_calibration_error(reference.confidence, correct)
     errors = {
         method: expected_calibration_error(_cross_fitted(fit, reference, correct, seed), correct)

@@ -86,7 +86,7 @@ def gather_evidence(  # noqa: PLR0917 (the parts of the evidence)
     }
     if realised is not None:
         p_values["lower accuracy by labels"] = accuracy_p_value(reference, current)
-    accuracy = float((reference.classes == reference.labels).mean())
+    accuracy = float(reference.correct.mean())
     return Evidence(
         n=len(current),
         p_values=p_values,
@@ -136,7 +136,7 @@ def accuracy_p_value(reference: Batch, current: Batch) -> float:
     """P-value of the hypothesis that accuracy has not fallen (Fisher's exact test)."""
     from scipy import stats
 
-    correct = [int((batch.classes == batch.labels).sum()) for batch in (reference, current)]
+    correct = [int(batch.correct.sum()) for batch in (reference, current)]
     wrong = [len(batch) - count for batch, count in zip((reference, current), correct, strict=True)]
     table = [[correct[1], wrong[1]], [correct[0], wrong[0]]]
     return float(stats.fisher_exact(table, alternative="less").pvalue)

@@ -6,11 +6,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fmnist_lib.drift.columns import default_columns
 from fmnist_lib.drift.detection import DetectionRate, batch_size, detection_rates
 from fmnist_lib.drift.figures import drift_pictures
 from fmnist_lib.drift.power import PowerRow, power_at, read_power
-from fmnist_lib.drift.two_sample.ks import ks_per_feature
+from fmnist_lib.drift.two_sample.univariate import ks_test
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,14 +112,7 @@ def detect_drift(
     """
     started = time.perf_counter()
     held_back = held_back or current
-    ks = ks_per_feature(
-        reference.columns,
-        current.columns,
-        config.alpha,
-        config.correction,
-        columns=default_columns(),
-        method="ks-default",
-    )
+    ks = ks_test("ks-default", reference, current, config, seed)
     detection = detection_rates(reference, held_back, observe, config, seed=seed)
     return DriftReport(
         ks=ks,

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     Predict = Callable[[np.ndarray], np.ndarray]
     Change = Callable[[np.ndarray], np.ndarray]
 
-T_SHIRT, TROUSER, PULLOVER, DRESS, COAT, ANKLE_BOOT = (
-    CLASS_NAMES.index(name)
-    for name in ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Ankle boot")
+TROUSER, PULLOVER, COAT, ANKLE_BOOT = (
+    CLASS_NAMES.index(name) for name in ("Trouser", "Pullover", "Coat", "Ankle boot")
 )
 #: Pixels from which an image counts as inked: many have faint noise around the garment.
 _INK = 16

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fmnist_lib.common.formatting import percent, sentence, shorten
+from fmnist_lib.common.formatting import interval, percent, sentence, shorten
 from fmnist_lib.common.labels import CLASS_NAMES
 from fmnist_lib.release.charts import (
     candidate_chart,
@@ -68,9 +68,7 @@ class Summary:
     @property
     def interval(self) -> str:
         """The accuracy's interval."""
-        accuracy = self.report.evaluation.accuracy
-        ends = f"{100 * accuracy.low:.2f} to {percent(accuracy.high, 2)}"
-        return f"{percent(accuracy.confidence, 0)} interval {ends}"
+        return interval(self.report.evaluation.accuracy)
 
     @property
     def n_images(self) -> str:
@@ -210,7 +208,6 @@ def _row(row: Mapping[str, Any]) -> dict[str, str]:
     return texts | {
         "accuracy": percent(row["validation_accuracy"], 2),
         "interval": f"{100 * low:.2f} to {percent(high, 2)}",
-        "log_loss": f"{row['validation_log_loss']:.3f}",
         "fit": f"{row['fit_seconds']:.0f} s",
         "predict": f"{row['predict_ms_per_image']:.2f} ms",
         "size": f"{row['model_mb']:.1f} MB",

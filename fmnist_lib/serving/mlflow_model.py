@@ -75,7 +75,7 @@ def write_mlflow_model(
             )
         except (mlflow.MlflowException, OSError) as error:
             raise ModelError(
-                f"champion: expected MLflow to write it to {directory}, got: {error}. "
+                f"winner: expected MLflow to write it to {directory}, got: {error}. "
                 "Free some space, then resume the run."
             ) from error
     file = directory / WITHIN_MLFLOW / model.file.name

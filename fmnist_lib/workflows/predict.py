@@ -1,4 +1,4 @@
-"""Predict every image of a file, and write the predictions as CSV."""
+"""Predict every image of a file, and write the predictions as a table."""
 
 from __future__ import annotations
 

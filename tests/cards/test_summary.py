@@ -18,7 +18,7 @@ def _text(components):
 def test_the_card_starts_with_the_accuracy_and_the_promotion(tmp_path):
     card = Card(summary_card(run_report(publication=publication(tmp_path))))
     assert card.title.startswith("Test accuracy 91.31 %: registered as version 3")
-    interval = "91.31 % 95 % interval 90.74 to 91.85 %, 10,000 test images"
+    interval = "91.31 % 95 % interval 90.74 % to 91.85 %, 10,000 test images"
     assert card.boxes["Test accuracy"] == interval
 
 

@@ -138,7 +138,7 @@ def test_the_summary_prints_on_one_page_of_selectable_text(report, tmp_path):
     assert rows
     assert not [row for row in rows if row.split()[-5] != "yes"], "a font is not embedded"
     assert "91.31 %" in text
-    assert "90.74 to 91.85 %" in text
+    assert "90.74 % to 91.85 %" in text
     for last in ("Bundle SHA-256", "e" * 64, "Git commit"):
         assert last in text
     # Chromium shrinks a page that is too wide. The box of a line is a little higher than its font.

@@ -13,7 +13,7 @@ from tests.run_reports import REASON
 def test_the_number_comes_with_its_interval_and_before_everything_else(published):
     html = render_summary(published())
     number = html.index('class="number">91.31 %')
-    assert number < html.index("95 % interval 90.74 to 91.85 %") < html.index("<table")
+    assert number < html.index("95 % interval 90.74 % to 91.85 %") < html.index("<table")
     assert "Correct on 9,131 of 10,000 unseen images" in html
     assert 'class="warning"' not in html
 
