@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment
 from metaflow.cards import Markdown
 
-from cards.parts.components import box, details, folded_table, header, pictures
+from cards.parts.components import box, details, folded_table, frame, header, pictures
 from fmnist_lib.common.formatting import percent
 from fmnist_lib.features.named import FEATURES
 
@@ -23,12 +22,6 @@ if TYPE_CHECKING:
     from fmnist_lib.common.data_version import DataVersion
     from fmnist_lib.eda.report import EdaReport
 
-# srcdoc, because browsers refuse a data: URL of this size. The sandbox isolates the page's scripts
-# from the card. Markdown ends an HTML block at an empty line: line ends become entities.
-_FRAME = Environment(autoescape=True).from_string(
-    '<iframe title="Sweetviz report" sandbox="allow-scripts allow-popups" width="100%" '
-    'height="900" style="border: 1px solid #d9dee4" srcdoc="{{ page }}"></iframe>'
-)
 _SAVE = """\
 To save it as a separate page:
 
@@ -111,14 +104,13 @@ def _boxes(report: EdaReport) -> Iterator[Any]:
 def _sweetviz(report: EdaReport) -> list[MetaflowCardComponent]:
     """Return the Sweetviz page in an iframe, with an introduction."""
     train, test = report.sweetviz_rows
-    frame = _FRAME.render(page=report.sweetviz_html)
     return [
         Markdown(
             f"{train:,} training images against {test:,} test images, on the most discriminative "
             "features. Click a feature for its details, **Associations** for the correlations of "
             "the features and the class."
         ),
-        Markdown(frame.replace("\r", "").replace("\n", "&#10;")),
+        frame("Sweetviz report", report.sweetviz_html),
     ]
 
 

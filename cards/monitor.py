@@ -285,6 +285,7 @@ def _outliers(
     return pictures(
         [
             gallery(
+                "outliers",
                 images[rows],
                 [f"no. {row}" if names is None else names[row] for row in rows],
                 "Outliers",

@@ -23,6 +23,7 @@ from metaflow import (  # noqa: E402 (the line above makes the packages beside f
 from cards.parts.step_card import StepCard  # noqa: E402
 from shared.configuration import parse_monitor, store_address  # noqa: E402
 from shared.deployment import package_checkout, remote_steps  # noqa: E402
+from shared.identity import this_run  # noqa: E402
 
 
 @schedule(daily=True)
@@ -64,7 +65,7 @@ class FashionMnistMonitor(FlowSpec):
         from shared.runs import champion_artifact, find_champion
 
         self.resolved_config = self.resolve_config()
-        self.started_in = f"{current.flow_name}/{current.run_id}"
+        self.started_in = this_run()
         self.champion_run = find_champion(self.training_run, store_address(self.settings.tracking))
         # Here, not where they are read: a path that is wrong ends the run in its first seconds.
         check_exists("--batch", self.settings.batch)

@@ -29,6 +29,7 @@ from metaflow import (  # noqa: E402 (the line above makes the packages beside f
 from cards.parts.step_card import StepCard  # noqa: E402
 from shared.configuration import parse_training, resolve_training, store_address  # noqa: E402
 from shared.deployment import package_checkout, remote_steps, triggered_by_monitor  # noqa: E402
+from shared.identity import this_run  # noqa: E402
 from shared.searches import OVERVIEW  # noqa: E402
 from shared.training_run import TrainingRun  # noqa: E402
 
@@ -52,17 +53,9 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         parser=parse_training,
         help="TOML or JSON file; every key: python -m fmnist_lib config train",
     )
-    minutes = Parameter(
-        "minutes",
-        type=float,
-        default=None,
-        help="Budget, from features to refit",
-    )
+    minutes = Parameter("minutes", type=float, default=None, help="Budget, from features to refit")
     early_stop = Parameter(
-        "early-stop",
-        type=bool,
-        default=None,
-        help="false: use the whole budget",
+        "early-stop", type=bool, default=None, help="false: use the whole budget"
     )
     seed = Parameter("seed", type=int, default=None, help="Seed of everything random")
     rows = Parameter("rows", type=int, default=None, help="Training images to use")
@@ -154,7 +147,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         self.share_features()
         self.candidates = list(self.budget.shares)
         # A resumed run continues the studies of this one.
-        self.searched_in = f"{current.flow_name}/{current.run_id}"
+        self.searched_in = this_run()
         self.searches = [OVERVIEW, *self.candidates]
         self.next(self.search, foreach="searches")
 
@@ -200,7 +193,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         # An alias of `winner`, the artifact's name before: clients may still read it.
         self.champion = self.winner
         print(f"{self.spent}.")
-        self.searched_run = f"{current.flow_name}/{current.run_id}"
+        self.searched_run = this_run()
         command = search_command(self.searched_run, selection.winner_id)
         content = leaderboard_card(selection, self.data_version, command)
         current.card["leaderboard"].extend(content)
@@ -314,7 +307,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
             self.challenge, self.dataset.test, self.test_probabilities, self.n_new_held_out
         )
         champion = champion_results(store_address(self.settings.tracking), self.data_version)
-        name = f"{current.flow_name}/{current.run_id}"
+        name = this_run()
         report = self.published(card_pages(name, current.step_name))
         self.keep(Published.of(report))
         self.share_bundle()
@@ -338,7 +331,7 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
             current.card["timeline"].extend(skipped_card(self.challenge.reason))
             print(f"Training skipped: {self.challenge.reason}.")
             return
-        times = task_times(read_run(f"{current.flow_name}/{current.run_id}"))
+        times = task_times(read_run(this_run()))
         current.card["timeline"].extend(timeline_card(times, self.data_version))
         for line in closing_lines(self, current.run_id):
             print(line)

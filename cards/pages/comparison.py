@@ -174,6 +174,7 @@ def _flip_pictures(comparison: RunComparison) -> Iterator[Picture]:
         shown = flips[:_SHOWN_IMAGES]
         gained = "newly correct" if after == label else "newly wrong"
         yield gallery(
+            f"flips-{label}-{before}-{after}",
             images[[flip.row for flip in shown]],
             [f"no. {flip.row}" for flip in shown],
             f"{len(flips)} {gained}: {CLASS_NAMES[label]}, before {CLASS_NAMES[before]}, "

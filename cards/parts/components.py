@@ -130,6 +130,12 @@ def box(
     return ValueBox(title[:200], value, note or None, _THEMES[good], change or None)
 
 
+def frame(title: str, page: str) -> Markdown:
+    """Build a frame with another HTML page, whose scripts are isolated from the card."""
+    # As srcdoc, because browsers refuse a data: URL of a megabyte.
+    return _html(_templates().frame(title, page))
+
+
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Markdown:
     """Build a table of plain text cells; columns of numbers are aligned right."""
     return Markdown(table_source(headers, rows))

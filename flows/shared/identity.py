@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from fmnist_lib.common.run_report import RunIdentity
 
 
+def this_run() -> str:
+    """Return the address of this run for the Client API, ``Flow/run``."""
+    from metaflow import current
+
+    return f"{current.flow_name}/{current.run_id}"
+
+
 def run_identity(root: Path, computed_in: str | None = None) -> RunIdentity:
     """Return the identity of this run, with the Git commit of the checkout ``root``.
 

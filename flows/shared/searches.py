@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.candidate_result import CandidateResult
 from fmnist_lib.common.errors import DataError
+from shared.identity import this_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -39,7 +40,7 @@ def current_budget(planned: Budget) -> Budget:
 
     if not current.origin_run_id:
         return planned
-    run = Run(f"{current.flow_name}/{current.run_id}", _namespace_check=False)
+    run = Run(this_run(), _namespace_check=False)
     # Not those of the origin: `resume search` searches them again.
     finished = {
         task["candidate"].data
@@ -182,14 +183,15 @@ def _seconds_left(budget: Budget, config: SearchConfig) -> float:
 class _Console:
     """Lines on the console: whenever something happened, else now and then."""
 
-    def __init__(self, write: Callable[[str], None] = print) -> None:
-        self._write, self._events, self._written = write, (), -math.inf
+    def __init__(self) -> None:
+        self._events: tuple[Any, ...] = ()
+        self._written = -math.inf
 
     def show(self, line: str, events: tuple[Any, ...]) -> None:
         """Write the line if there are new events, or nothing was written for some time."""
         now = time.monotonic()
         if events != self._events or (events and now - self._written >= _QUIET_SECONDS):
-            self._write(line)
+            print(line)
             self._events, self._written = events, now
 
 

@@ -13,6 +13,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from fmnist_lib.common.formatting import reason_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -48,7 +50,7 @@ def check_array(file: IO[bytes], size: int) -> None:
         start = file.tell()
         file.seek(0)
     except Exception as error:  # noqa: BLE001 (NumPy evaluates the header, which may raise anything)
-        raise ArrayFileError(f"no header of an array ({_reason(error)})") from None
+        raise ArrayFileError(f"no header of an array ({reason_of(error)})") from None
     if dtype.hasobject:
         raise ArrayFileError("pickled objects, which could run code when loaded")
     if len(shape) > _MAX_DIMENSIONS or any(length < 0 for length in shape):
@@ -93,7 +95,7 @@ def map_npy(path: Path) -> np.ndarray:
         # Not np.load: it would also accept a zip or a pickle.
         return np.lib.format.open_memmap(path, mode="r")
     except (ValueError, TypeError, OverflowError) as error:
-        raise ArrayFileError(_reason(error)) from None
+        raise ArrayFileError(reason_of(error)) from None
 
 
 def read_npz(
@@ -135,7 +137,7 @@ def _opened(file: Path | IO[bytes]) -> zipfile.ZipFile:
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001 (a damaged directory may raise anything)
-        raise ArrayFileError(f"no intact zip file ({_reason(error)})") from None
+        raise ArrayFileError(f"no intact zip file ({reason_of(error)})") from None
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
@@ -145,7 +147,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
     except ArrayFileError as error:
         raise ArrayFileError(f"{error}, in {name}") from None
     except Exception as error:  # noqa: BLE001 (so may damaged, encrypted or unknown compression)
-        raise ArrayFileError(f"a damaged {name} ({_reason(error)})") from None
+        raise ArrayFileError(f"a damaged {name} ({reason_of(error)})") from None
 
 
 def _read(file: IO[bytes], size: int) -> np.ndarray:
@@ -153,7 +155,7 @@ def _read(file: IO[bytes], size: int) -> np.ndarray:
     try:
         return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
     except (ValueError, TypeError, OverflowError, MemoryError) as error:
-        raise ArrayFileError(_reason(error)) from None
+        raise ArrayFileError(reason_of(error)) from None
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -165,8 +167,3 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     else:
         raise ValueError(f"format version {version}")
     return shape, dtype
-
-
-def _reason(error: Exception) -> str:
-    # The first line: NumPy's advice to allow pickles or longer headers does not apply.
-    return str(error).strip().partition("\n")[0].rstrip(".")[:200] or type(error).__name__

@@ -19,6 +19,9 @@ _INVISIBLE = re.compile(
     r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
 )
 
+#: Characters of a library's message that are kept.
+_MAX_REASON = 200
+
 
 def percent(share: float, digits: int = 1) -> str:
     """Format a share in [0, 1] as a percentage.
@@ -75,6 +78,18 @@ def interval(estimate: Estimate) -> str:
 def ends(estimate: Estimate, digits: int = 2) -> str:
     """Format the ends of the interval of a share in [0, 1]."""
     return f"{percent(estimate.low, digits)} to {percent(estimate.high, digits)}"
+
+
+def reason_of(error: BaseException) -> str:
+    r"""Return the first line of an error's text without its full stop, or the error's type.
+
+    Examples
+    --------
+    >>> reason_of(ValueError("no such column.\nSee the manual.")), reason_of(KeyError())
+    ('no such column', 'KeyError')
+    """
+    line = str(error).strip().partition("\n")[0].rstrip(".")
+    return line[:_MAX_REASON] or type(error).__name__
 
 
 def capitalised(words: str) -> str:

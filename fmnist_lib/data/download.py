@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.files import sha256_of
+from fmnist_lib.common.formatting import reason_of
 from fmnist_lib.data.official_files import FILES, MIRRORS, OfficialFile
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _fetch_from(url: str, file: OfficialFile, part: Path, progress: bool) -> Non
             reason = "the partial file of an earlier attempt was wrong"
         # urllib3's own errors are not wrapped by requests when the raw stream is read.
         except (requests.RequestException, urllib3.exceptions.HTTPError, _RetryableError) as error:
-            reason = _first_line(error)
+            reason = _reason(error)
         # Progress resets the counter: a connection that breaks repeatedly can still finish.
         failures = 1 if _size(part) > best else failures + 1
         best = max(best, _size(part))
@@ -206,8 +207,8 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _first_line(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     """Return the root cause, without the exceptions that requests wraps around it."""
     cause = error.args[0] if error.args else None
     error = getattr(cause, "reason", None) or error
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return reason_of(error)

@@ -9,6 +9,7 @@ import numpy as np
 from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.labels import CLASS_NAMES
 from fmnist_lib.common.plotting import DIVERGING, Picture, new_figure, picture
+from fmnist_lib.eda.sampling import REDUNDANT
 from fmnist_lib.features.named import FEATURES
 
 if TYPE_CHECKING:
@@ -116,11 +117,11 @@ def _strongest(correlation: pd.DataFrame) -> tuple[str, str]:
     highest, lowest, strongest = (
         int(one) for one in (pairs.argmax(), pairs.argmin(), np.abs(pairs).argmax())
     )
-    redundant = int((np.abs(pairs) > 0.9).sum())  # noqa: PLR2004 (as in discriminative_features)
+    redundant = int((np.abs(pairs) > REDUNDANT).sum())
     title = f"{names[rows[strongest]]} and {names[columns[strongest]]} correlate most"
     return title, (
         f"Strongest positive: {names[rows[highest]]} and {names[columns[highest]]} "
         f"({pairs[highest]:+.2f}); strongest negative: {names[rows[lowest]]} and "
         f"{names[columns[lowest]]} ({pairs[lowest]:+.2f}). {redundant} of {len(pairs)} pairs "
-        "are nearly redundant (absolute correlation above 0.90)."
+        f"are nearly redundant (absolute correlation above {REDUNDANT:.2f})."
     )

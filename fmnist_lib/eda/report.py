@@ -107,7 +107,7 @@ def explore(  # noqa: PLR0917 (two splits, each images and labels, and the setti
         train, test = named_features(train_images), named_features(test_images)
         ratios = correlation_ratio(train, train_labels)
         summary = feature_summary(train, test, ratios)
-        discriminative = discriminative_features(train, train_labels, config.sweetviz_features)
+        discriminative = discriminative_features(train, ratios, config.sweetviz_features)
         counts = class_counts(train_labels, test_labels)
         pictures = [
             class_counts_picture(counts),

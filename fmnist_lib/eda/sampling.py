@@ -56,32 +56,32 @@ def correlation_ratio(features: pd.DataFrame, labels: np.ndarray) -> pd.Series:
     return (between / total.where(total > 0, 1.0)).clip(0, 1)
 
 
-def discriminative_features(
-    features: pd.DataFrame, labels: np.ndarray, count: int, max_correlation: float = 0.9
-) -> list[str]:
+#: Absolute correlation above which one of two features is redundant.
+REDUNDANT = 0.9
+
+
+def discriminative_features(features: pd.DataFrame, ratios: pd.Series, count: int) -> list[str]:
     """Return the most discriminative features, without redundant ones.
 
     Parameters
     ----------
     features : DataFrame of shape (n, n_features)
-    labels : ndarray of shape (n,)
+    ratios : Series
+        See `correlation_ratio`.
     count : int
         Fewer are returned if the rest are constant or redundant.
-    max_correlation : float in (0, 1], default=0.9
-        A feature is redundant if its absolute correlation with a chosen one exceeds this.
 
     Returns
     -------
     list of str
         Best first.
     """
-    ratios = correlation_ratio(features, labels)
     varying = features.columns[features.min() < features.max()]
     correlation = features[varying].corr().abs()
     chosen: list[str] = []
     for name in ratios[varying].sort_values(ascending=False, kind="stable").index:
         if len(chosen) == count:
             break
-        if not (correlation.loc[name, chosen] > max_correlation).any():
+        if not (correlation.loc[name, chosen] > REDUNDANT).any():
             chosen.append(name)
     return chosen

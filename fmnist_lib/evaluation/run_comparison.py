@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -255,9 +256,9 @@ def _flips(first: RunResults, second: RunResults) -> tuple[Flip, ...]:
         )
         for row in rows
     ]
-    kinds = [(flip.label, flip.before, flip.after) for flip in flips]
-    frequency = {kind: kinds.count(kind) for kind in set(kinds)}
-    order = sorted(
-        zip(flips, kinds, strict=True), key=lambda pair: (-frequency[pair[1]], pair[1], pair[0].row)
-    )
-    return tuple(flip for flip, _ in order)
+
+    def kind(flip: Flip) -> tuple[int, int, int]:
+        return flip.label, flip.before, flip.after
+
+    frequency = Counter(map(kind, flips))
+    return tuple(sorted(flips, key=lambda flip: (-frequency[kind(flip)], kind(flip), flip.row)))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from fmnist_lib.common.labels import IMAGE_SHAPE, N_PIXELS
 from fmnist_lib.features.images import as_images
@@ -176,24 +175,3 @@ def _pieces(inked: np.ndarray) -> dict[str, np.ndarray]:
         "gap_share": (seen_left & seen_right & ~inked).mean(axis=(1, 2)),
         "pieces_per_row": starts.sum(axis=(1, 2)) / np.maximum(garment_rows, 1),
     }
-
-
-class NamedFeatures(TransformerMixin, BaseEstimator):
-    """`named_features` as a transformer."""
-
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 (scikit-learn's signature)
-        """Check the images; nothing is learnt."""
-        as_images(X)
-        self.n_features_out_ = len(FEATURES)
-        return self
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Return float32 columns of shape (n, 23), in the order of `FEATURES`."""
-        return named_features(X).to_numpy(dtype=np.float32)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:  # noqa: ARG002
-        """Return the names as in `FEATURES`."""
-        return np.array(list(FEATURES), dtype=object)

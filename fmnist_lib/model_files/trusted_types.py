@@ -9,7 +9,6 @@ from __future__ import annotations
 _OWN = """
 fmnist_lib.features.block.FeatureBlock
 fmnist_lib.features.gradients.OrientedGradients
-fmnist_lib.features.named.NamedFeatures
 fmnist_lib.features.patch_scales.PatchScales
 fmnist_lib.features.patches.PatchDictionary
 fmnist_lib.features.pixels.Pixels

@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 _CAPTION_CHARS = 18
 
 
-def gallery(images: np.ndarray, captions: Sequence[str], title: str, caption: str) -> Picture:
+def gallery(
+    name: str, images: np.ndarray, captions: Sequence[str], title: str, caption: str
+) -> Picture:
     """Grid of images with captions.
 
     Parameters
     ----------
+    name : str
+        Of the picture.
     images : ndarray of shape (n, 28, 28), uint8
     captions : sequence of str
         Shown literally, not parsed as formulas; long ones are shortened in the middle.
@@ -37,7 +41,7 @@ def gallery(images: np.ndarray, captions: Sequence[str], title: str, caption: st
         if number < len(images):
             axes.imshow(images[number], cmap="gray_r", vmin=0, vmax=255)
             axes.set_title(shortened(captions[number]), fontsize=8, parse_math=False)
-    return picture(figure, "monitor-unlike", title, caption)
+    return picture(figure, name, title, caption)
 
 
 def shortened(caption: str) -> str:

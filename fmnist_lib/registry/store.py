@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.credentials import has_credentials, mask, without_credentials
 from fmnist_lib.common.errors import TrackingError
+from fmnist_lib.common.formatting import reason_of
 from fmnist_lib.common.paths import resolve_address, sqlite_address, sqlite_file
 from fmnist_lib.common.sqlite import open_existing
 from fmnist_lib.registry.tracking_uri import database_kind, uri_problem
@@ -282,7 +283,7 @@ def _experiment_id(uri: str, name: str, artifacts: str | None) -> str:
 def _message(uri: str, error: Exception) -> str:
     """Return one message: what, expected, got, how to fix it."""
     address = without_credentials(uri)
-    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    reason = reason_of(error)
     hint = "Check that the server is up and reachable, or set tracking.uri"
     if "out-of-date database schema" in reason or "locate revision" in reason:
         hint = f"Back the file up, then run `mlflow db upgrade {shlex.quote(address)}`"
@@ -290,5 +291,5 @@ def _message(uri: str, error: Exception) -> str:
         hint = "Check that its directory can be written, or set tracking.uri"
     return (
         f"MLflow at {address}: expected it to answer and to store the run, got: "
-        f"{mask(reason, uri).rstrip('.')}. {hint}."
+        f"{mask(reason, uri)}. {hint}."
     )

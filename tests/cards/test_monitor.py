@@ -78,9 +78,9 @@ def card(signal, assessment, test_images):
 def test_the_gallery_names_the_files(signal, assessment, test_images, monkeypatch):
     shown = []
 
-    def note(images, captions, title, caption):
+    def note(name, images, captions, title, caption):
         shown.append((captions, caption))
-        return gallery(images, captions, title, caption)
+        return gallery(name, images, captions, title, caption)
 
     monkeypatch.setattr("cards.monitor.gallery", note)
     names = [f"bag {number} $x_.png" for number in range(500)]

@@ -18,7 +18,6 @@ from fmnist_lib.data.synthetic import generate
 from fmnist_lib.features.block import FeatureBlock
 from fmnist_lib.features.chunks import THREADS
 from fmnist_lib.features.gradients import OrientedGradients
-from fmnist_lib.features.named import NamedFeatures
 from fmnist_lib.features.patch_scales import PatchScales
 from fmnist_lib.features.patches import PatchDictionary
 from fmnist_lib.features.pixels import Pixels
@@ -28,7 +27,6 @@ TRANSFORMERS = [
     Pixels(),
     Pixels("contrast"),
     Pixels("length"),
-    NamedFeatures(),
     OrientedGradients(),
     OrientedGradients(cells=(9, 4), orientations=6),
     OrientedGradients(cells=4, orientations=9, signed=False, interpolate=False),

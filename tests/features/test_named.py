@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fmnist_lib.common.errors import DataError
-from fmnist_lib.features.named import FEATURES, NamedFeatures, named_features
+from fmnist_lib.features.named import FEATURES, named_features
 
 
 def blank():
@@ -94,13 +94,6 @@ def test_flattened_images_are_accepted_and_other_shapes_refused(train_images):
     np.testing.assert_array_equal(flat, named_features(train_images[:5]))
     with pytest.raises(DataError, match=r"expected shape \(n, 28, 28\)"):
         named_features(train_images[0, :14])
-
-
-def test_the_transformer_gives_the_same_columns_and_their_names(train_images):
-    transformer = NamedFeatures().fit(train_images[:5])
-    frame = named_features(train_images[:600])
-    np.testing.assert_array_equal(transformer.transform(train_images[:600]), frame)
-    assert list(transformer.get_feature_names_out()) == list(frame.columns)
 
 
 def test_features_separate_the_classes(train_images, train_labels):

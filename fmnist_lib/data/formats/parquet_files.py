@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.files import most_unpacked
+from fmnist_lib.common.formatting import reason_of
 from fmnist_lib.common.labels import N_PIXELS
 from fmnist_lib.data.formats.text_files import MAX_LINES
 
@@ -114,8 +115,9 @@ def check_table(content: bytes, name: str, max_rows: int) -> None:
     except DataError:
         raise
     except (OSError, pa.ArrowException, ValueError, TypeError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")[:200]
-        raise DataError(f"{name}: expected a readable Parquet file, got: {reason}.") from None
+        raise DataError(
+            f"{name}: expected a readable Parquet file, got: {reason_of(error)}."
+        ) from None
 
 
 def _check_rows(content: bytes, name: str, max_rows: int) -> None:

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from fmnist_lib.common.errors import DataError
-from fmnist_lib.common.formatting import short_list
+from fmnist_lib.common.formatting import reason_of, short_list
 from fmnist_lib.common.labels import N_PIXELS
 from fmnist_lib.data.formats.batch_part import Part
 from fmnist_lib.data.formats.column_layout import DECIDING_ROWS, nameless_parts
@@ -56,7 +56,7 @@ def csv_parts(path: Path, rows: int, label_column: LabelColumn | None) -> Iterat
             return
         raise DataError(
             f"{path.name}: expected a CSV table of numbers, {_LAYOUT}, got: "
-            f"{_reason(error)}. Fix or remove the line."
+            f"{reason_of(error)}. Fix or remove the line."
         ) from None
     except pa.ArrowException as error:
         raise unreadable(path, error) from None
@@ -125,13 +125,9 @@ def is_text(cell: str) -> bool:
 def unreadable(path: Path, error: Exception) -> DataError:
     """Return the error for a table that a library could not read."""
     return DataError(
-        f"{path.name}: expected a readable table, got: {_reason(error)}. "
+        f"{path.name}: expected a readable table, got: {reason_of(error)}. "
         "Put an intact file in its place."
     )
-
-
-def _reason(error: Exception) -> str:
-    return str(error).partition("\n")[0].rstrip(".")[:200]
 
 
 def _csv_names(path: Path) -> tuple[list[str], bool]:

@@ -23,6 +23,7 @@ from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.trial import TrialState
 
 from fmnist_lib.common.errors import SearchError
+from fmnist_lib.common.formatting import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -104,7 +105,7 @@ def _open_database(address: str) -> _Database:
         return make()
     except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError, RuntimeError) as error:
         # The reason of the driver names host, port, user and database.
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        reason = reason_of(getattr(error, "orig", None) or error)
         raise SearchError(
             f"search.study_storage: expected a database that can be used, got: {reason}. Check "
             "that the server runs and the database exists, and PGPASSWORD or ~/.pgpass."

@@ -144,8 +144,8 @@ def _estimator(  # noqa: PLR0917 (private, called once)
     from tpot import TPOTEstimator
 
     n_samples, n_features = shape[0] - int((split.test_fold == 0).sum()), shape[1]
-    bounded = not job.is_bounded_by_time
-    minutes = _NO_LIMIT_MINUTES if bounded else max(seconds / 60, 0.05)
+    timed = job.is_bounded_by_time
+    minutes = max(seconds / 60, 0.05) if timed else _NO_LIMIT_MINUTES
     return TPOTEstimator(
         search_space=search_space(n_samples, n_features, job.seed),
         scorers=[accuracy],
@@ -162,7 +162,7 @@ def _estimator(  # noqa: PLR0917 (private, called once)
         other_objectives_early_stop_tol=[None],
         max_time_mins=minutes,
         # None is a TypeError inside TPOT 1.1. A sixth is the ratio of TPOT's own defaults.
-        max_eval_time_mins=minutes if bounded else minutes / 6,
+        max_eval_time_mins=minutes / 6 if timed else minutes,
         client=cluster,
         # Data that was scattered would be lost with the worker that has it.
         scatter=cluster is None,

@@ -193,6 +193,6 @@ def test_a_dollar_sign_in_a_figure_is_no_formula():
     from fmnist_lib.monitor.figures import gallery
 
     image = np.zeros((1, 28, 28), np.uint8)
-    drawn = gallery(image, ["a$b_{$.png $\\frac$"], "title", "caption")
+    drawn = gallery("name", image, ["a$b_{$.png $\\frac$"], "title", "caption")
     assert json.dumps(drawn.title) == '"title"'
     assert drawn.png
