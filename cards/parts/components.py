@@ -81,7 +81,8 @@ def _html(content: str) -> Markdown:
 
 def _one_block(content: str) -> str:
     """Return HTML that Markdown keeps as it is: an empty line would end the block."""
-    return content.replace("\r", "").replace("\n", "&#10;")
+    # Markup would escape the entity.
+    return str(content).replace("\r", "").replace("\n", "&#10;")
 
 
 def header(
