@@ -19,7 +19,7 @@ from cards.sections.costs import costs_section
 from cards.sections.trials import DRAWN_ABOVE, trials_section
 from fmnist_lib.common.formatting import interval, p_value, percent
 from fmnist_lib.common.labels import CLASS_NAMES
-from fmnist_lib.evaluation.leaderboard import OVER_LIMITS
+from fmnist_lib.evaluation.leaderboard import OVER_LIMITS, is_failed, winner_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,8 +41,8 @@ def leaderboard_card(
 ) -> list[MetaflowCardComponent]:
     """Build the card; the command opens the card of the winner's search."""
     board, evaluation = selection.leaderboard, selection.evaluation
-    winner = board.loc[board["status"] == "winner"].iloc[0]
-    finished = board[~board["status"].str.startswith("failed")]
+    winner = winner_of(board)
+    finished = board[~is_failed(board)]
     return [
         *header(
             f"Winner: {winner['candidate']}, test accuracy {percent(evaluation.accuracy.value, 2)}",
@@ -222,7 +222,7 @@ def _classes(evaluation: Evaluation) -> list[MetaflowCardComponent]:
 
 
 def _failures(board: pd.DataFrame) -> list[MetaflowCardComponent]:
-    failed = board[board["status"].str.startswith("failed")]
+    failed = board[is_failed(board)]
     if not len(failed):
         return []
     noun = "candidate" if len(failed) == 1 else "candidates"

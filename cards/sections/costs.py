@@ -10,6 +10,7 @@ from cards.parts.charts import quantity, spec, tooltip
 from cards.parts.escape import text
 from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.plotting import PRIMARY, SECONDARY
+from fmnist_lib.evaluation.leaderboard import winner_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,7 @@ def costs_section(finished: pd.DataFrame) -> list[MetaflowCardComponent]:
 
 
 def _finding(rows: pd.DataFrame) -> str:
-    winner = rows[rows["status"] == "winner"].iloc[0]
+    winner = winner_of(rows)
     fastest = rows.loc[rows["predict_ms_per_image"].idxmin()]
     if fastest["candidate"] == winner["candidate"]:
         return "The winner is also the fastest to predict"

@@ -107,6 +107,16 @@ def leaderboard(
     return pd.DataFrame(rows)
 
 
+def winner_of(board: pd.DataFrame) -> pd.Series[Any]:
+    """Return the winner's row of a leaderboard."""
+    return board.loc[board["status"] == "winner"].iloc[0]
+
+
+def is_failed(board: pd.DataFrame) -> pd.Series[bool]:
+    """Return for every row of a leaderboard whether the candidate failed."""
+    return board["status"].str.startswith("failed")
+
+
 def _within(candidate: CandidateResult, limits: SearchConfig | None) -> bool:
     return limits is None or (
         candidate.model_mb <= limits.max_model_mb

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.formatting import p_value, percent, sentence, shorten
 from fmnist_lib.common.labels import CLASS_NAMES
-from fmnist_lib.evaluation.leaderboard import OVER_LIMITS
+from fmnist_lib.evaluation.leaderboard import OVER_LIMITS, is_failed, winner_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,12 +62,12 @@ def result_finding(report: RunReport) -> Finding:
 def winner_finding(report: RunReport) -> Finding:
     """Return why the winner won: its lead over the runner-up, and whether it is a tie."""
     table = report.leaderboard
-    winner = table[table["status"] == "winner"].iloc[0]
+    winner = winner_of(table)
     finished = table[table["status"].isin(["ok", OVER_LIMITS])]
     facts = [("Against the baselines", text)] if (text := _baseline_lead(table, winner)) else []
     if finished.empty:
         searched = table[~table["engine"].isin(["ensemble", "baseline"])]
-        failed = int(searched["status"].str.startswith("failed").sum())
+        failed = int(is_failed(searched).sum())
         reason = f"; {failed} failed" if failed else ""
         return Finding(f"Only one search finished{reason}", tuple(facts))
     rival = finished.iloc[0]
@@ -185,7 +185,7 @@ def _check(check: AccuracyCheck) -> str:
 def _optimism(report: RunReport) -> str:
     """Return the difference of validation and test accuracy of the winner."""
     table, test = report.leaderboard, report.evaluation.accuracy.value
-    validation = table[table["status"] == "winner"].iloc[0]["validation_accuracy"]
+    validation = winner_of(table)["validation_accuracy"]
     optimism = 100 * (validation - test)
     words = "too optimistic" if optimism >= 0 else "too pessimistic"
     return f"validation was {abs(optimism):.2f} points {words}."

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 from fmnist_lib.drift.batch import halves
 from fmnist_lib.evaluation.figures import evaluation_pictures
 from fmnist_lib.evaluation.latency import milliseconds_per_image
-from fmnist_lib.evaluation.leaderboard import leaderboard, select_winner, selected_among
+from fmnist_lib.evaluation.leaderboard import (
+    leaderboard,
+    select_winner,
+    selected_among,
+    winner_of,
+)
 from fmnist_lib.evaluation.metrics import evaluate
 from fmnist_lib.evaluation.selection import corrected_accuracy
 from fmnist_lib.search.engines.ensemble import with_ensembles
@@ -80,8 +85,7 @@ class Selection:
     @property
     def winner_id(self) -> str:
         """Id of the winning candidate."""
-        board = self.leaderboard
-        return str(board.loc[board["status"] == "winner", "candidate"].iloc[0])
+        return str(winner_of(self.leaderboard)["candidate"])
 
 
 def select(
