@@ -169,7 +169,7 @@ def test_pictures_meet_their_labels_by_name_and_nameless_columns_need_a_place(
     task = latest()["assess"].task
     assert task.data.signal.realised_accuracy.value > 0.5
     (card,) = get_cards(task, id="monitor")
-    assert "above each its file name" in str(card_content(card))
+    assert "Above each image its file name" in str(card_content(card))
     table = monitor.directory / "few.csv"
     np.savetxt(table, np.column_stack([images[:5].reshape(5, 784), [0] * 5]), "%d", ",")
     done = monitor.run("run", "--batch", str(table), config=config)

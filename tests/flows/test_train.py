@@ -65,7 +65,7 @@ SEEN = {
     "select": "is the hardest class",
     "explain": "SHAP attributions",
     "drift": "images that raise the alarm",
-    "cross_fit": "Correct them",
+    "cross_fit": "How to correct labels",
     "stress": "Every shift and strength",
     "publish": "Identifiers and locations",
     "end": "When every task ran",
