@@ -38,7 +38,7 @@ data-tools: .venv-dvc/.installed ## Make .venv-dvc with DVC from its lock
 run: install ## The main job: train, compare, explain and register on the real data
 	$(BIN)/python flows/train.py run
 
-quick: install ## A smoke run of every step in about a minute
+quick: install ## A smoke run of every step in under two minutes
 	$(BIN)/python flows/train.py --config config config/quick.toml run
 
 pictures: install ## Take README's pictures from the latest run's cards (needs Chromium)

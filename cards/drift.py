@@ -127,7 +127,7 @@ def _detection(report: DriftReport) -> list[MetaflowCardComponent]:
         Markdown(f"## {text(finding)}"),
         Markdown(
             f"Share of random batches of {report.batch_rows:,} images that raise the alarm. For "
-            "each shift, held-out images are changed and scored once; its batches are drawn from "
+            "each shift, test images are changed and scored once; its batches are drawn from "
             'these and overlap. For "no shift", reference and batch are redrawn each time.'
         ),
         intervals(

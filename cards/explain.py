@@ -34,7 +34,7 @@ def explain_card(explanation: Explanation, version: DataVersion) -> list[Metaflo
         *header(
             trust.sentence,
             version,
-            f"SHAP attributions of {len(explanation.images)} held-out images, "
+            f"SHAP attributions of {len(explanation.images)} test images, "
             f"{explanation.n_mistakes} of them misclassified.",
             _boxes(explanation),
         ),

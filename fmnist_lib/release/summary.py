@@ -134,7 +134,7 @@ class Summary:
     @property
     def commands(self) -> list[tuple[str, str]]:
         """Commands and their effects."""
-        publication, seed = self.report.publication, self.report.settings["seed"]
+        publication = self.report.publication
         commands = []
         if publication.bundle:
             path = publication.bundle.path
@@ -144,8 +144,8 @@ class Summary:
             commands.append(("python reproduce/reproduce.py", "Check the files, predict again"))
         else:
             commands.append(("python reproduce.py", "Check the files, predict again"))
-        search = f"python flows/train.py run --seed {seed}"
-        commands.append((search, "Search again (config.json in the bundle)"))
+        search = "python source/flows/train.py --config config config.json run"
+        commands.append((search, "Search again, in the unpacked bundle"))
         if publication.tracked:
             address = shlex.quote(_short(publication.tracked.tracking_uri))
             commands.append((f"mlflow ui --backend-store-uri {address}", "Compare with other runs"))

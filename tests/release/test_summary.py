@@ -82,7 +82,7 @@ def test_the_ids_and_commands_lead_back_to_the_run(published):
         "f" * 64,
         "0123abc",
         "python -m fmnist_lib bundle unpack bundles/run.zip reproduce",
-        "python flows/train.py run --seed 20",
+        "python source/flows/train.py --config config config.json run",
     ):
         assert text in html
     commands = dict(Summary(published()).commands)
