@@ -23,7 +23,7 @@ SIGNIFICANT = 0.05
 #: Measured choices that hold for every run; docs/benchmarks.md has the figures.
 CHOICES = {
     "Libraries": "Optuna prunes weak trials, TPOT evolves whole pipelines; both give plain "
-    "scikit-learn pipelines. On Fashion-MNIST, ten minutes on two cores reached 95.3 %; AutoGluon "
+    "scikit-learn pipelines. On Fashion-MNIST, ten minutes on two cores reached 95.1 %; AutoGluon "
     "on the same features 94.4 %, a small CNN 93.7 %.",
     "Features": "Image patches and oriented gradients, computed once for all candidates: they "
     "raise AutoGluon from 90.9 % on pixels to 94.4 %.",
