@@ -14,6 +14,7 @@ from metaflow.cards import Markdown, ProgressBar, VegaChart
 from cards.parts.charts import bars, line_with_intervals, points, quantity, spec, tooltip
 from cards.parts.components import box, details, folded_table, header
 from cards.parts.escape import paragraphs, text
+from cards.sections.trials import n_trials
 from fmnist_lib.common.formatting import interval, percent
 from fmnist_lib.common.plotting import PRIMARY
 
@@ -63,7 +64,7 @@ class LiveCard:
             self._chart.update(_best_so_far(self._points))
 
     def _show_phase(self, phase: str) -> None:
-        self._text.update(f"**{text(phase)}** - {_tried(self._trials)}")
+        self._text.update(f"**{text(phase)}** - {n_trials(self._trials)}")
 
     def _show_time(self, seconds: float) -> None:
         share = min(100 * seconds / max(self._limit, 1e-9), 100)
@@ -108,15 +109,11 @@ def _boxes(result: CandidateResult) -> Iterator[Any]:
     yield box(
         "Search",
         f"{result.search_seconds:.0f} s",
-        _tried(0 if result.trials is None else len(result.trials)),
+        n_trials(0 if result.trials is None else len(result.trials)),
         f"ended: {result.stopped}" if result.stopped else "",
     )
     yield box("Refit", f"{result.fit_seconds:.1f} s", f"on {result.fit_rows:,} training images")
     yield box("Model", f"{result.model_mb:.3g} MB", "size of the pickled pipeline")
-
-
-def _tried(n_trials: int) -> str:
-    return "1 trial" if n_trials == 1 else f"{n_trials} trials"
 
 
 def _value(result: CandidateResult) -> float:
@@ -216,10 +213,10 @@ def _trials(result: CandidateResult) -> list[MetaflowCardComponent]:
     counts = ", ".join(f"{n} {state}" for state, n in trials["state"].value_counts().items())
     drawn = trials.loc[trials["value"].notna(), ["seconds", "value", "state", "number"]]
     components: list[MetaflowCardComponent] = [
-        Markdown(f"## {_tried(len(trials))}: {counts}"),
+        Markdown(f"## {n_trials(len(trials))}: {counts}"),
         Markdown("Accuracy of every trial on held-out training images."),
         points(
-            f"{_tried(len(trials))}: {counts}.",
+            f"{n_trials(len(trials))}: {counts}.",
             drawn.rename(columns={"value": "accuracy", "number": "trial"}).to_dict("records"),
             quantity("seconds", "seconds since the start of the search"),
             quantity("accuracy", "accuracy", ".1%"),

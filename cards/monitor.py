@@ -14,7 +14,7 @@ from cards.parts.components import box, details, folded_table, header, pictures,
 from cards.parts.escape import code, text
 from cards.sections.history import history
 from cards.sections.power import power
-from fmnist_lib.common.formatting import ends, p_value, percent, sentence
+from fmnist_lib.common.formatting import interval, p_value, percent, sentence
 from fmnist_lib.drift.verdict import retrain_alpha, watch_alpha
 from fmnist_lib.monitor.figures import gallery
 
@@ -120,7 +120,7 @@ def _boxes(signal: Signal, assessment: BatchAssessment) -> Iterator[Any]:
         yield box(
             "Accuracy",
             percent(signal.accuracy.value),
-            f"{how}; {percent(signal.accuracy.confidence, 0)} interval {ends(signal.accuracy, 1)}",
+            f"{how}; {interval(signal.accuracy, 1)}",
             change,
         )
     evidence = assessment.evidence
@@ -188,10 +188,7 @@ def _accuracy(signal: Signal) -> str:
 def _interval(estimate: Estimate | None) -> str:
     if estimate is None:
         return "none"
-    return (
-        f"{percent(estimate.value)} ({percent(estimate.confidence, 0)} interval "
-        f"{ends(estimate, 1)})"
-    )
+    return f"{percent(estimate.value)} ({interval(estimate, 1)})"
 
 
 def _history(signals: Sequence[Signal]) -> Markup:

@@ -35,12 +35,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Number of the latest runs of each flow to keep.",
 )
-@click.option(
-    "--apply",
-    "is_applied",
-    is_flag=True,
-    help="Delete; without it, only list.",
-)
+@click.option("--apply", "is_applied", is_flag=True, help="Delete; without it, only list.")
 @click.option(
     "--min-age",
     type=click.FloatRange(min=0),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
@@ -42,14 +41,13 @@ def trials_section(
         }
         for result in results
         if result.trials is not None and not result.failed
-        for row in result.trials.to_dict("records")
-        if not math.isnan(row["value"] if row["value"] is not None else math.nan)
+        for row in result.trials.dropna(subset=["value"]).to_dict("records")
     ]
     if not trials:
         return []
-    own = [point for point in trials if point["candidate"] == winner["candidate"]]
-    number = next(one.best_trial for one in results if one.id == winner["candidate"])
-    best = next((point for point in own if point["trial"] == number), None)
+    name = winner["candidate"]
+    number = next(one.best_trial for one in results if one.id == name)
+    best = next((p for p in trials if (p["candidate"], p["trial"]) == (name, number)), None)
     found = (
         f"The winner's pipeline was trial {best['trial']}, after {best['seconds']:.0f} s of search"
         if best
@@ -74,8 +72,12 @@ def trials_section(
     ]
 
 
+def n_trials(n: int) -> str:
+    """Return a number of trials in words."""
+    return "1 trial" if n == 1 else f"{n} trials"
+
+
 def _omitted(n: int) -> str:
     if not n:
         return ""
-    trials = "1 trial" if n == 1 else f"{n} trials"
-    return f" Not drawn: {trials} with an accuracy of {percent(DRAWN_ABOVE, 0)} or less."
+    return f" Not drawn: {n_trials(n)} with an accuracy of {percent(DRAWN_ABOVE, 0)} or less."

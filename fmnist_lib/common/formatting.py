@@ -19,9 +19,6 @@ _INVISIBLE = re.compile(
     r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
 )
 
-#: Characters of a library's message that are kept.
-_MAX_REASON = 200
-
 
 def percent(share: float, digits: int = 1) -> str:
     """Format a share in [0, 1] as a percentage.
@@ -63,7 +60,7 @@ def distinct(value: float, bound: float, digits: int, kind: str = "f") -> str:
     )
 
 
-def interval(estimate: Estimate) -> str:
+def interval(estimate: Estimate, digits: int = 2) -> str:
     """Format the interval of a share in [0, 1].
 
     Examples
@@ -72,7 +69,7 @@ def interval(estimate: Estimate) -> str:
     >>> interval(wilson(9_529, 10_000))
     '95 % interval 94.86 % to 95.69 %'
     """
-    return f"{percent(estimate.confidence, 0)} interval {ends(estimate)}"
+    return f"{percent(estimate.confidence, 0)} interval {ends(estimate, digits)}"
 
 
 def ends(estimate: Estimate, digits: int = 2) -> str:
@@ -80,8 +77,14 @@ def ends(estimate: Estimate, digits: int = 2) -> str:
     return f"{percent(estimate.low, digits)} to {percent(estimate.high, digits)}"
 
 
-def reason_of(error: BaseException) -> str:
+def reason_of(error: BaseException, most: int | None = 200) -> str:
     r"""Return the first line of an error's text without its full stop, or the error's type.
+
+    Parameters
+    ----------
+    error : BaseException
+    most : int or None, default=200
+        Characters that are kept; None: all, where a secret in them is masked afterwards.
 
     Examples
     --------
@@ -89,7 +92,7 @@ def reason_of(error: BaseException) -> str:
     ('no such column', 'KeyError')
     """
     line = str(error).strip().partition("\n")[0].rstrip(".")
-    return line[:_MAX_REASON] or type(error).__name__
+    return line[:most] or type(error).__name__
 
 
 def capitalised(words: str) -> str:

@@ -9,6 +9,9 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
+#: Absolute correlation above which one of two features is redundant.
+REDUNDANT = 0.9
+
 
 def stratified_rows(labels: np.ndarray, rows: int, rng: np.random.Generator) -> np.ndarray:
     """Draw rows without replacement so that every class keeps its share.
@@ -54,10 +57,6 @@ def correlation_ratio(features: pd.DataFrame, labels: np.ndarray) -> pd.Series:
     between = deviations.mul(groups.size(), axis=0).sum()
     total = ((values - values.mean()) ** 2).sum()
     return (between / total.where(total > 0, 1.0)).clip(0, 1)
-
-
-#: Absolute correlation above which one of two features is redundant.
-REDUNDANT = 0.9
 
 
 def discriminative_features(features: pd.DataFrame, ratios: pd.Series, count: int) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -359,9 +360,12 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         return contradicted
 
 
-def unscaled(learner: Any) -> Any:
-    """Return a learner without the scaling of a kernel; another learner as it is."""
-    return learner.unscaled() if isinstance(learner, KernelClassifier) else learner
+def unscaled(model: Any) -> Any:
+    """Return a kernel, or a pipeline that ends in one, without its scaling; others as they are."""
+    if isinstance(model, Pipeline):
+        *features, (name, learner) = model.steps
+        return Pipeline([*features, (name, unscaled(learner))])
+    return model.unscaled() if isinstance(model, KernelClassifier) else model
 
 
 def _slices(n: int) -> list[slice]:

@@ -283,7 +283,7 @@ def _experiment_id(uri: str, name: str, artifacts: str | None) -> str:
 def _message(uri: str, error: Exception) -> str:
     """Return one message: what, expected, got, how to fix it."""
     address = without_credentials(uri)
-    reason = reason_of(error)
+    reason = reason_of(error, most=None)
     hint = "Check that the server is up and reachable, or set tracking.uri"
     if "out-of-date database schema" in reason or "locate revision" in reason:
         hint = f"Back the file up, then run `mlflow db upgrade {shlex.quote(address)}`"

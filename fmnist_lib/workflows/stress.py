@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from fmnist_lib.drift.strengths import measure_robustness
@@ -144,17 +143,10 @@ def validated_pipeline(
     Without a kernel's scaling, which was fitted on the validation images.
     """
     members = [
-        (one.id, _unscaled(read_pipeline(one.id)), weight)
+        (one.id, unscaled(read_pipeline(one.id)), weight)
         for one, weight in members_of(result, results)
     ]
     return vote(members) if result.engine == ENSEMBLE else members[0][1]
-
-
-def _unscaled(pipeline: Any) -> Any:
-    if not isinstance(pipeline, Pipeline):
-        return pipeline
-    *features, (name, learner) = pipeline.steps
-    return Pipeline([*features, (name, unscaled(learner))])
 
 
 def _slices(

@@ -105,7 +105,7 @@ def _open_database(address: str) -> _Database:
         return make()
     except (sqlalchemy.exc.SQLAlchemyError, StorageInternalError, RuntimeError) as error:
         # The reason of the driver names host, port, user and database.
-        reason = reason_of(getattr(error, "orig", None) or error)
+        reason = reason_of(getattr(error, "orig", None) or error, most=None)
         raise SearchError(
             f"search.study_storage: expected a database that can be used, got: {reason}. Check "
             "that the server runs and the database exists, and PGPASSWORD or ~/.pgpass."
