@@ -15,7 +15,7 @@ from fmnist_lib.common.credentials import without_credentials
 from fmnist_lib.common.errors import TrackingError
 from fmnist_lib.config.release import TrackingConfig
 from fmnist_lib.registry.runs import log_training_run
-from fmnist_lib.registry.store import StoreAddress, client, prepare_store
+from fmnist_lib.registry.store import StoreAddress, _message, client, prepare_store
 from fmnist_lib.registry.store_check import check_store
 from fmnist_lib.registry.versions import load_champion
 
@@ -198,3 +198,10 @@ def test_a_database_server_that_does_not_answer_is_refused_at_once(uri, tmp_path
     with pytest.raises(TrackingError):
         prepare_store(StoreAddress(TrackingConfig(uri=uri), tmp_path))
     assert time.monotonic() - started < 10
+
+
+def test_a_password_far_in_a_long_message_is_masked_whole():
+    uri = "postgresql://user:a-long-password@host/db"
+    for length in range(150, 200, 7):
+        message = _message(uri, ValueError(f"{'x' * length} {uri}"))
+        assert "a-long" not in message
