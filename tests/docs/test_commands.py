@@ -38,6 +38,9 @@ ask() {
         -d @request.json | grep '"predictions": \[{"class": '
 }
 begin() {
+    # Emptied here: the job of an earlier command may have left a finished task in it, and the
+    # background process empties it only once it runs.
+    : > begun.txt
     METAFLOW_DATASTORE_SYSROOT_LOCAL="$PWD/begun" setsid "$@" > begun.txt 2>&1 &
     until grep -q "/start/.*Task finished" begun.txt; do
         kill -0 "$!" || { cat begun.txt; return 1; }
