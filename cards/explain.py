@@ -111,7 +111,7 @@ def _method(explanation: Explanation) -> Markup:
         [
             ("explainer", _explainer(explanation).removeprefix("by ")),
             ("reason", explanation.reason),
-            ("explained output", explanation.output),
+            ("explained output", "log-odds"),
             ("background images", explanation.background_rows),
             ("images in the checks of robustness and randomisation", explanation.scores.n_retested),
             ("maps that are zero everywhere", explanation.scores.zero_maps),

@@ -120,7 +120,7 @@ def _boxes(report: RunReport, summary: Summary, comparison: RunComparison | None
         f"expected calibration error {percent(evaluation.calibration_error)}",
     )
     yield box("Prediction", f"{report.ms_per_image:.2g} ms", "per image, on one core")
-    yield box("Model", winner["size"], f"size of the pickled pipeline; fitted in {winner['fit']}")
+    yield box("Model", winner["size"], f"pickled, fitted on the training images in {winner['fit']}")
 
 
 def _checks(report: RunReport) -> list[MetaflowCardComponent]:

@@ -167,7 +167,7 @@ def sync(config: Path, root: Path) -> None:
 
     A run that fails stays in the spool and does not stop the others; exit code 1 if there is one.
     """
-    from fmnist_lib.common.errors import TrackingError
+    from fmnist_lib.common.errors import FmnistError
     from fmnist_lib.common.paths import resolve_path
     from fmnist_lib.config.loading import read_settings
     from fmnist_lib.config.training import Settings
@@ -186,7 +186,7 @@ def sync(config: Path, root: Path) -> None:
         for place in places:
             try:
                 tracked = deliver(store, place)
-            except TrackingError as error:
+            except FmnistError as error:
                 failed += 1
                 click.echo(f"{place.name} stays in the spool: {error}", err=True)
                 continue

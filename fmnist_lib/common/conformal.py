@@ -102,7 +102,8 @@ class ConformalCalibration:
                 f"got {level}."
             )
         # Rounded, because (99 + 1) * 0.07 is above 7.
-        return np.ceil(np.round((self.counts + 1) * level, 6)).astype(np.int64)
+        ranks = np.ceil(np.round((self.counts + 1) * level, 6)).astype(np.int64)
+        return np.maximum(ranks, 1)
 
 
 def sorted_by_class(

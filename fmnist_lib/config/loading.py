@@ -76,7 +76,9 @@ def read_settings(path: Path, model: type[AnySettings] = Settings) -> AnySetting
         with path.open(encoding="utf-8") as file:
             text = file.read(_MAX_LETTERS + 1)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: expected a readable TOML or JSON file, got: {error}.") from None
+        raise ConfigError(
+            f"{path}: expected a readable TOML or JSON file, got: {error}. Check the path."
+        ) from None
     if len(text) > _MAX_LETTERS:
         raise ConfigError(
             f"{path}: expected a configuration of at most {_MAX_LETTERS} characters, got a larger "

@@ -54,7 +54,8 @@ class OptunaCandidate(Candidate):
         description="Stop after this many trials; absent: when the time is up. Only a search "
         "stopped by its trials is reproducible.",
     )
-    reduction_factor: Annotated[int, Field(ge=2)] = Field(
+    # At 300 rows, larger ones would leave a few rows for the first of three rungs.
+    reduction_factor: Annotated[int, Field(ge=2, le=5)] = Field(
         default=4,
         description="Successive halving: growth of the rows from rung to rung; one in so many "
         "trials is promoted.",

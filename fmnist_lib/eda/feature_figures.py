@@ -9,7 +9,7 @@ import numpy as np
 from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.labels import CLASS_NAMES
 from fmnist_lib.common.plotting import DIVERGING, Picture, new_figure, picture
-from fmnist_lib.eda.sampling import REDUNDANT
+from fmnist_lib.eda.discriminative import REDUNDANT
 from fmnist_lib.features.named import FEATURES
 
 if TYPE_CHECKING:

@@ -11,6 +11,8 @@ import numpy as np
 
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
+from fmnist_lib.common.sampling import stratified_rows
+from fmnist_lib.eda.discriminative import correlation_ratio, discriminative_features
 from fmnist_lib.eda.embedding import embed
 from fmnist_lib.eda.feature_figures import correlations_picture, distributions_picture
 from fmnist_lib.eda.figures import (
@@ -19,7 +21,6 @@ from fmnist_lib.eda.figures import (
     embedding_picture,
     samples_picture,
 )
-from fmnist_lib.eda.sampling import correlation_ratio, discriminative_features, stratified_rows
 from fmnist_lib.eda.summary import class_counts, describe_findings, feature_summary
 from fmnist_lib.eda.sweetviz_report import sweetviz_report
 from fmnist_lib.features.images import as_images

@@ -46,7 +46,7 @@ def evaluate(
         n_images=len(labels),
         accuracy=wilson(correct, len(labels), config.confidence),
         macro_f1=_bootstrap_macro_f1(confusion, config, seed),
-        log_loss=_log_loss(labels, probabilities),
+        log_loss=log_loss(labels, probabilities),
         calibration_error=expected_calibration_error(
             probabilities.max(axis=1), predicted == labels
         ),
@@ -75,10 +75,20 @@ def _check(labels: np.ndarray, probabilities: np.ndarray) -> None:
         )
 
 
-def _log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    true_class_probability = probabilities[np.arange(len(labels)), labels]
-    # Clip at the smallest float32, so that one probability of 0 does not make the mean infinite.
-    return float(-np.log(np.maximum(true_class_probability, np.finfo(np.float32).tiny)).mean())
+def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return the mean of -log of the labels' probabilities.
+
+    Clipped at the smallest float32, so that one probability of 0 does not make it infinite.
+    ``sklearn.metrics.log_loss`` clips at the precision of the data type, so that the same
+    probabilities in float32 and in float64 have different losses.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n,)
+    probabilities : ndarray of float, shape (n, n_classes)
+    """
+    own = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.maximum(own, np.finfo(np.float32).tiny)).mean())
 
 
 def _macro_f1(confusion: np.ndarray) -> np.ndarray:

@@ -35,13 +35,6 @@ class AffineMap:
         """Return the features of images of shape (n, 28, 28)."""
         return images.reshape(len(images), -1).astype(np.float64) @ self.matrix + self.offset
 
-    def source_pixels(self) -> np.ndarray | None:
-        """Index of the pixel behind each feature; None if a feature depends on several pixels."""
-        used = self.matrix != 0
-        if (used.sum(axis=0) > 1).any():
-            return None
-        return np.asarray(used.argmax(axis=0))
-
 
 def front_and_classifier(model: Any) -> tuple[Callable[[np.ndarray], Any], Any]:
     """Split a (possibly nested) pipeline into its transformers and its last step."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,26 +14,10 @@ from fmnist_lib.explain.affine import AffineMap, front_and_classifier, probe_aff
 from fmnist_lib.explain.owen import log_odds, owen_values, predict_chunks
 from fmnist_lib.explain.uncompiled import uncompiled_shap
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 logger = logging.getLogger(__name__)
 
-ExplainerName = Literal["LinearExplainer", "TreeExplainer", "Owen values"]
-OutputName = Literal["probability", "log-odds"]
+ExplainerName = Literal["LinearExplainer", "Owen values"]
 
-_TREE_MODELS = {
-    "ExtraTreesClassifier",
-    "RandomForestClassifier",
-    "DecisionTreeClassifier",
-    "ExtraTreeClassifier",
-    "HistGradientBoostingClassifier",
-    "LGBMClassifier",
-    "XGBClassifier",
-}
-#: Cost of TreeExplainer per image: leaves x depth^2, summed over the trees. About 1.2e9 take a
-#: second; beyond this bound the model-agnostic explainer is faster.
-_TREE_WORK_LIMIT = 2.5e8
 #: Bound of the additivity error, relative to the largest output (at least 1).
 _ADDITIVITY_TOLERANCE = 1e-3
 
@@ -48,11 +32,10 @@ class Attribution:
     base_values : ndarray of shape (10,)
         Expected output when all pixels are hidden.
     outputs : ndarray of shape (n, 10)
-        The explained output of the model.
+        The explained output of the model: log-odds.
     explainer : str
     reason : str
         Why this explainer was chosen.
-    output : {"probability", "log-odds"}
     """
 
     shap_values: np.ndarray
@@ -60,7 +43,6 @@ class Attribution:
     outputs: np.ndarray
     explainer: ExplainerName
     reason: str
-    output: OutputName
 
     @property
     def additivity_error(self) -> float:
@@ -85,9 +67,9 @@ def attribute(
     """Explain every class output for every image.
 
     A linear classifier behind affine steps gets ``shap.LinearExplainer`` on the composed
-    coefficients, a tree ensemble on single pixels ``shap.TreeExplainer``, and everything else
-    Owen values by masking image regions. An exact explainer whose values do not add up to the
-    model's output is not used.
+    coefficients, everything else Owen values by masking image regions. Exact values that do not
+    add up to the model's output are not used. Trees are behind features that mix pixels, for which
+    ``shap.TreeExplainer`` has no values of pixels.
 
     Parameters
     ----------
@@ -100,27 +82,14 @@ def attribute(
     References
     ----------
     Lundberg and Lee, "A Unified Approach to Interpreting Model Predictions", NeurIPS 2017.
-    Lundberg et al., "From local explanations to global understanding with explainable AI for
-    trees", Nature Machine Intelligence 2020.
     """
-    with uncompiled_shap():
-        return _attribute(model, images, background, evaluations)
-
-
-def _attribute(
-    model: Any, images: np.ndarray, background: np.ndarray, evaluations: int
-) -> Attribution:
     front, classifier = front_and_classifier(model)
-    name = type(classifier).__name__
-    why = f"{name} is neither linear nor a tree ensemble"
+    why = f"{type(classifier).__name__} is not linear"
     exact = None
     if _is_linear(classifier):
         affine, why = probe_affine(front, background)
         if affine is not None:
             exact, why = _linear(model, classifier, images, background, affine=affine, finding=why)
-    elif name in _TREE_MODELS:
-        affine, why = probe_affine(front, background)
-        exact, why = _tree(front, classifier, affine, why, images)
     if exact is not None:
         if exact.is_additive:
             return exact
@@ -164,7 +133,6 @@ def _linear(
         outputs=outputs[: len(images)],
         explainer="LinearExplainer",
         reason=f"{type(classifier).__name__} is linear, and {finding}.",
-        output="log-odds",
     )
     return exact, finding
 
@@ -173,74 +141,15 @@ def _linear_values(
     coefficients: np.ndarray, intercept: np.ndarray, images: np.ndarray, background: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """SHAP values and base values of a linear model of the pixels."""
-    import shap
-
     pixels = background.reshape(-1, N_PIXELS).astype(np.float64)
-    # The default masker would silently keep 100 rows of the background.
-    masker = shap.maskers.Independent(pixels, max_samples=len(pixels))
-    explainer = shap.LinearExplainer((coefficients, intercept), masker)
-    values = explainer.shap_values(images.reshape(-1, N_PIXELS).astype(np.float64))
+    with uncompiled_shap():
+        import shap
+
+        # The default masker would silently keep 100 rows of the background.
+        masker = shap.maskers.Independent(pixels, max_samples=len(pixels))
+        explainer = shap.LinearExplainer((coefficients, intercept), masker)
+        values = explainer.shap_values(images.reshape(-1, N_PIXELS).astype(np.float64))
     return _as_images(values), np.asarray(explainer.expected_value, dtype=np.float64)
-
-
-def _tree(
-    front: Callable[[np.ndarray], Any],
-    classifier: Any,
-    affine: AffineMap | None,
-    finding: str,
-    images: np.ndarray,
-) -> tuple[Attribution | None, str]:
-    """Exact SHAP values of trees on single pixels, or None; and the reason."""
-    name = type(classifier).__name__
-    pixels = affine.source_pixels() if affine else None
-    if pixels is None:
-        return None, f"the trees of {name} use features that mix pixels ({finding})"
-    work = _tree_work(classifier)
-    if work > _TREE_WORK_LIMIT:
-        return None, (
-            f"the trees of {name} are so many and deep that TreeExplainer would take about "
-            f"{work / 1.2e9:.1f} s per image"
-        )
-    return _tree_values(front(images), classifier, pixels), "its trees use single pixels"
-
-
-def _tree_values(features: Any, classifier: Any, pixels: np.ndarray) -> Attribution:
-    import shap
-
-    explainer = shap.TreeExplainer(classifier)
-    values = explainer.shap_values(features, check_additivity=False)
-    by_pixel = np.zeros((len(values), N_PIXELS, N_CLASSES))
-    for column, pixel in enumerate(pixels):
-        # Several features may come from the same pixel: their values add up.
-        by_pixel[:, pixel] += values[:, column]
-    outputs, kind = _tree_outputs(classifier, features)
-    return Attribution(
-        shap_values=_as_images(by_pixel),
-        base_values=np.asarray(explainer.expected_value, dtype=np.float64),
-        outputs=outputs,
-        explainer="TreeExplainer",
-        reason=f"{type(classifier).__name__} is a tree ensemble, and each of its features is "
-        "one pixel.",
-        output=kind,
-    )
-
-
-def _tree_work(classifier: Any) -> float:
-    """Leaves x depth^2 of a forest; 0 for boosted trees, which are shallow."""
-    trees = getattr(classifier, "estimators_", [classifier])
-    return float(sum(t.tree_.n_leaves * t.tree_.max_depth**2 for t in trees if hasattr(t, "tree_")))
-
-
-def _tree_outputs(classifier: Any, features: Any) -> tuple[np.ndarray, OutputName]:
-    """Output that TreeExplainer explains: margin of boosted trees, probability of forests."""
-    name = type(classifier).__name__
-    if name == "XGBClassifier":
-        return classifier.predict(features, output_margin=True), "log-odds"
-    if name == "LGBMClassifier":
-        return classifier.predict(features, raw_score=True), "log-odds"
-    if hasattr(classifier, "decision_function"):
-        return classifier.decision_function(features), "log-odds"
-    return classifier.predict_proba(features), "probability"
 
 
 def _masking(
@@ -260,7 +169,6 @@ def _masking(
         explainer="Owen values",
         reason=f"{capitalised(why)}. Therefore image regions are masked, split down to "
         f"single pixels where important, with {evaluations} model evaluations per image.",
-        output="log-odds",
     )
 
 

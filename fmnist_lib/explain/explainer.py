@@ -106,7 +106,6 @@ def _explain(
         base_values=attribution.base_values,
         explainer=attribution.explainer,
         reason=attribution.reason,
-        output=attribution.output,
         additivity_error=attribution.additivity_error,
         additivity_bound=attribution.additivity_bound,
         importance=np.abs(attribution.shap_values).mean(axis=0).transpose(2, 0, 1),

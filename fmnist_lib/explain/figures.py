@@ -62,8 +62,8 @@ def class_maps(explanation: Explanation) -> Picture:
         strict=True,
     ):
         row.set_ylabel(text, fontsize=9)
-    figure.colorbar(magnitude, ax=axes[1, :], label=f"|{explanation.output}|", pad=0.01)
-    _colorbar(figure, axes[2, :], limit, explanation.output, "vertical")
+    figure.colorbar(magnitude, ax=axes[1, :], label="|log-odds|", pad=0.01)
+    _colorbar(figure, axes[2, :], limit, "log-odds", "vertical")
     return picture(
         figure,
         "shap-classes",
@@ -94,7 +94,7 @@ def image_maps(explanation: Explanation) -> Picture:
             _title_prediction(pair, explanation, int(row))
     _hide_ticks(axes)
     _hide_unused(axes)
-    unit = f"{explanation.output}, relative to the largest in the image"
+    unit = "log-odds, relative to the largest in the image"
     _colorbar(figure, axes, 1, unit, "horizontal")
     return picture(
         figure,
@@ -129,7 +129,7 @@ def mistake_maps(explanation: Explanation) -> Picture:
         _title_mistake(panel, explanation, int(row))
     _hide_ticks(axes)
     _hide_unused(axes)
-    _colorbar(figure, axes, limit, explanation.output, "horizontal")
+    _colorbar(figure, axes, limit, "log-odds", "horizontal")
     return picture(
         figure,
         "shap-mistakes",

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fmnist_lib.common.plotting import Picture
-    from fmnist_lib.explain.attribution import ExplainerName, OutputName
+    from fmnist_lib.explain.attribution import ExplainerName
     from fmnist_lib.explain.faithfulness import Faithfulness
     from fmnist_lib.explain.randomisation import Randomisation
     from fmnist_lib.explain.robustness import Robustness
@@ -113,7 +113,6 @@ class Explanation:
         Class of ``shap`` that computed the values, or "Owen values".
     reason : str
         Why this explainer was chosen.
-    output : {"probability", "log-odds"}
         Unit of the values.
     additivity_error, additivity_bound : float
         Largest difference between base + sum of values and the model's output, and the largest
@@ -139,7 +138,6 @@ class Explanation:
     base_values: np.ndarray
     explainer: ExplainerName
     reason: str
-    output: OutputName
     additivity_error: float
     additivity_bound: float
     importance: np.ndarray

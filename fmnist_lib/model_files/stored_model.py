@@ -194,16 +194,19 @@ def _write_skops(pipeline: Any, images: NDArray[np.uint8], directory: Path) -> s
     file = directory / FILES["skops"]
     try:
         untrusted = write_skops(pipeline, file)
-        if untrusted:
-            return f"it holds types outside our list: {', '.join(untrusted)}"
-        _check_size(file)
-        _write_manifest(directory, "skops", None)
-        difference = describe_difference(pipeline, images, directory, allow=False)
     except ModelError as error:
-        difference = str(error).rstrip(".")
-    if difference is not None:
+        reason: str | None = str(error).rstrip(".")
+    else:
+        if untrusted:
+            reason = f"it holds types outside our list: {', '.join(untrusted)}"
+        else:
+            # No reason for the other format, which would be as large.
+            _check_size(file)
+            _write_manifest(directory, "skops", None)
+            reason = describe_difference(pipeline, images, directory, allow=False)
+    if reason is not None:
         file.unlink(missing_ok=True)
-    return difference
+    return reason
 
 
 def _write_cloudpickle(
@@ -232,7 +235,7 @@ def _check_size(file: Path) -> None:
     if size > MAX_MB * 1e6:
         raise ModelError(
             f"{file.name}: expected at most {MAX_MB:g} MB, got {size / 1e6:.0f}. Lower "
-            "search.max_model_mb, so that the search prefers smaller models"
+            "search.max_model_mb, so that the search prefers smaller models."
         )
 
 

@@ -189,8 +189,9 @@ def previous_champion(registry: Any, name: str) -> str:
     present = _champion(registry, name)
     if len(history) > 1 and history[-1] == present:
         return history[-2]
+    before = f"before version {present} " if present else ""
     raise TrackingError(
-        f"{name}: expected a champion before version {present} in the audit log, got "
+        f"{name}: expected a champion {before}in the audit log, got "
         f"{' then '.join(history) or 'none'}. Name one: "
         "`python -m fmnist_lib registry rollback --to VERSION`."
     )
@@ -288,5 +289,11 @@ def read_measures(store: TrackingStore, name: str, version: str) -> Measures:
         There is no such version, or it has none.
     """
     with mlflow_calls(store.uri):
-        tags = client(store.uri).get_model_version(name, version).tags
-    return Measures.from_tags(tags, f"{without_credentials(store.uri)}: {name} {version}")
+        found = find_version(client(store.uri), name, number=version)
+    address = without_credentials(store.uri)
+    if found is None:
+        raise TrackingError(
+            f"{address}: expected a version of {name}, got {version}, which does not exist. "
+            "`python -m fmnist_lib registry log` lists those that were tried."
+        )
+    return Measures.from_tags(found.tags, f"{address}: {name} {version}")

@@ -79,11 +79,12 @@ def log_training_run(
         The store refused or stopped answering; the parent run is then marked FAILED if it can
         still be reached, and no alias has moved.
     """
-    config, measures = _settings(report).tracking, _measures(report, model)
-    with mlflow_calls(store.uri):
-        tracking = BoundedClient(store.uri, config.max_seconds)
-        run_id = _start_parent(tracking, store, report)
-        try:
+    settings, measures = _settings(report), _measures(report, model)
+    config, run_id = settings.tracking, None
+    try:
+        with mlflow_calls(store.uri):
+            tracking = BoundedClient(store.uri, config.max_seconds)
+            run_id = _start_parent(tracking, store, report)
             children = [
                 _log_candidate(tracking, store, report, run_id, row)
                 for row in report.leaderboard.to_dict("records")
@@ -111,9 +112,11 @@ def log_training_run(
                 tracking, store.experiment_id, report.identity.delivery_key, {run_id, *children}
             )
             tracking.set_terminated(run_id, "FINISHED")
-        except BaseException:
-            _mark_failed(client(store.uri), run_id)
-            raise
+    except BaseException:
+        # Outside of the calls above, whose timeouts are longer.
+        if run_id:
+            _mark_failed(store, run_id)
+        raise
     return TrackedRun(
         run_id=run_id,
         model_uri=version.uri,
@@ -305,7 +308,7 @@ def _log_parent(tracking: Any, report: RunReport, run_id: str, model_id: str) ->
     return str(logged.tags[MODEL_SHA256])
 
 
-def _mark_failed(tracking: Any, run_id: str) -> None:
-    """Mark the parent FAILED, if the store still answers."""
+def _mark_failed(store: TrackingStore, run_id: str) -> None:
+    """Mark the parent FAILED, if the store answers at once."""
     with contextlib.suppress(Exception), quiet_mlflow(**FIRST_CONTACT):
-        tracking.set_terminated(run_id, "FAILED")
+        client(store.uri).set_terminated(run_id, "FAILED")

@@ -1,9 +1,10 @@
-"""Register a model version, set its alias, load a model by name."""
+"""Register a model version, set its alias, load it."""
 
 from __future__ import annotations
 
 import json
 import random
+import tempfile
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fmnist_lib.common.data_version import Origin
+    from fmnist_lib.model_files.stored_model import LoadedModel
     from fmnist_lib.registry.store import TrackingStore
 
 CHAMPION, CHALLENGER, SYNTHETIC = "champion", "challenger", "synthetic"
@@ -127,8 +129,13 @@ def _version_of_run(registry: Any, name: str, run_id: str) -> Any | None:
     return min(found, key=lambda version: int(version.version), default=None)
 
 
-def load_champion(uri: str, name: str, alias: str = CHAMPION) -> Any:
-    """Load the pipeline behind ``models:/<name>@<alias>``.
+def load_version(
+    uri: str, name: str, *, alias: str | None = None, number: str | None = None, **checks: Any
+) -> LoadedModel:
+    """Load a version of a registered model, by its alias or its number.
+
+    The files are compared with the SHA-256 that the version was registered with, and the
+    downloaded copy is deleted.
 
     Parameters
     ----------
@@ -136,36 +143,31 @@ def load_champion(uri: str, name: str, alias: str = CHAMPION) -> Any:
         Tracking URI, as `prepare_store` resolved it.
     name : str
         Registered model.
-    alias : str, default="champion"
-
-    Returns
-    -------
-    sklearn.pipeline.Pipeline
-        Predicts labels of uint8 images of shape (n, 28, 28).
+    alias, number : str or None
+        One of them.
+    **checks
+        As `fmnist_lib.model_files.stored_model.load_model` takes them.
 
     Raises
     ------
     TrackingError
-        The store does not answer, or there is no such model or alias.
+        The store does not answer, or there is no such version.
+    ModelError
+        The files changed, or may not be loaded.
     """
-    with mlflow_calls(uri):
-        version = find_version(client(uri), name, alias=alias)
-        if version is None:
+    with mlflow_calls(uri), tempfile.TemporaryDirectory() as directory:
+        found = find_version(client(uri), name, alias=alias, number=number)
+        if found is None:
             raise TrackingError(
-                f"{without_credentials(uri)}: expected a model '{name}' with the alias '{alias}', "
-                "got none. A run on Fashion-MNIST sets it: `python flows/train.py run`."
+                f"models:/{name}{f'@{alias}' if alias else f'/{number}'}: expected it in MLflow at "
+                f"{without_credentials(uri)}, found no such version. Check MLFLOW_TRACKING_URI, or "
+                "train one: `python flows/train.py run`."
             )
-        return load_version(uri, name, str(version.version))
+        files = _download(uri, name, found.version, directory)
+        return load_model(files, **checks, sha256=found.tags.get(MODEL_SHA256))
 
 
-def load_version(uri: str, name: str, version: str) -> Any:
-    """Load the pipeline of a version; see `load_champion`."""
-    with mlflow_calls(uri):
-        return load_model(download_version(uri, name, version)).pipeline
-
-
-def download_version(uri: str, name: str, version: str, directory: str | None = None) -> Path:
-    """Download the model files of a version; return their directory, a temporary one by default."""
+def _download(uri: str, name: str, version: str, directory: str) -> Path:
     import mlflow.artifacts
 
     # Not by `models:/` address: MLflow would look that up in its global store.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from fmnist_lib.common.run_report import RunReport
 
 MAX_MISTAKES = 5
-_NUMBERS = ("accuracy", "interval", "log_loss", "fit", "predict", "size")
+_NUMBERS = ("accuracy", "interval", "fit", "size")
 #: Identifiers that take a whole line on the page; the others share one.
 WIDE = ("Data fingerprint", "MLflow", "Bundle", "Bundle SHA-256", "Git commit")
 TEMPLATES = Path(__file__).parent
@@ -137,8 +137,8 @@ class Summary:
         publication = self.report.publication
         commands = []
         if publication.bundle:
-            path = publication.bundle.path
-            packed = shlex.quote(f"{path.parent.name}/{path.name}")
+            directory = self.report.settings["release"]["directory"]
+            packed = shlex.quote(f"{directory}/{publication.bundle.path.name}")
             unpack = f"python -m fmnist_lib bundle unpack {packed} reproduce"
             commands.append((unpack, "Unpack the bundle"))
             commands.append(("python reproduce/reproduce.py", "Check the files, predict again"))
@@ -209,7 +209,6 @@ def _row(row: Mapping[str, Any]) -> dict[str, str]:
         "accuracy": percent(row["validation_accuracy"], 2),
         "interval": f"{100 * low:.2f} to {percent(high, 2)}",
         "fit": f"{row['fit_seconds']:.0f} s",
-        "predict": f"{row['predict_ms_per_image']:.2f} ms",
         "size": f"{row['model_mb']:.1f} MB",
         "description": str(row["description"]),
     }

@@ -6,6 +6,7 @@ import csv
 
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.labels import N_PIXELS
+from fmnist_lib.data.formats.tables import is_text
 from fmnist_lib.features.frames import is_index, is_numbered
 from fmnist_lib.serving.pyfunc import MAX_IMAGES
 
@@ -40,7 +41,12 @@ def with_names(body: bytes) -> bytes:
             f"lines, and up to {widest} commas in one. Send one line per image."
         )
     line = lines[0] if lines else b""
-    cells = next(csv.reader([line.decode("utf-8", errors="replace")]), [])
+    try:
+        cells = next(csv.reader([line.decode("utf-8", errors="replace")]), [])
+    except csv.Error as error:
+        raise DataError(
+            f"CSV: expected a readable first line, got: {error}. Send one number per cell."
+        ) from error
     if not cells or _are_names(cells):
         return body
     if len(cells) != N_PIXELS:
@@ -55,13 +61,4 @@ def with_names(body: bytes) -> bytes:
 def _are_names(cells: list[str]) -> bool:
     """Return whether a line is a header: text, or the numbers by which pandas names columns."""
     named = [cell for cell in cells if not is_index(cell)]
-    return is_numbered(named, N_PIXELS) or any(not _is_number(cell) for cell in cells)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        # An empty cell is a missing pixel.
-        return not cell.strip()
-    return True
+    return is_numbered(named, N_PIXELS) or any(is_text(cell) for cell in cells)

@@ -77,6 +77,7 @@ def _check_rows(rows: list[Any]) -> None:
         longest = max(map(len, lists))
         if longest > _MAX_KEYS:
             raise DataError(
-                f"JSON: expected images of {N_PIXELS} pixels, got a list of {longest} values."
+                f"JSON: expected images of {N_PIXELS} pixels, got a list of {longest} values. Send "
+                "one list of pixels per image."
             )
         lists = [value for row in lists for value in row if isinstance(value, list)]

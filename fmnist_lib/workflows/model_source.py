@@ -7,8 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fmnist_lib.common.credentials import without_credentials
-from fmnist_lib.common.errors import ModelError, TrackingError
+from fmnist_lib.common.errors import ModelError
 from fmnist_lib.common.paths import PROJECT_ROOT, resolve_path
 from fmnist_lib.config.release import TrackingConfig
 from fmnist_lib.model_files.stored_model import load_model
@@ -54,20 +53,11 @@ def load(address: str, *, environment_uri: str | None = None, **checks: Any) -> 
 
 
 def _registered(address: str, environment_uri: str | None, checks: dict[str, Any]) -> LoadedModel:
-    from fmnist_lib.registry.store import StoreAddress, client, mlflow_calls
-    from fmnist_lib.registry.versions import MODEL_SHA256, download_version, find_version
+    from fmnist_lib.registry.store import StoreAddress
+    from fmnist_lib.registry.versions import load_version
 
     match = _REGISTERED.fullmatch(address)
     if match is None:
         raise ModelError(f"{address}: expected models:/NAME@ALIAS or models:/NAME/VERSION.")
     uri = StoreAddress(TrackingConfig(), PROJECT_ROOT, environment_uri).uri
-    name = match["name"]
-    with mlflow_calls(uri), tempfile.TemporaryDirectory() as directory:
-        found = find_version(client(uri), name, alias=match["alias"], number=match["number"])
-        if found is None:
-            raise TrackingError(
-                f"{address}: expected it in MLflow at {without_credentials(uri)}, found no such "
-                "version. Check MLFLOW_TRACKING_URI, or train one: `python flows/train.py run`."
-            )
-        local = download_version(uri, name, found.version, directory)
-        return load_model(local, **checks, sha256=found.tags.get(MODEL_SHA256))
+    return load_version(uri, match["name"], alias=match["alias"], number=match["number"], **checks)

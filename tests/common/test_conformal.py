@@ -46,6 +46,14 @@ def test_a_level_outside_the_unit_interval_is_one_message(level):
         of_one_class([0.5]).thresholds(level)
 
 
+def test_at_the_lowest_levels_every_class_keeps_its_own_threshold():
+    probabilities = np.full((40, 10), 0.05)
+    labels = np.repeat(np.arange(10), 4)
+    probabilities[np.arange(40), labels] = 0.1 + labels / 20
+    calibration = sorted_by_class(probabilities, labels)
+    np.testing.assert_allclose(calibration.thresholds(1e-9), 0.1 + np.arange(10) / 20, rtol=1e-6)
+
+
 def test_a_probability_that_rounding_put_above_one_is_one():
     assert of_one_class([1 + 1e-6] * 20).probabilities.max() == 1
 

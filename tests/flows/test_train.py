@@ -270,7 +270,7 @@ def test_suspect_labels_are_written_filled_in_and_handed_back(finished, project,
 
 def test_metaflow_and_mlflow_lead_to_each_other(finished, project):
     from fmnist_lib.registry.store import client
-    from fmnist_lib.registry.versions import load_champion
+    from fmnist_lib.registry.versions import load_version
 
     data = finished["publish"].task.data
     assert f"mlflow:{data.mlflow_run_id}" in finished.tags
@@ -279,7 +279,7 @@ def test_metaflow_and_mlflow_lead_to_each_other(finished, project):
     assert Task(run.data.tags["metaflow.pathspec"]).parent.parent.id == finished.id
     assert run.data.metrics["test_accuracy"] == pytest.approx(data.test_metrics["accuracy"])
     images = data.dataset.test.images[:50]
-    champion = load_champion(project.tracking_uri, "fashion-mnist")
+    champion = load_version(project.tracking_uri, "fashion-mnist", alias="champion").pipeline
     np.testing.assert_array_equal(champion.predict(images), data.champion.predict(images))
 
 

@@ -69,9 +69,9 @@ def test_scripts_read_decisions_as_json(command, store, make_record, saved_model
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["rollback"], "expected a champion before version None"),
+        (["rollback"], "expected a champion in the audit log, got none"),
         (["promote"], "expected a version with the alias 'challenger', got none"),
-        (["promote", "7"], "not found"),
+        (["promote", "7"], "expected a version of fashion-mnist, got 7, which does not exist"),
         (["rollback", "--to", "7"], "which does not exist"),
     ],
 )

@@ -15,16 +15,17 @@ import pytest
 from fmnist_lib.common.errors import DatastoreError, TrackingError
 from fmnist_lib.common.paths import PROJECT_ROOT
 from fmnist_lib.config.release import TrackingConfig
+from fmnist_lib.registry import runs
 from fmnist_lib.registry.runs import log_training_run
 from fmnist_lib.registry.store import StoreAddress, client, prepare_store
-from fmnist_lib.registry.versions import load_champion
+from fmnist_lib.registry.versions import load_version
 
 READ_BACK = """
 import sys
 import numpy as np
-from fmnist_lib.registry.versions import load_champion
+from fmnist_lib.registry.versions import load_version
 
-champion = load_champion(sys.argv[1], "fashion-mnist")
+champion = load_version(sys.argv[1], "fashion-mnist", alias="champion").pipeline
 images = np.load(sys.argv[2])
 np.save(sys.argv[3], champion.predict_proba(images))
 """
@@ -47,6 +48,7 @@ LOG_ONE = """
 import pickle, sys
 from pathlib import Path
 from fmnist_lib.config.release import TrackingConfig
+from fmnist_lib.registry import runs
 from fmnist_lib.registry.runs import log_training_run
 from fmnist_lib.registry.store import StoreAddress, prepare_store
 
@@ -145,8 +147,8 @@ def test_the_version_leads_to_the_metaflow_run_and_the_run_to_the_version(
 def test_a_synthetic_model_never_gets_or_moves_the_champion_alias(store, make_record, saved_model):
     tracked = log_training_run(store, make_record("synthetic"), saved_model)
     assert tracked.alias == "synthetic"
-    with pytest.raises(TrackingError, match="'fashion-mnist' with the alias 'champion'"):
-        load_champion(store.uri, "fashion-mnist")
+    with pytest.raises(TrackingError, match="models:/fashion-mnist@champion: expected it"):
+        load_version(store.uri, "fashion-mnist", alias="champion")
     real = log_training_run(store, make_record("custom", run_id="1748"), saved_model)
     log_training_run(store, make_record("synthetic", run_id="1749"), saved_model)
     version = client(store.uri).get_model_version_by_alias("fashion-mnist", "champion")
@@ -238,6 +240,25 @@ def test_a_store_that_fails_half_way_leaves_a_failed_run_and_no_alias(
     assert not tracking.search_registered_models()
 
 
+def test_a_failed_run_is_marked_without_waiting_for_a_server_that_hangs(
+    store, make_record, saved_model, monkeypatch
+):
+    timeouts = []
+
+    def fail(*_):
+        monkeypatch.setattr(runs, "client", hang)
+        raise OSError("the connection was lost")
+
+    def hang(_):
+        timeouts.append(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"])
+        raise OSError("no answer")
+
+    monkeypatch.setattr(runs, "_log_parent", fail)
+    with pytest.raises(TrackingError, match="the connection was lost"):
+        log_training_run(store, make_record(), saved_model)
+    assert timeouts == ["5"]
+
+
 def test_a_run_that_must_not_be_registered_leaves_a_failed_run_and_no_version(
     store, make_record, saved_model
 ):
@@ -259,7 +280,7 @@ def test_mlflows_global_state_stays_as_it_was(
     monkeypatch.chdir(tmp_path / "elsewhere")
     before = os.environ.get("MLFLOW_TRACKING_URI")
     log_training_run(store, make_record(), saved_model)
-    load_champion(store.uri, "fashion-mnist")
+    load_version(store.uri, "fashion-mnist", alias="champion")
     assert os.environ.get("MLFLOW_TRACKING_URI") == before
     # With its global client, MLflow would make a database in the working directory.
     assert not list(Path.cwd().iterdir())

@@ -183,13 +183,19 @@ def test_an_unreadable_run_is_one_message_and_the_others_are_delivered(
     spool_run(spool, make_record(run_id="2"), saved_model, "")
     damaged = spool_run(spool, make_record(run_id="1"), saved_model, "")
     (damaged / "record.pickle").write_bytes(pickle.dumps(1)[:-1])
+    record = make_record(run_id="0")
+    older = replace(record, settings=record.settings | {"a_setting_that_is_no_more": 1})
+    outdated = spool_run(spool, older, saved_model, "")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
     status, out, err = fmnist("registry", "sync", "--root", tmp_path)
     assert status == 1
     assert "FashionMnistTrain-2 is models:/fashion-mnist/1, champion: passed all" in out
-    assert err.startswith("FashionMnistTrain-1 stays in the spool: ")
+    problems = err.splitlines()
+    assert problems[0].startswith("FashionMnistTrain-0 stays in the spool: ")
+    assert "a_setting_that_is_no_more" in problems[0]
+    assert problems[1].startswith("FashionMnistTrain-1 stays in the spool: ")
     assert "Traceback" not in err
-    assert spooled_runs(spool) == [damaged]
+    assert spooled_runs(spool) == [outdated, damaged]
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"cno_such_module\nX\n.", pickle.dumps(1)])

@@ -17,7 +17,7 @@ from fmnist_lib.config.release import TrackingConfig
 from fmnist_lib.registry.runs import log_training_run
 from fmnist_lib.registry.store import StoreAddress, _message, client, prepare_store
 from fmnist_lib.registry.store_check import check_store
-from fmnist_lib.registry.versions import load_champion
+from fmnist_lib.registry.versions import load_version
 
 
 @pytest.fixture
@@ -170,7 +170,8 @@ def test_a_checkout_of_any_name_keeps_its_runs(
     store = prepare_store(StoreAddress(TrackingConfig(experiment="copy"), root))
     assert store.database == root / "mlruns" / "mlflow.db"
     tracked = log_training_run(store, make_record(), saved_model)
-    assert load_champion(store.uri, "fashion-mnist").predict(test_images[:5]).shape == (5,)
+    champion = load_version(store.uri, "fashion-mnist", alias="champion").pipeline
+    assert champion.predict(test_images[:5]).shape == (5,)
     assert client(store.uri).list_artifacts(tracked.run_id)
     # MLflow makes the directory of an address, undecoded.
     assert {path.name for path in tmp_path.iterdir()} == {name, "model", "mlflow"}

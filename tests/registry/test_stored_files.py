@@ -54,7 +54,8 @@ def test_an_unregistered_run_is_deleted_in_two_attempts_and_the_registered_model
     assert delete_stored_files(address, read_stored_files(address), UNREGISTERED) == 0
     runs = [client(store.uri).get_run(run) for run in stored.runs[UNREGISTERED]]
     assert {run.info.lifecycle_stage for run in runs} == {"deleted"}
-    assert load_version(store.uri, "fashion-mnist", "1").predict(test_images[:3]).shape == (3,)
+    kept = load_version(store.uri, "fashion-mnist", number="1").pipeline
+    assert kept.predict(test_images[:3]).shape == (3,)
 
 
 def test_without_a_database_nothing_is_stored(tmp_path):

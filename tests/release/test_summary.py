@@ -58,7 +58,7 @@ def test_the_page_needs_nothing_from_elsewhere(published):
 def test_a_failed_candidate_shows_its_reason_and_no_numbers(published):
     row = next(row for row in Summary(published()).rows if row["candidate"] == "broken")
     assert (row["status"], row["description"]) == ("failed", REASON)
-    assert {row[key] for key in ("accuracy", "interval", "log_loss", "fit", "size")} == {""}
+    assert {row[key] for key in ("accuracy", "interval", "fit", "size")} == {""}
     assert "nan" not in render_summary(published())
 
 
@@ -87,6 +87,12 @@ def test_the_ids_and_commands_lead_back_to_the_run(published):
         assert text in html
     commands = dict(Summary(published()).commands)
     assert "mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db" in commands
+
+
+def test_the_command_finds_a_bundle_in_a_directory_within_another(published):
+    settings = published().settings
+    report = published(settings=settings | {"release": settings["release"] | {"directory": "a/b"}})
+    assert any("unpack a/b/run.zip" in command for command, _ in Summary(report).commands)
 
 
 def test_the_page_in_the_bundle_names_what_is_known_before_the_bundle_is_written(published):

@@ -63,6 +63,11 @@ def test_a_csv_body_longer_or_wider_than_images_is_refused(body):
         with_names(body)
 
 
+def test_a_csv_cell_longer_than_the_reader_takes_is_one_message():
+    with pytest.raises(DataError, match="CSV: expected a readable first line, got: field larger"):
+        with_names(b"A" * 200_000)
+
+
 async def respond(limits, messages):
     """Send a request to the middleware; return its status."""
     sent = []

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.model_selection import StratifiedShuffleSplit
 
 from fmnist_lib.common.out_of_fold import OutOfFold
 from fmnist_lib.config.loading import read_settings
@@ -67,11 +68,17 @@ def test_contested_labels_are_those_the_audit_would_doubt(test):
 
 def test_other_test_sets_hold_images_answered_out_of_fold(test):
     others = fold(*answers(12_000, 0.95, 1))
-    name = "on 20 other test sets"
+    name = "on other test sets"
     found = checks(test, out_of_fold=others)[name]
     assert found.n_images == 2000
     assert found.accuracy.value == pytest.approx((0.9 * 2000 + 0.95 * 12_000) / 14_000, abs=0.005)
     assert 0.002 < found.accuracy.high - found.accuracy.low < 0.04
+    drawn = StratifiedShuffleSplit(2000, test_size=2000, random_state=0)
+    labels = np.concatenate([test[0], others.labels])
+    correct = np.concatenate([test[1].argmax(axis=1) == test[0], others.correct])
+    values = np.array([correct[rows].mean() for _, rows in drawn.split(labels, labels)])
+    inside = (found.accuracy.low <= values) & (values <= found.accuracy.high)
+    assert 0.935 < inside.mean() < 0.965
     # Not from a sample, whose fits saw far fewer images.
     assert name not in checks(test, out_of_fold=fold(*answers(12_000, 0.95, 1), 60_000))
 

@@ -83,7 +83,8 @@ def make_report(dataset, winner, tmp_path):
 
 def test_a_run_is_published_even_when_mlflow_is_unavailable(make_report, dataset, winner):
     cards = {"start": "<p>the card</p>"}
-    report = publish(make_report(), dataset, winner, PROJECT_ROOT, NOWHERE, cards=cards)
+    built = make_report()
+    report = publish(built, dataset, winner, PROJECT_ROOT, NOWHERE, cards=cards)
     bundle = report.publication.bundle
     assert report.publication.tracked is None
     assert report.publication.promoted
@@ -99,7 +100,7 @@ def test_a_run_is_published_even_when_mlflow_is_unavailable(make_report, dataset
     assert "<dt>Run by</dt><dd><bdi>ci</bdi>" in pages["summary.html"]
     assert "Model card" in pages["model-card.html"]
     assert "Datasheet" in pages["datasheet.html"]
-    again = publish(make_report(), dataset, winner, PROJECT_ROOT, NOWHERE, cards=cards)
+    again = publish(built, dataset, winner, PROJECT_ROOT, NOWHERE, cards=cards)
     assert again.publication.bundle.sha256 == bundle.sha256
 
 

@@ -42,7 +42,8 @@ def open_parquet(source: Path | io.BytesIO, name: str) -> Iterator[Any]:
     Raises
     ------
     DataError
-        A row group is larger than 2 GiB unpacked, or the rows have too many values.
+        A row group is larger than 2 GiB unpacked, the rows have too many values, or cells are
+        lists of texts, whose size cannot be checked before they are read.
     """
     from pyarrow import parquet
 
@@ -56,7 +57,14 @@ def open_parquet(source: Path | io.BytesIO, name: str) -> Iterator[Any]:
             _check_group(metadata.row_group(number), name)
     texts = [column.path for column in columns if column.physical_type == _BYTES]
     if any(one.physical_type == _FIXED_BYTES and one.length > N_PIXELS for one in columns):
-        raise DataError(f"{name}: expected columns of numbers, got cells of many bytes.")
+        raise DataError(
+            f"{name}: expected columns of numbers, got cells of many bytes. Write the pixels as "
+            "numbers."
+        )
+    if any(one.physical_type == _BYTES and one.max_repetition_level for one in columns):
+        raise DataError(
+            f"{name}: expected columns of numbers, got lists of texts. Leave those columns out."
+        )
     with parquet.ParquetFile(source, metadata=metadata, read_dictionary=texts) as file:
         yield file
 
@@ -92,7 +100,8 @@ def read_columns(file: Any, path: Path, columns: Sequence[str]) -> Any:
 
     if file.metadata.num_rows > MAX_LINES:
         raise DataError(
-            f"{path.name}: expected at most {MAX_LINES} rows, got {file.metadata.num_rows}."
+            f"{path.name}: expected at most {MAX_LINES} rows, got {file.metadata.num_rows}. Split "
+            "the file."
         )
     batches = [
         _decoded_batch(block, path.name) for block in file.iter_batches(columns=list(columns))
@@ -116,7 +125,7 @@ def check_table(content: bytes, name: str, max_rows: int) -> None:
         raise
     except (OSError, pa.ArrowException, ValueError, TypeError) as error:
         raise DataError(
-            f"{name}: expected a readable Parquet file, got: {reason_of(error)}."
+            f"{name}: expected a readable Parquet file, got: {reason_of(error)}. Send it again."
         ) from None
 
 

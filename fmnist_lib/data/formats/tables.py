@@ -114,12 +114,19 @@ def first_line(path: Path) -> list[str]:
 
 
 def is_text(cell: str) -> bool:
-    """Return True if a cell is neither a number nor empty."""
+    """Return True if a cell is neither a number nor empty.
+
+    Examples
+    --------
+    >>> [is_text(cell) for cell in ("1_1", "pixel1", "1e3", "nan", " ", "")]
+    [True, True, False, False, False, False]
+    """
     try:
         float(cell)
     except ValueError:
         return bool(cell.strip())
-    return False
+    # A number in Python, but the name of a column: row 1, column 1.
+    return "_" in cell
 
 
 def unreadable(path: Path, error: Exception) -> DataError:

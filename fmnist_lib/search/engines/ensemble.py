@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.ensemble import VotingClassifier
-from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import LabelEncoder
 
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.config.search import EnsembleCandidate
+from fmnist_lib.evaluation.metrics import log_loss
 from fmnist_lib.search.engines.result import CandidateResult
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from fmnist_lib.search.recipes.search_data import SearchData
 
 ENGINE = "ensemble"
+#: Of the cross-validation of the weights.
+_FOLDS = 5
 
 
 def with_ensembles(
@@ -70,12 +72,11 @@ def ensemble(
     """
     start = time.monotonic()
     voters = [result for result in results if not result.failed and result.engine != "baseline"]
-    if len(voters) < 2:  # noqa: PLR2004 (two make a vote)
-        reason = f"a vote needs two candidates, {len(voters)} finished"
+    if reason := _obstacle(voters, labels):
         return CandidateResult(candidate.id, ENGINE, error=reason)
     votes = np.stack([np.asarray(result.validation_probabilities) for result in voters])
     predicted = np.empty((len(labels), votes.shape[2]))
-    folds = StratifiedKFold(shuffle=True, random_state=seed)
+    folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=seed)
     for chosen_on, scored_on in folds.split(votes[0], labels):
         weights = choose_weights(votes[:, chosen_on], labels[chosen_on], candidate.votes)
         predicted[scored_on] = np.tensordot(weights, votes[:, scored_on], axes=1)
@@ -93,7 +94,7 @@ def ensemble(
         description=" + ".join(f"{weight:.2f} {name}" for name, weight in chosen.items()),
         pipeline=vote([(result.id, result.pipeline, chosen[result.id]) for result in members]),
         validation_accuracy=wilson(int(correct.sum()), len(correct), confidence),
-        validation_log_loss=float(log_loss(labels, predicted)),
+        validation_log_loss=log_loss(labels, predicted),
         validation_correct=correct,
         validation_probabilities=predicted.astype(np.float32),
         params=chosen,
@@ -103,6 +104,19 @@ def ensemble(
         predict_ms_per_image=sum(result.predict_ms_per_image for result in members),
         model_mb=sum(result.model_mb for result in members),
     )
+
+
+def _obstacle(voters: Sequence[CandidateResult], labels: np.ndarray) -> str | None:
+    """Return why there can be no ensemble, else None."""
+    if len(voters) < 2:  # noqa: PLR2004 (two make an ensemble)
+        return f"an ensemble needs two candidates, {len(voters)} finished"
+    most = int(np.bincount(labels).max())
+    if most < _FOLDS:
+        return (
+            f"an ensemble needs {_FOLDS} validation images of a class, got {most}: raise "
+            "data.validation_share"
+        )
+    return None
 
 
 def choose_weights(votes: np.ndarray, labels: np.ndarray, n_votes: int) -> np.ndarray:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from fmnist_lib.search.engines.job import Job, Report
     from fmnist_lib.search.recipes.recipe import Recipe
 
-#: Rungs of successive halving: a trial is fitted on a sixteenth, a quarter and all of the rows.
+#: Rungs of successive halving: with a reduction factor of 4, a trial is fitted on a sixteenth, a
+#: quarter and all of the rows.
 _RUNGS = 3
 #: Measured time of the parameter importances, which are computed after the search.
 _IMPORTANCES_SECONDS = 1.0

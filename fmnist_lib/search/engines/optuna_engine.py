@@ -26,14 +26,15 @@ if TYPE_CHECKING:
 def search(candidate: OptunaCandidate, job: Job, report: Report) -> Found:
     """Search for the best recipe of a candidate.
 
-    Trials are fitted on a sixteenth, a quarter and all of the rows, and scored on the held-out
-    ones (on a quarter of them at first); the pruner (Li et al., "A System for Massively Parallel
-    Hyperparameter Tuning", MLSys 2020) ends those that fall behind. A recipe that was fitted on
-    more rows ranks above every one that was fitted on fewer; on as many, a starting point is
-    replaced only by one that is significantly better. The search stops after ``trials``; without
-    them when the time is needed for the fit on the training images, or after
-    ``job.max_stagnation_trials`` trials without a better one (the rule of Optuna's
-    ``BestValueStagnationEvaluator``).
+    Trials are fitted on a sixteenth, a quarter and all of the rows (with the default
+    ``reduction_factor`` of 4), and scored on the held-out ones (on a quarter of them at first).
+    The pruner (Li et al., "A System for Massively Parallel Hyperparameter Tuning", MLSys 2020)
+    ends those that fall behind. A recipe that was fitted on more rows ranks above every one that
+    was fitted on fewer; on as many, a starting point is replaced only by one that is better in
+    McNemar's test at ``p_threshold``, without a correction for the number of trials. The search
+    stops after ``trials``; without them when the time is needed for the fit on the training
+    images, or after ``job.max_stagnation_trials`` trials without a better one (the rule of
+    Optuna's ``BestValueStagnationEvaluator``).
 
     Parameters
     ----------

@@ -91,7 +91,7 @@ def _validated(job: Job, found: Found, search_seconds: float, n_rows: int) -> Ca
         pipeline=pipeline,
         trial_accuracy=found.score,
         validation_accuracy=wilson(int(correct.sum()), len(correct), job.confidence),
-        validation_log_loss=float(log_loss(labels, probabilities, labels=learner.classes_)),
+        validation_log_loss=log_loss(labels, probabilities),
         validation_correct=correct,
         validation_probabilities=probabilities.astype("float32"),
         params=found.params,

@@ -75,9 +75,9 @@ class StudyFolder:
     def best_point(self) -> dict[str, Any] | None:
         """Return the parameters of the best trial of the newest study that has one.
 
-        That study began with the best point of the one before it, and so on; an interrupted part
-        of this search is none. The parameters are
-        as `optuna.study.Study.enqueue_trial` takes them.
+        That study began with the best point of the one before it, and so on. Interrupted parts of
+        this search do not count. The parameters are as `optuna.study.Study.enqueue_trial` takes
+        them.
         """
         for path in sorted(self._directory.glob("*.log"), reverse=True):
             trials = [] if self._is_own(path) else _trials(path)

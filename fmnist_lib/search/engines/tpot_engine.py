@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 #: Rows of a sub-sample per second of the candidate's time, so that a short search still evaluates
 #: some dozens of pipelines.
 _ROWS_PER_SECOND = 50
+#: As few as a configuration may ask for.
+_LEAST_ROWS = 300
 #: TPOT's limits must be numbers.
 _NO_LIMIT_MINUTES = 24 * 60.0
 
@@ -114,7 +116,7 @@ def _rows(candidate: TpotCandidate, job: Job) -> int:
     """Return the rows to fit pipelines on."""
     if not job.is_bounded_by_time:
         return candidate.rows
-    return min(candidate.rows, int(_ROWS_PER_SECOND * job.remaining))
+    return min(candidate.rows, max(_LEAST_ROWS, int(_ROWS_PER_SECOND * job.remaining)))
 
 
 def block_params(candidate: TpotCandidate, patch_sizes: tuple[str, ...]) -> dict[str, Any]:
@@ -283,7 +285,8 @@ def _best(evaluated: pd.DataFrame) -> int:
     if not evaluated["value"].notna().any():
         raise SearchError(
             f"none of {len(evaluated)} pipelines could be evaluated: "
-            f"{'; '.join(sorted(evaluated['reason'].dropna().unique()))}."
+            f"{'; '.join(sorted(evaluated['reason'].dropna().unique()))}. "
+            "Give it more time or fewer rows."
         )
     return int(evaluated["value"].idxmax())
 

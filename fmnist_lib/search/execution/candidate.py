@@ -164,7 +164,12 @@ class _Watch:
         if self.phase == "refitting":
             # In a process of its own if the search was killed.
             limit += job.refit_limit + _GRACE_SECONDS
-        return f"timed out after {seconds:.0f} s while {self.phase}" if seconds > limit else None
+        if seconds <= limit:
+            return None
+        return (
+            f"timed out after {seconds:.0f} s while {self.phase}, expected at most {limit:.0f} s. "
+            "Give it more minutes, or smaller models"
+        )
 
     def _hangs(self) -> str | None:
         limit = self._job.hang_seconds

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from fmnist_lib.common.labels import N_CLASSES
 from fmnist_lib.common.out_of_fold import OutOfFold
+from fmnist_lib.common.sampling import stratified_rows
 from fmnist_lib.search.engines.dask_client import joblib_on_cluster
 from fmnist_lib.search.execution.refit_winner import members_of
 from fmnist_lib.search.recipes.column_cache import ColumnStore
@@ -55,7 +56,9 @@ def cross_fit(
     Chernozhukov et al., "Double/debiased machine learning", 2018 (cross-fitting).
     """
     started, config, seed = time.monotonic(), settings.cross_fit, settings.seed
-    rows = _sample(data.labels, config.rows, seed)
+    rows = np.arange(len(data.labels))
+    if config.rows is not None:
+        rows = stratified_rows(data.labels, config.rows, np.random.default_rng(seed))
     labels = data.labels[rows]
     fold = _folds(labels, config.folds, seed)
     store = ColumnStore(cache / "features", data, seed)
@@ -83,18 +86,6 @@ def cross_fit(
         n_available=len(data.labels),
         seconds=time.monotonic() - started,
     )
-
-
-def _sample(labels: np.ndarray, n: int | None, seed: int) -> np.ndarray:
-    """Return the rows to use: all, or a random sample with the same share of every class."""
-    if n is None or n >= len(labels):
-        return np.arange(len(labels))
-    from sklearn.model_selection import train_test_split
-
-    rows, _ = train_test_split(
-        np.arange(len(labels)), train_size=n, stratify=labels, random_state=seed
-    )
-    return np.sort(rows)
 
 
 def _folds(labels: np.ndarray, n_folds: int, seed: int) -> np.ndarray:

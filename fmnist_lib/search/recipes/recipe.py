@@ -75,7 +75,7 @@ class Recipe:
     Attributes
     ----------
     blocks : tuple of Block
-        None: the learner takes raw pixels.
+        Empty: the learner takes raw pixels.
     learner : estimator
         Not fitted. One with a parameter ``antisymmetric`` is told which columns change sign when
         an image is mirrored.

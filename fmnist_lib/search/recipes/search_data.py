@@ -43,11 +43,11 @@ class SearchData:
 
     def fit_rows(self, n: int | None = None) -> slice:
         """Rows to fit a trial on: the first ``n``, or all."""
-        return slice(self.n_holdout, self.n_holdout + min(self.n_fit, n or self.n_fit))
+        return slice(self.n_holdout, self.n_holdout + _at_most(n, self.n_fit))
 
     def holdout_rows(self, n: int | None = None) -> slice:
         """Rows to score a trial on: the first ``n``, or all."""
-        return slice(0, min(self.n_holdout, n or self.n_holdout))
+        return slice(0, _at_most(n, self.n_holdout))
 
     @property
     def validation_rows(self) -> slice:
@@ -58,6 +58,10 @@ class SearchData:
     def all_rows(self) -> slice:
         """Training and validation images: what the winner is refitted on."""
         return slice(0, len(self.labels))
+
+
+def _at_most(n: int | None, available: int) -> int:
+    return available if n is None else min(max(n, 1), available)
 
 
 def search_data(dataset: Any, holdout_share: float, seed: int) -> SearchData:

@@ -161,6 +161,8 @@ HEADERS = {
     "from 0": [str(number) for number in range(784)],
     "from 1": [str(number) for number in range(1, 785)],
     "MNIST in CSV": [f"{row}x{column}" for row in range(1, 29) for column in range(1, 29)],
+    # Python reads 1_1 as the number 11.
+    "underlined": [f"{row}_{column}" for row in range(1, 29) for column in range(1, 29)],
 }
 
 

@@ -118,6 +118,8 @@ def write_parquet(path, table):
         (pixels(4096) | {"file": repeated("x" * 1_000_000)}, "texts of 4096000000 bytes"),
         ({"image": [np.zeros(1_000_000, dtype=np.uint8)] * 3}, "3000000 values in 3 rows"),
         ({"image": [[0] * 784], "x": pa.array([bytes(9999)], pa.binary(9999))}, "many bytes"),
+        ({"image": [[0] * 784], "x": [["x" * 1_000_000]]}, "lists of texts"),
+        ({"image": [[0] * 784], "x": [[{"y": "x" * 1_000_000}]]}, "lists of texts"),
     ],
 )
 def test_a_parquet_file_that_unpacks_to_gigabytes_is_refused(table, problem, tmp_path):

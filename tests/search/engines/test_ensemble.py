@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,7 +45,18 @@ def test_a_vote_of_independent_candidates_is_better_than_each():
 def test_baselines_and_failures_have_no_vote():
     others = [voter("b", 2, engine="baseline"), CandidateResult("c", "tpot", error="no")]
     result = ensemble(CANDIDATE, [voter("a", 1), *others], LABELS, 0, 0.95)
-    assert result.error == "a vote needs two candidates, 1 finished"
+    assert result.error == "an ensemble needs two candidates, 1 finished"
+
+
+def test_too_few_images_to_cross_validate_the_weights_are_a_failure_with_a_remedy():
+    voters = [voter("a", 1), voter("b", 2)]
+    few = [
+        replace(one, validation_probabilities=one.validation_probabilities[:30]) for one in voters
+    ]
+    result = ensemble(CANDIDATE, few, LABELS[:30], 0, 0.95)
+    assert (
+        "needs 5 validation images of a class, got 3: raise data.validation_share" in result.error
+    )
 
 
 def test_a_candidate_that_only_disturbs_gets_no_vote():

@@ -1,36 +1,15 @@
-"""Stratified samples of images, and the selection of discriminative features."""
+"""Selection of discriminative features."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 #: Absolute correlation above which one of two features is redundant.
 REDUNDANT = 0.9
-
-
-def stratified_rows(labels: np.ndarray, rows: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw rows without replacement so that every class keeps its share.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (n,)
-    rows : int
-        With `n` or more, every row is returned.
-    rng : Generator
-
-    Returns
-    -------
-    ndarray of shape (min(n, rows),)
-        Sorted positions.
-    """
-    by_class = np.lexsort((rng.random(len(labels)), labels))
-    every = np.linspace(0, len(labels), min(rows, len(labels)), endpoint=False)
-    return np.sort(by_class[every.astype(np.int64)])
 
 
 def correlation_ratio(features: pd.DataFrame, labels: np.ndarray) -> pd.Series:
