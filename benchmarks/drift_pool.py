@@ -36,7 +36,7 @@ from fmnist_lib.data.official_files import (  # noqa: E402 (as above)
 from fmnist_lib.data.verified_files import find_source  # noqa: E402 (as above)
 from fmnist_lib.drift.batch import Batch  # noqa: E402 (as above)
 from fmnist_lib.drift.columns import tested_columns  # noqa: E402 (as above)
-from fmnist_lib.drift.shifts.catalogue import SHIFTS, apply_shift  # noqa: E402 (as above)
+from fmnist_lib.drift.shifts.catalogue import SHIFTS, simulate  # noqa: E402 (as above)
 
 CACHE = ROOT / ".cache" / "drift"
 SEED = 20
@@ -48,11 +48,8 @@ RECIPE = {
     "gradients_components": 450,
     "antisymmetric_share": 0.36,
     "whitening": 0.5,
-    "gradient_cells": "9+7+4",
-    "orientations": 8,
     "width": 1.0,
     "ridge": 0.03,
-    "mirror": True,
     "landmarks": LANDMARKS,
     "hardest_share": 1.0,
 }
@@ -158,7 +155,7 @@ def pool_name(shift: str) -> str:
 
 def _make(held: Held, name: str, path: Path) -> None:
     start = time.perf_counter()
-    images = held.images if name == CLEAN else apply_shift(name, held.images, held.labels, SEED)
+    images = held.images if name == CLEAN else simulate(name, held.images, held.labels, SEED).images
     probabilities = champion(held).predict_proba(images).astype(np.float32)
     columns = tested_columns(images, probabilities)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -56,7 +56,7 @@ class Setting:
         seed, share = self.settings.seed, self.settings.search.holdout_share
         self.data = search_data(selected.dataset, share, seed)
         self.cache = PROJECT_ROOT / ".cache"
-        store = ColumnStore(self.cache / "features", self.data, seed)
+        store = ColumnStore(self.cache, self.data, seed)
         self.columns = self.winner.recipe.columns(store, self.data, self.data.all_rows)
         self.learner = self.winner.recipe.unfitted_learner(store)
         self.order = np.argsort(self.data.numbers)

@@ -33,11 +33,11 @@ def write_batch(shift: ShiftName, images: int, path: Path, seed: int = 20) -> st
     from fmnist_lib.data.formats.idx import read_pair
     from fmnist_lib.data.official_files import TEST_IMAGES, TEST_LABELS
     from fmnist_lib.data.verified_files import find_source
-    from fmnist_lib.drift.shifts.catalogue import SHIFTS, apply_shift
+    from fmnist_lib.drift.shifts.catalogue import SHIFTS, simulate
 
     source = find_source(DataConfig(synthetic_fallback=False), PROJECT_ROOT)
     pixels, labels = read_pair(source.paths[TEST_IMAGES], source.paths[TEST_LABELS])
-    shifted = apply_shift(shift, pixels[:images], labels[:images], seed)
+    shifted = simulate(shift, pixels[:images], labels[:images], seed).images
     np.savez_compressed(path, images=shifted)
     described = SHIFTS[shift].describe(SHIFTS[shift].severity)
     return f"{path}: {len(shifted)} test images, {described}"

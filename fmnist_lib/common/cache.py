@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
-import shutil
 from contextlib import suppress
-from pathlib import Path
-from stat import S_ISDIR
+from typing import TYPE_CHECKING
 
+from fmnist_lib.common.deletion import CACHE, Deletion, last_write
 from fmnist_lib.common.files import delete_stale_partial_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,8 @@ def prune_cache(cache: Path, gibibytes: float, process: int) -> None:
         delete_stale_partial_files(directory)
     for path in excess_entries(cache, gibibytes, process):
         logger.info("Deleting %s from the cache.", path.relative_to(cache))
-        _delete(path)
+        with suppress(OSError):
+            Deletion(CACHE, path).apply()
 
 
 def excess_entries(cache: Path, gibibytes: float, process: int | None = None) -> list[Path]:
@@ -64,7 +66,8 @@ def excess_entries(cache: Path, gibibytes: float, process: int | None = None) ->
     markers = [path for path in (cache / "runs").glob("*") if path.name != str(process)]
     starts = [start for start in map(_start_of_live_run, markers) if start is not None]
     in_use_since = min(starts, default=float("inf"))
-    entries = [(*_measure(path), path) for pattern in _ENTRIES for path in cache.glob(pattern)]
+    paths = [path for pattern in _ENTRIES for path in cache.glob(pattern)]
+    entries = [(last_write(path), Deletion(CACHE, path).size, path) for path in paths]
     excess = sum(size for _, size, _ in entries) - gibibytes * 2**30
     found = []
     for last_use, size, path in sorted(entries):
@@ -86,23 +89,3 @@ def _start_of_live_run(marker: Path) -> float | None:
     except (psutil.Error, ValueError, FileNotFoundError):
         return None
     return started if created <= started + _CLOCK_TOLERANCE_SECONDS else None
-
-
-def _measure(entry: Path) -> tuple[float, int]:
-    """Return when an entry was last used, and its size in bytes."""
-    inside = (Path(root, name) for root, _, names in os.walk(entry) for name in names)
-    last_use, size = 0.0, 0
-    for path in (entry, *inside):
-        # A live run may replace or delete it meanwhile.
-        with suppress(FileNotFoundError):
-            found = path.lstat()
-            last_use = max(last_use, found.st_mtime)
-            size += 0 if S_ISDIR(found.st_mode) else found.st_size
-    return last_use, size
-
-
-def _delete(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)

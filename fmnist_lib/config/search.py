@@ -35,11 +35,6 @@ class OptunaCandidate(Candidate):
         "gradients",
         "patches+gradients",
     )
-    explore: bool = Field(
-        default=False,
-        description="Try other patch dictionaries and histograms than the precomputed ones, in a "
-        "search of at least explore_minutes.",
-    )
     compact: bool = Field(
         default=False,
         description="Only small, fast models: few components, few landmarks of a kernel.",
@@ -135,11 +130,6 @@ class SearchConfig(Section):
         default=60.0,
         description="A candidate without a deadline, because trials or generations end its search, "
         "is killed if no trial or fit of it has ended for so many minutes: it hangs.",
-    )
-    explore_minutes: Annotated[float, Field(ge=0)] = Field(
-        default=15.0,
-        description="With fewer minutes, no candidate explores: other patch dictionaries and "
-        "histograms take longer than they gain.",
     )
     refit_share: Share = Field(
         default=0.35,

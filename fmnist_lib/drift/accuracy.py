@@ -33,9 +33,6 @@ class AccuracyEstimate:
     method : str
     reason : str
         Why the estimate is or is not reliable.
-    average_confidence, threshold_share : float
-        The two estimates that are averaged: mean calibrated confidence, and the share of images
-        above the threshold of ATC.
     """
 
     value: float
@@ -44,8 +41,6 @@ class AccuracyEstimate:
     reliable: bool
     method: str
     reason: str
-    average_confidence: float
-    threshold_share: float
 
     @property
     def estimate(self) -> Estimate:
@@ -94,8 +89,6 @@ def estimate_accuracy(
         reliable=not separated,
         method=f"average confidence and ATC, calibration: {calibration.method}",
         reason=_reason(domain, separated=separated),
-        average_confidence=average,
-        threshold_share=above,
     )
 
 

@@ -28,16 +28,11 @@ class Calibration:
     Attributes
     ----------
     method : {"none", "temperature", "isotonic"}
-    ece_before, ece_after : float
-        Expected calibration error on held-out images, before and with the method
-        (cross-fitted).
     confidence : callable
         Probabilities of shape (n, 10) to confidences of shape (n,).
     """
 
     method: Literal["none", "temperature", "isotonic"]
-    ece_before: float
-    ece_after: float
     confidence: Callable[[np.ndarray], np.ndarray]
 
 
@@ -66,9 +61,8 @@ def calibrate(reference: Batch, seed: int) -> Calibration:
     }
     best = min(errors, key=errors.__getitem__)
     if errors[best] >= before:
-        return Calibration("none", before, before, _plain)
-    fitted = _METHODS[best](reference, correct, np.arange(len(reference)))
-    return Calibration(best, before, errors[best], fitted)
+        return Calibration("none", _plain)
+    return Calibration(best, _METHODS[best](reference, correct, np.arange(len(reference))))
 
 
 def _cross_fitted(
@@ -99,17 +93,14 @@ def _temperature(
     """Temperature scaling of log probabilities, fitted by log loss."""
     assert reference.labels is not None  # noqa: S101 (as above)
     scores = _log_probabilities(reference.probabilities[rows])
-    return _Temperature(fit_temperature(scores, reference.labels[rows]))
+    temperature = fit_temperature(scores, reference.labels[rows])
 
-
-@dataclass(frozen=True)
-class _Temperature:
-    temperature: float
-
-    def __call__(self, probabilities: np.ndarray) -> np.ndarray:
+    def confidence(probabilities: np.ndarray) -> np.ndarray:
         from scipy.special import softmax
 
-        return softmax(_log_probabilities(probabilities) / self.temperature, axis=1).max(axis=1)
+        return softmax(_log_probabilities(probabilities) / temperature, axis=1).max(axis=1)
+
+    return confidence
 
 
 def _log_probabilities(probabilities: np.ndarray) -> np.ndarray:
@@ -120,16 +111,8 @@ def _isotonic(
     reference: Batch, correct: np.ndarray, rows: np.ndarray
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Isotonic regression of accuracy on confidence, as stored with the model."""
-    return _Isotonic(*isotonic_accuracy(_plain(reference.probabilities[rows]), correct[rows]))
-
-
-@dataclass(frozen=True, eq=False)
-class _Isotonic:
-    probabilities: np.ndarray
-    accuracies: np.ndarray
-
-    def __call__(self, probabilities: np.ndarray) -> np.ndarray:
-        return np.interp(_plain(probabilities), self.probabilities, self.accuracies)
+    knots = isotonic_accuracy(_plain(reference.probabilities[rows]), correct[rows])
+    return lambda probabilities: np.interp(_plain(probabilities), *knots)
 
 
 _METHODS: dict[

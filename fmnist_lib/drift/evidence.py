@@ -24,8 +24,6 @@ class Evidence:
 
     Attributes
     ----------
-    n : int
-        Images in the batch.
     p_values : dict of str to float
         By test, each already corrected for its own columns.
     effect_size : float in [0, 1]
@@ -38,7 +36,6 @@ class Evidence:
         Whether the drop was measured, or its estimate is reliable.
     """
 
-    n: int
     p_values: dict[str, float]
     effect_size: float
     drop: float
@@ -88,7 +85,6 @@ def gather_evidence(  # noqa: PLR0917 (the parts of the evidence)
         p_values["lower accuracy by labels"] = accuracy_p_value(reference, current)
     accuracy = float(reference.correct.mean())
     return Evidence(
-        n=len(current),
         p_values=p_values,
         effect_size=default.effect_size,
         drop=accuracy - (estimate.value if realised is None else realised.value),

@@ -110,14 +110,14 @@ def _class_mix_movement(reference: Batch, current: Batch, before: np.ndarray) ->
 
 def _simulated(sample: Batch, seed: int) -> list[tuple[str, str, np.ndarray]]:
     """Kind, example and features of every simulated shift."""
-    from fmnist_lib.drift.shifts.catalogue import SHIFTS, apply_shift
+    from fmnist_lib.drift.shifts.catalogue import SHIFTS, simulate
     from fmnist_lib.features.named import named_features
 
     return [
         (
             shift.kind,
             shift.describe(shift.severity),
-            named_features(apply_shift(name, sample.images, sample.classes, seed)).to_numpy(),
+            named_features(simulate(name, sample.images, sample.classes, seed).images).to_numpy(),
         )
         for name, shift in SHIFTS.items()
         if shift.kind != "class mix"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmnist_lib.common.statistics import Estimate, paired_difference, t_interval, wilson
-from fmnist_lib.drift.shifts.catalogue import SHIFTS, apply_shift
+from fmnist_lib.drift.shifts.catalogue import SHIFTS, simulate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,8 +45,6 @@ class CurvePoint:
     ----------
     level : int
         0 (unshifted) to 5.
-    strength : float
-        In the unit of the shift; the level if it is an average.
     description : str
     accuracy : tuple of Estimate
         One per model.
@@ -55,7 +53,6 @@ class CurvePoint:
     """
 
     level: int
-    strength: float
     description: str
     accuracy: tuple[Estimate, ...]
     difference: Estimate | None
@@ -170,7 +167,7 @@ def _shifted(
     """Return correctness under every strength, shape (n_strengths, n_models, n_images)."""
     strengths = STRENGTHS[name]
     # In one batch: a kernel takes up to twice the time per image in small ones.
-    batch = np.concatenate([apply_shift(name, images, labels, seed, one) for one in strengths])
+    batch = np.concatenate([simulate(name, images, labels, seed, one).images for one in strengths])
     correct = _correct(models, batch, np.tile(labels, len(strengths)))
     return correct.reshape(len(models), len(strengths), len(labels)).swapaxes(0, 1)
 
@@ -182,13 +179,7 @@ def _correct(models: Mapping[str, Predict], images: np.ndarray, labels: np.ndarr
 def _curve(name: PixelShift, correct: np.ndarray, confidence: float) -> ShiftCurve:
     strengths = (0.0, *STRENGTHS[name])
     points = [
-        _point(
-            level,
-            strength,
-            SHIFTS[name].describe(strength) if level else "unshifted",
-            one,
-            confidence,
-        )
+        _point(level, SHIFTS[name].describe(strength) if level else "unshifted", one, confidence)
         for level, (strength, one) in enumerate(zip(strengths, correct, strict=True))
     ]
     first = correct[:, 0]
@@ -200,13 +191,10 @@ def _curve(name: PixelShift, correct: np.ndarray, confidence: float) -> ShiftCur
     return ShiftCurve(name, tuple(points), lost, breaks_at)
 
 
-def _point(
-    level: int, strength: float, description: str, correct: np.ndarray, confidence: float
-) -> CurvePoint:
+def _point(level: int, description: str, correct: np.ndarray, confidence: float) -> CurvePoint:
     n = correct.shape[1]
     return CurvePoint(
         level,
-        strength,
         description,
         tuple(wilson(int(one.sum()), n, confidence) for one in correct),
         paired_difference(correct[0], correct[1], confidence) if len(correct) > 1 else None,
@@ -222,4 +210,4 @@ def _average(level: int, shares: np.ndarray, confidence: float) -> CurvePoint:
     )
     difference = t_interval(shares[0] - shares[1], confidence) if len(shares) > 1 else None
     text = f"strength {level} of 5" if level else "unshifted"
-    return CurvePoint(level, float(level), text, estimates, difference)
+    return CurvePoint(level, text, estimates, difference)

@@ -32,8 +32,6 @@ def decide(evidence: Evidence, config: VerdictConfig) -> tuple[Verdict, str]:
     evidence : Evidence
     config : VerdictConfig
     """
-    if evidence.n < config.min_rows:
-        return "insufficient_data", too_few(evidence.n, config)
     p_value = evidence.p_value
     if p_value > watch_alpha(config):
         return (

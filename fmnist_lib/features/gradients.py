@@ -7,7 +7,6 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from fmnist_lib.common.labels import IMAGE_SHAPE
 from fmnist_lib.features.chunks import in_chunks
 from fmnist_lib.features.images import as_images
 from fmnist_lib.features.pooling import triangular_pooling
@@ -22,9 +21,8 @@ _MIN_LENGTH = np.float32(1e-2)
 class OrientedGradients(TransformerMixin, BaseEstimator):
     """Histograms of oriented gradients (HOG) with overlapping, normalised blocks of 2 x 2 cells.
 
-    ``OrientedGradients(7, 9, signed=False, interpolate=False)`` gives the columns of
-    scikit-image's ``hog(image, orientations=9, pixels_per_cell=(4, 4), cells_per_block=(2, 2))``
-    within 1e-5.
+    Bins cover 0 to 360 degrees, bin 0 centred on the direction from left to right. A gradient
+    counts for its two nearest bins and for its nearest cells, by triangular weights.
 
     Parameters
     ----------
@@ -32,16 +30,9 @@ class OrientedGradients(TransformerMixin, BaseEstimator):
         Cells along each side of the image. With several numbers the histograms of these scales
         are concatenated in the order given.
     orientations : int, default=8
-        Bins over the circle.
+        Bins over the circle; even, so that mirroring an image only permutes the columns.
     clip : float, default=0.2
         Bound of the L2-Hys normalisation of every block.
-    signed : bool, default=True
-        Bins cover 0 to 360 degrees; otherwise 0 to 180, so that the sign of a gradient does not
-        matter.
-    interpolate : bool, default=True
-        A gradient counts for its two nearest bins and for its nearest cells, by triangular
-        weights; bin 0 is centred on the direction from left to right. Otherwise it counts for the
-        one bin and the one cell it falls into; bin 0 starts at that direction.
 
     References
     ----------
@@ -53,14 +44,10 @@ class OrientedGradients(TransformerMixin, BaseEstimator):
         cells: int | tuple[int, ...] = 7,
         orientations: int = 8,
         clip: float = 0.2,
-        signed: bool = True,
-        interpolate: bool = True,
     ) -> None:
         self.cells = cells
         self.orientations = orientations
         self.clip = clip
-        self.signed = signed
-        self.interpolate = interpolate
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 (scikit-learn's signature)
         """Check the images; nothing is learnt."""
@@ -88,16 +75,14 @@ class OrientedGradients(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            Mirroring does not map bins to bins: the number of signed orientations is odd, or
-            ``interpolate`` is off and vertical edges lie on the border of two bins.
+            The number of orientations is odd: mirroring does not map bins to bins.
         """
-        if not self.interpolate or (self.signed and self.orientations % 2):
+        if self.orientations % 2:
             raise ValueError(
-                "OrientedGradients: a mirror image only reorders the columns with "
-                "interpolate=True and an even number of signed orientations, got "
-                f"interpolate={self.interpolate} and orientations={self.orientations}."
+                "OrientedGradients: a mirror image only reorders the columns with an even number "
+                f"of orientations, got {self.orientations}."
             )
-        half_turn = self.orientations // 2 if self.signed else 0
+        half_turn = self.orientations // 2
         mirrored_bins = (half_turn - np.arange(self.orientations)) % self.orientations
         orders = []
         start = 0
@@ -137,21 +122,18 @@ class OrientedGradients(TransformerMixin, BaseEstimator):
         return np.concatenate(blocks).T
 
     def _positions(self, vertical: np.ndarray, horizontal: np.ndarray) -> np.ndarray:
-        """Return directions in bins, float32 in 0..orientations; integers if not interpolated."""
+        """Return directions in bins, float32 in 0..orientations."""
         position = np.arctan2(vertical, horizontal)
         # Converted to degrees first: borders such as 45 degrees stay exact.
         position *= 180 / np.pi
-        position /= (360 if self.signed else 180) / self.orientations
+        position /= 360 / self.orientations
         # As `%=`, which takes several times as long.
         position -= np.floor(position / self.orientations) * self.orientations
-        if not self.interpolate:
-            np.floor(position, out=position)
         return position
 
     def _histograms(self, magnitude: np.ndarray, position: np.ndarray) -> list[np.ndarray]:
         """Return pooled magnitudes, one array (orientations, cells, cells, n) per scale."""
-        pooling = triangular_pooling if self.interpolate else _hard_pooling
-        poolings = [pooling(cells) for cells in self._scales()]
+        poolings = [triangular_pooling(cells) for cells in self._scales()]
         above = [
             np.empty((self.orientations + 1, len(p), len(p), magnitude.shape[2]), dtype=np.float32)
             for p in poolings
@@ -181,13 +163,6 @@ def _pool(weights: np.ndarray, poolings: list[np.ndarray], outputs: list[np.ndar
     for pooling, output in zip(poolings, outputs, strict=True):
         np.matmul(pooling, rows[start : start + len(pooling)], out=output)
         start += len(pooling)
-
-
-def _hard_pooling(cells: int) -> np.ndarray:
-    """Return 1 for the cell that a pixel row lies in and 0 for the others, shape (cells, 28)."""
-    side = IMAGE_SHAPE[0]
-    cell = (np.arange(side) + 0.5) * cells // side
-    return (cell == np.arange(cells)[:, None]).astype(np.float32)
 
 
 def _normalised_blocks(histograms: np.ndarray, clip: np.float32) -> np.ndarray:

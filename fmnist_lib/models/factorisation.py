@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.linalg.blas import dtrsm
+from sklearn.utils import gen_batches
 
 from fmnist_lib.features.chunks import in_threads
 
@@ -35,7 +36,7 @@ def factorise(matrix: Matrix) -> None:
     numpy.linalg.LinAlgError
         The matrix is not positive definite to working precision.
     """
-    tiles = _tiles(len(matrix))
+    tiles = list(gen_batches(len(matrix), _TILE))
     for position, tile in enumerate(tiles):
         corner = cholesky(matrix[tile, tile], lower=True, check_finite=False)
         matrix[tile, tile] = corner
@@ -55,7 +56,7 @@ def factorise(matrix: Matrix) -> None:
 
 def reversed_product(factor: Matrix) -> Matrix:
     """Return the lower triangle of L' L for a lower factor L."""
-    tiles = _tiles(len(factor))
+    tiles = list(gen_batches(len(factor), _TILE))
     product = np.empty_like(factor)
 
     def add_up(place: tuple[slice, slice]) -> None:
@@ -73,10 +74,6 @@ def solve_lower(factor: Matrix, vectors: Matrix, *, transposed: bool = False) ->
     """Solve L x = vectors, or L' x = vectors, with the lower triangle of a matrix."""
     # BLAS is column-major: our lower triangle is its upper one, without a copy.
     return np.asarray(dtrsm(1.0, factor.T, vectors, lower=0, trans_a=not transposed))
-
-
-def _tiles(m: int) -> list[slice]:
-    return [slice(start, start + _TILE) for start in range(0, m, _TILE)]
 
 
 def _lower(tiles: list[slice]) -> list[tuple[slice, slice]]:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
@@ -172,7 +172,7 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         # mirrored have mean 0.
         self.center_ = np.where(self._antisymmetric, 0, X.mean(axis=0, dtype=np.float64))
         self.center_ = self.center_.astype(np.float32)
-        parts = _slices(len(X))
+        parts = list(gen_batches(len(X), _SCALED))
         squares = in_threads(
             lambda part: np.square(X[part] - self.center_, dtype=np.float64).sum(), parts
         )
@@ -331,7 +331,7 @@ class KernelClassifier(ClassifierMixin, BaseEstimator):
         coefficients = solve_landmarks(
             points, landmarks, targets, self.ridge, self.iterations, self.tolerance
         )
-        parts = [slice(start, start + _BATCH) for start in range(0, n, _BATCH)]
+        parts = list(gen_batches(n, _BATCH))
         scores = np.concatenate(
             in_threads(lambda part: gaussian(points[part], landmarks) @ coefficients, parts)
         )
@@ -366,7 +366,3 @@ def unscaled(model: Any) -> Any:
         *features, (name, learner) = model.steps
         return Pipeline([*features, (name, unscaled(learner))])
     return model.unscaled() if isinstance(model, KernelClassifier) else model
-
-
-def _slices(n: int) -> list[slice]:
-    return [slice(start, start + _SCALED) for start in range(0, n, _SCALED)]

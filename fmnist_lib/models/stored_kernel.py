@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from fmnist_lib.features.chunks import in_threads
 from fmnist_lib.models.gaussian import ONE, gaussian
@@ -38,7 +39,7 @@ class SymmetricKernel:
     """
 
     def __init__(self, points: Points) -> None:
-        slices = _slices(len(points))
+        slices = list(gen_batches(len(points), _BLOCK))
         self._places = [(slices[i], slices[j]) for i in range(len(slices)) for j in range(i + 1)]
 
         def block(place: tuple[slice, slice]) -> NDArray[np.uint16]:
@@ -83,7 +84,7 @@ class LandmarkKernel:
     """
 
     def __init__(self, points: Points, landmarks: Points) -> None:
-        self._rows = _slices(len(points))
+        self._rows = list(gen_batches(len(points), _BLOCK))
         self._blocks = in_threads(lambda rows: _wide_block(points[rows], landmarks), self._rows)
 
     @staticmethod
@@ -118,12 +119,11 @@ class LandmarkKernel:
         return _total(in_threads(part, range(min(_SUMS, len(self._blocks))))) / np.float32(ONE)
 
 
-def _slices(n: int) -> list[slice]:
-    return [slice(start, start + _BLOCK) for start in range(0, n, _BLOCK)]
-
-
 def _wide_block(points: Points, landmarks: Points) -> NDArray[np.uint16]:
-    parts = [gaussian(points, landmarks[columns], np.uint16) for columns in _slices(len(landmarks))]
+    parts = [
+        gaussian(points, landmarks[columns], np.uint16)
+        for columns in gen_batches(len(landmarks), _BLOCK)
+    ]
     return np.hstack(parts)
 
 

@@ -109,11 +109,15 @@ def register(
 def add_version(registry: Any, name: str, source: str, **details: Any) -> str:
     """Create a version; retry when it collides with a concurrent one.
 
-    MLflow itself stops after three collisions.
+    MLflow itself stops after three collisions. An error may come after the version was created:
+    with ``run_id`` among the details, a run never gets a second one.
     """
     from mlflow.exceptions import MlflowException
 
+    run_id = details.get("run_id")
     for attempt in range(_ATTEMPTS):
+        if attempt and run_id and (found := _version_of_run(registry, name, run_id)):
+            return str(found.version)
         try:
             return str(registry.create_model_version(name, source=source, **details).version)
         except MlflowException as error:

@@ -76,7 +76,7 @@ def measure_contributions(
     single, *others = (finished[name] for name in order["candidate"] if name in finished)
     ensemble = next((one for one in finished.values() if one.engine == ENSEMBLE), None)
     n_images = min(len(labels), _MAX_IMAGES)
-    store = ColumnStore(cache / "features", data, settings.seed)
+    store = ColumnStore(cache, data, settings.seed)
 
     def permuted(result: CandidateResult) -> tuple[Answers, list[str]]:
         return _permuted(result, data, store, settings.seed, n_images)

@@ -80,7 +80,7 @@ def cross_fit_and_audit(
     rows = order[np.searchsorted(data.numbers[order], out_of_fold.numbers)]
     largest = max(members_of(winner, results), key=lambda member: member[1])[0]
     assert largest.recipe is not None  # noqa: S101 (the winner has one)
-    store = ColumnStore(cache / "features", data, settings.seed)
+    store = ColumnStore(cache, data, settings.seed)
     columns = largest.recipe.columns(store, data, data.all_rows)[rows]
     conformal = calibrate(out_of_fold)
     return CrossFitted(

@@ -51,7 +51,7 @@ def shared_features(dataset: Dataset, settings: Settings, cache: Path) -> dict[s
     """
     data = search_data(dataset, settings.search.holdout_share, settings.seed)
     extractors = shared_extractors(patch_sizes(settings.search))
-    return ColumnStore(cache / "features", data, settings.seed).files(extractors)
+    return ColumnStore(cache, data, settings.seed).files(extractors)
 
 
 def candidate_job(  # noqa: PLR0917 (all of them are the run's)

@@ -15,7 +15,7 @@ from fmnist_lib.config.drift import DriftConfig
 from fmnist_lib.drift.batch import Batch, halves
 from fmnist_lib.drift.power import PowerRow
 from fmnist_lib.drift.report import detect_drift
-from fmnist_lib.drift.shifts.catalogue import apply_shift
+from fmnist_lib.drift.shifts.catalogue import simulate
 from fmnist_lib.features.pixels import Pixels
 from tests.card_reader import Card
 
@@ -30,7 +30,7 @@ def reports(train_images, train_labels, test_images):
     model = make_pipeline(Pixels(), LogisticRegression(max_iter=200))
     observe = model.fit(train_images[:1000], train_labels[:1000]).predict_proba
     reference, same = halves(test_images[:1000], observe(test_images[:1000]), seed=0)
-    turned = apply_shift("rotation", same.images, same.classes, seed=0, severity=30)
+    turned = simulate("rotation", same.images, same.classes, seed=0, severity=30).images
     moved = Batch(turned, observe(turned))
     return [detect_drift(reference, batch, observe, CONFIG, seed=0) for batch in (same, moved)]
 

@@ -5,7 +5,7 @@ from fmnist_lib.common.errors import DataError
 from fmnist_lib.config.drift import DriftConfig
 from fmnist_lib.drift.assessment import assess_batch
 from fmnist_lib.drift.batch import Batch, halves
-from fmnist_lib.drift.shifts.catalogue import apply_shift
+from fmnist_lib.drift.shifts.catalogue import simulate
 
 CONFIG = DriftConfig(tests=("chi2-classes",), domain_rows=600)
 
@@ -19,7 +19,7 @@ def labelled(champion, test_images, test_labels):
 @pytest.fixture(scope="module")
 def noisy(champion, labelled):
     held_back = labelled[1]
-    images = apply_shift("gaussian_noise", held_back.images, held_back.classes, 0, severity=100)
+    images = simulate("gaussian_noise", held_back.images, held_back.classes, 0, severity=100).images
     return Batch(images, champion.predict_proba(images))
 
 

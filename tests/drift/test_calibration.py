@@ -1,5 +1,3 @@
-import pickle
-
 import numpy as np
 import pytest
 
@@ -23,7 +21,6 @@ def test_overconfident_and_underconfident_outputs_are_calibrated(rng, sharpness)
     reference, fresh = _batch(rng, sharpness), _batch(rng, sharpness)
     calibration = calibrate(reference, seed=0)
     assert calibration.method != "none"
-    assert calibration.ece_after < calibration.ece_before / 3
     right = fresh.classes == fresh.labels
     after = expected_calibration_error(calibration.confidence(fresh.probabilities), right)
     assert after < expected_calibration_error(fresh.confidence, right) / 2
@@ -36,14 +33,7 @@ def test_a_calibration_that_does_not_help_is_not_used(rng, monkeypatch):
         return lambda probabilities: np.zeros(len(probabilities))
 
     monkeypatch.setattr(module, "_METHODS", {"temperature": useless})
-    found = calibrate(_batch(rng, 1.0), seed=0)
-    assert found.method == "none"
-    assert found.ece_after == found.ece_before
-
-
-def test_a_calibration_can_be_stored(rng):
-    reference = _batch(rng, 3.0)
+    reference = _batch(rng, 1.0)
     found = calibrate(reference, seed=0)
-    again = pickle.loads(pickle.dumps(found))
-    expected = found.confidence(reference.probabilities)
-    assert (again.confidence(reference.probabilities) == expected).all()
+    assert found.method == "none"
+    assert (found.confidence(reference.probabilities) == reference.confidence).all()

@@ -8,7 +8,7 @@ from fmnist_lib.common.errors import DataError
 from fmnist_lib.config.drift import DriftConfig
 from fmnist_lib.drift.batch import Batch
 from fmnist_lib.drift.report import detect_drift
-from fmnist_lib.drift.shifts.catalogue import apply_shift
+from fmnist_lib.drift.shifts.catalogue import simulate
 from fmnist_lib.features.named import FEATURES
 
 CONFIG = DriftConfig(
@@ -44,7 +44,7 @@ def test_outputs_and_named_features_are_corrected_together(report):
 
 def test_strong_noise_is_drift(champion, held_out):
     reference, held_back = held_out
-    noisy = apply_shift("gaussian_noise", held_back.images, held_back.classes, 0, severity=100)
+    noisy = simulate("gaussian_noise", held_back.images, held_back.classes, 0, severity=100).images
     result = detect_drift(
         reference, _scored(champion, noisy), champion.predict_proba, BRIEF, 0, held_back=held_back
     )

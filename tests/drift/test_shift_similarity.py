@@ -8,8 +8,11 @@ from fmnist_lib.drift.shifts.catalogue import simulate
 
 def _ranked(held_out, champion, name, severity, fraction):
     reference, stock = held_out
-    found = simulate(name, stock.images, stock.classes, 5, severity, fraction)
-    current = Batch(found.images, champion.predict_proba(found.images))
+    images = simulate(name, stock.images, stock.classes, 5, severity).images
+    if fraction < 1:
+        unchanged = slice(round(fraction * len(images)), None)
+        images[unchanged] = stock.images[unchanged]
+    current = Batch(images, champion.predict_proba(images))
     return rank_similar_shifts(reference, current, seed=0)
 
 

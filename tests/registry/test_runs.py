@@ -11,6 +11,8 @@ from urllib.request import url2pathname
 
 import numpy as np
 import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from fmnist_lib.common.errors import DatastoreError, TrackingError
 from fmnist_lib.common.paths import PROJECT_ROOT
@@ -271,6 +273,25 @@ def test_a_run_that_must_not_be_registered_leaves_a_failed_run_and_no_version(
     assert tracking.search_registered_models() == []
     statuses = [run.info.status for run in tracking.search_runs([store.experiment_id])]
     assert sorted(statuses) == ["FAILED", "FAILED", "FINISHED", "FINISHED"]
+
+
+def test_a_version_that_was_created_before_an_error_is_not_created_again(
+    store, make_record, saved_model, monkeypatch
+):
+    create = MlflowClient.create_model_version
+    errors = [MlflowException("database is locked")]
+
+    def fail_afterwards(self, *args, **details):
+        version = create(self, *args, **details)
+        if details.get("run_id") and errors:
+            raise errors.pop()
+        return version
+
+    monkeypatch.setattr(MlflowClient, "create_model_version", fail_afterwards)
+    tracked = log_training_run(store, make_record(), saved_model)
+    assert not errors
+    assert tracked.model_version == "1"
+    assert len(client(store.uri).search_model_versions("name = 'fashion-mnist'")) == 1
 
 
 def test_mlflows_global_state_stays_as_it_was(

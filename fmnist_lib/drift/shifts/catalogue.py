@@ -141,25 +141,12 @@ SHIFTS: dict[ShiftName, Shift] = {
 }
 
 
-def apply_shift(  # noqa: PLR0917 (shift, images, seed, strength and share)
+def simulate(
     name: ShiftName,
     images: np.ndarray,
     classes: np.ndarray,
     seed: int,
     severity: float | None = None,
-    fraction: float = 1.0,
-) -> np.ndarray:
-    """Return the images of `simulate`, uint8, shape (at most n, 28, 28)."""
-    return simulate(name, images, classes, seed, severity, fraction).images
-
-
-def simulate(  # noqa: PLR0917 (as above)
-    name: ShiftName,
-    images: np.ndarray,
-    classes: np.ndarray,
-    seed: int,
-    severity: float | None = None,
-    fraction: float = 1.0,
 ) -> Shifted:
     """Shift a batch of images.
 
@@ -173,9 +160,6 @@ def simulate(  # noqa: PLR0917 (as above)
     seed : int
     severity : float, optional
         Strength in the unit of the shift; absent: its default.
-    fraction : float in [0, 1], default=1
-        Share of the images whose pixels are changed, drawn at random; scales the
-        severity of a change of the class mix.
 
     References
     ----------
@@ -186,11 +170,10 @@ def simulate(  # noqa: PLR0917 (as above)
     strength = shift.severity if severity is None else severity
     rows = np.arange(len(images))
     if shift.select is not None:
-        rows = shift.select(classes, strength * fraction, rng)
+        rows = shift.select(classes, strength, rng)
     shifted = np.ascontiguousarray(images[rows])
-    chosen = np.sort(rng.permutation(len(rows))[: round(fraction * len(rows))])
     if shift.change is not None:
-        shifted[chosen] = shift.change(shifted[chosen], strength, rng)
+        shifted[:] = shift.change(shifted, strength, rng)
     if shift.attack is not None:
-        shifted[chosen] = shift.attack(shifted[chosen], classes[rows][chosen], strength, rng)
+        shifted[:] = shift.attack(shifted, classes[rows], strength, rng)
     return Shifted(shifted, rows)

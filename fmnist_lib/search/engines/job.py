@@ -134,7 +134,7 @@ class Job:
 
     def store(self) -> ColumnStore:
         """Open the store of feature columns."""
-        return ColumnStore(self.cache / "features", self.data, self.seed)
+        return ColumnStore(self.cache, self.data, self.seed)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.search.recipes.column_cache import MAX_ANTISYMMETRIC, MAX_SYMMETRIC
-from fmnist_lib.search.recipes.pipelines import SHARED_GRADIENTS, SHARED_PATCHES
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -23,8 +22,7 @@ def suggest(
 ) -> dict[str, Any]:
     """Draw the parameters of one recipe.
 
-    The space is conditional: a family's own parameters exist only where that family was drawn,
-    and those of the extractors only where other extractors than the shared ones are explored.
+    The space is conditional: a family's own parameters exist only where that family was drawn.
 
     Parameters
     ----------
@@ -49,12 +47,8 @@ def suggest(
         params["second_weight"] = trial.suggest_float("second_weight", 0.15, 0.6)
     params["antisymmetric_share"] = trial.suggest_float("antisymmetric_share", 0.3, 0.45)
     params["whitening"] = trial.suggest_float("whitening", 0.2, 0.9)
-    explore = candidate.explore and trial.suggest_categorical("explore", [False, True])
     if "patches" in kinds:
         params["patch_sizes"] = _choice(trial, "patch_sizes", _sizes(candidate, patch_sizes))
-        params |= _explored_patches(trial) if explore else SHARED_PATCHES
-    if "gradients" in kinds:
-        params |= _explored_gradients(trial) if explore else SHARED_GRADIENTS
     if "pixels" in kinds:
         params["normalise"] = _choice(trial, "normalise", ("none", "contrast", "length"))
     return params | _FAMILIES[family](trial, candidate)
@@ -88,7 +82,6 @@ def starting_points(
     point = {
         "family": "kernel",
         "features": candidate.features[-1],
-        "explore": False,
         "second_weight": 0.34,
         "patches_components": 750,
         "gradients_components": 400,
@@ -131,29 +124,10 @@ def _choice(trial: Trial, name: str, options: tuple[Any, ...]) -> Any:
     return options[0] if len(options) == 1 else trial.suggest_categorical(name, options)
 
 
-def _explored_patches(trial: Trial) -> dict[str, Any]:
-    return {
-        "atoms": trial.suggest_categorical("atoms", [30, 50, 80]),
-        "threshold": trial.suggest_float("threshold", 0.05, 0.4, step=0.05),
-        "contrast": trial.suggest_categorical("contrast", [0.01, 0.02, 0.04, 0.08, 0.16]),
-        "patch_cells": trial.suggest_categorical("patch_cells", [5, 7]),
-    }
-
-
-def _explored_gradients(trial: Trial) -> dict[str, Any]:
-    return {
-        "gradient_cells": trial.suggest_categorical(
-            "gradient_cells", ["7", "7+4", "9+7+4", "14+7+4"]
-        ),
-        "orientations": trial.suggest_categorical("orientations", [8, 12, 16]),
-    }
-
-
 def _kernel(trial: Trial, candidate: OptunaCandidate) -> dict[str, Any]:
     return {
         "width": trial.suggest_float("width", 0.5, 2.0, log=True),
         "ridge": trial.suggest_float("ridge", 0.01, 0.2, log=True),
-        "mirror": True,
         "landmarks": trial.suggest_int("landmarks", 1000, _COMPACT_LANDMARKS, log=True)
         if candidate.compact
         else None,

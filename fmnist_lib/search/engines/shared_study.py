@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import socket
@@ -10,7 +9,6 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
@@ -51,21 +49,13 @@ _POLL_SECONDS = 0.5
 _MOST_NAMES = 5
 
 
-def data_fingerprint(data: SearchData) -> str:
-    """Return a hash of the images, their labels and their order."""
-    digest = hashlib.sha256(np.ascontiguousarray(data.images).data)
-    digest.update(np.ascontiguousarray(data.labels).data)
-    digest.update(f"{data.n_holdout} {data.n_train}".encode())
-    return digest.hexdigest()
-
-
 def describe(study: Study, job: Job) -> None:
     """Write to a study what other workers need; from now on they may join."""
     assert job.shared is not None  # noqa: S101 (the study is shared)
     description = {
         "settings": job.shared.settings,
         "candidate": job.candidate.model_dump(mode="json"),
-        "data": data_fingerprint(job.data),
+        "data": job.data.fingerprint,
         "heartbeat_seconds": job.shared.heartbeat_seconds,
         "job": {name: getattr(job, name) for name in _COMMON},
     }
@@ -97,6 +87,7 @@ def read_description(address: str, study_name: str) -> dict[str, Any]:
     found = "one that has ended" if attributes.get(_ENDED) else "none of that name"
     names = running_studies(address)
     rest = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    # Whole names, as a worker needs them.
     listed = ", ".join(names[:_MOST_NAMES]) + rest if names else "none"
     raise SearchError(f"{study_name}: expected a running study, found {found}. Running: {listed}.")
 
@@ -136,7 +127,7 @@ def joined_job(
     """
     from fmnist_lib.config.search import OptunaCandidate
 
-    if data_fingerprint(data) != description["data"]:
+    if data.fingerprint != description["data"]:
         raise SearchError(
             f"{study_name}: expected the images of the run, found others on this machine. Name "
             "their directory with --data-dir."

@@ -9,7 +9,6 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -49,10 +48,8 @@ class StudyFolder:
         data: SearchData,
         study_name: str | None = None,
     ) -> None:
-        digest = hashlib.sha256(np.ascontiguousarray(data.images).data)
-        digest.update(np.ascontiguousarray(data.labels).data)
         space = candidate.model_dump_json(exclude={"share", "trials"})
-        digest.update(f"{data.n_holdout} {data.n_train} {space}".encode())
+        digest = hashlib.sha256(f"{data.fingerprint} {space}".encode())
         self._directory = cache / "studies" / digest.hexdigest()[:24]
         self._name = re.sub(r"[^\w-]", "-", study_name) if study_name else None
 

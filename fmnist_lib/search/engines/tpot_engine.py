@@ -20,7 +20,7 @@ from fmnist_lib.search.engines.search_space import available
 from fmnist_lib.search.engines.tpot_cluster import TpotCluster, connect
 from fmnist_lib.search.engines.tpot_space import search_space
 from fmnist_lib.search.recipes.fit_time import FitTime
-from fmnist_lib.search.recipes.pipelines import SHARED_GRADIENTS, SHARED_PATCHES, feature_blocks
+from fmnist_lib.search.recipes.pipelines import feature_blocks
 from fmnist_lib.search.recipes.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -125,8 +125,6 @@ def block_params(candidate: TpotCandidate, patch_sizes: tuple[str, ...]) -> dict
     return {
         "features": available("patches+gradients", patch_sizes),
         "patch_sizes": patch_sizes[-1] if patch_sizes else "",
-        **SHARED_PATCHES,
-        **SHARED_GRADIENTS,
         "patches_components": max(2, candidate.components - gradients),
         "gradients_components": gradients,
         "second_weight": 0.45,

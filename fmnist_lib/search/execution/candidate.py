@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.cores import share_cores
 from fmnist_lib.common.process import available_memory
-from fmnist_lib.config.search import BaselineCandidate, OptunaCandidate, is_bounded
+from fmnist_lib.config.search import BaselineCandidate, is_bounded
 from fmnist_lib.search.engines.job import Found, Job, SharedStorage
 from fmnist_lib.search.engines.result import CandidateResult, Progress
 from fmnist_lib.search.engines.run import run
@@ -51,8 +51,6 @@ def make_job(
         }
         if search.early_stop:
             bounds |= {"max_stagnation_trials": search.max_stagnation_trials}
-        if isinstance(candidate, OptunaCandidate) and search.minutes < search.explore_minutes:
-            candidate = candidate.model_copy(update={"explore": False})
     if search.study_storage:
         bounds["shared"] = SharedStorage(
             search.study_storage, search.heartbeat_seconds, settings.model_dump(mode="json")

@@ -61,7 +61,7 @@ def cross_fit(
         rows = stratified_rows(data.labels, config.rows, np.random.default_rng(seed))
     labels = data.labels[rows]
     fold = _folds(labels, config.folds, seed)
-    store = ColumnStore(cache / "features", data, seed)
+    store = ColumnStore(cache, data, seed)
     probabilities = np.zeros((len(rows), N_CLASSES), dtype=np.float32)
     for member, weight in members_of(winner, results):
         recipe = member.recipe

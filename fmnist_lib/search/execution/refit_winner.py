@@ -55,7 +55,7 @@ def refit_winner(
     pipeline, int
         The fitted pipeline, and the number of images it was fitted on.
     """
-    store = ColumnStore(cache / "features", data, settings.seed)
+    store = ColumnStore(cache, data, settings.seed)
     members = [member for member, _ in members_of(winner, results)]
     n_rows = _affordable_rows(members, len(data.labels), seconds)
     pipelines = [_fit(member, data, store, n_rows) for member in members]
@@ -91,18 +91,12 @@ def _affordable_rows(members: Sequence[CandidateResult], most: int, seconds: flo
 
 def _fit(result: CandidateResult, data: SearchData, store: ColumnStore, n_rows: int) -> Any:
     """Fit on so many rows, unless the validated pipeline was fitted on as many."""
-    from threadpoolctl import threadpool_limits
-
     if n_rows <= result.fit_rows:
         return result.pipeline
     assert result.recipe is not None  # noqa: S101 (a candidate without an error has one)
     # The last rows, which include the validation images: they are new to the recipe.
     rows = slice(len(data.labels) - n_rows, len(data.labels))
-    # One BLAS thread, as in the search: more could give other digits. A kernel uses all cores
-    # with the same result.
-    with threadpool_limits(1):
-        learner = result.recipe.fit_learner(store, data, rows)
-    return result.recipe.pipeline(store, learner)
+    return result.recipe.pipeline(store, result.recipe.fit_learner(store, data, rows))
 
 
 def early_stop_reason(winner: CandidateResult, results: Sequence[CandidateResult]) -> str | None:

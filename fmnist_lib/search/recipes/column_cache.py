@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: Folder of the files in the cache.
+FEATURES = "features"
 #: Components kept of every extractor; a pipeline uses the leading ones.
 MAX_SYMMETRIC, MAX_ANTISYMMETRIC = 640, 360
 #: Rows per file.
@@ -45,15 +47,15 @@ class ColumnStore:
 
     Parameters
     ----------
-    directory : path
-        Created if needed.
+    cache : path
+        The files are in its folder ``features``, created if needed.
     data : SearchData
     seed : int
         Random state of the extractors and the principal components.
     """
 
-    def __init__(self, directory: Path, data: SearchData, seed: int) -> None:
-        self._directory = Path(directory)
+    def __init__(self, cache: Path, data: SearchData, seed: int) -> None:
+        self._directory = Path(cache) / FEATURES
         self._data = data
         self._seed = seed
         self._source = _fingerprint(data, seed)
@@ -179,7 +181,7 @@ def prepare_columns(
     seed : int
     cache : path
     """
-    store = ColumnStore(cache / "features", data, seed)
+    store = ColumnStore(cache, data, seed)
     store.prepare(extractors, available_threads())
     return store
 
@@ -195,16 +197,15 @@ def restore_columns(files: Mapping[str, bytes], cache: Path) -> None:
     cache : path
     """
     for name, content in files.items():
-        path = cache / "features" / name
+        path = cache / FEATURES / name
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, content)
 
 
 def _fingerprint(data: SearchData, seed: int) -> str:
-    digest = hashlib.sha256(np.ascontiguousarray(data.images).data)
-    digest.update(f"{data.n_holdout} {data.n_train} {seed} {_FORMAT} {_code()}".encode())
-    return digest.hexdigest()
+    described = f"{data.fingerprint} {seed} {_FORMAT} {_code()}"
+    return hashlib.sha256(described.encode()).hexdigest()
 
 
 @cache

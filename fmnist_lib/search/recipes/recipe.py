@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import FeatureUnion, Pipeline
+from threadpoolctl import threadpool_limits
 
 from fmnist_lib.common.labels import N_CLASSES
 from fmnist_lib.features.block import leading, whitening_scale
@@ -142,8 +143,11 @@ class Recipe:
 
 
 def fit_quietly(learner: Any, columns: np.ndarray, labels: np.ndarray) -> Any:
-    """Fit, without warnings that the number of iterations was reached: it is a parameter."""
-    with warnings.catch_warnings():
+    """Fit on one BLAS thread, as more could give other digits.
+
+    Without warnings that the number of iterations was reached: it is a parameter.
+    """
+    with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
         warnings.simplefilter("ignore", ConvergenceWarning)
         # Few rows may be less than a batch.
         warnings.filterwarnings("ignore", message="Got `batch_size`")

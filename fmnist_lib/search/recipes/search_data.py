@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,6 +50,14 @@ class SearchData:
     def holdout_rows(self, n: int | None = None) -> slice:
         """Rows to score a trial on: the first ``n``, or all."""
         return slice(0, _at_most(n, self.n_holdout))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the images, their labels, their order and what they are used for."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.images).data)
+        digest.update(np.ascontiguousarray(self.labels).data)
+        digest.update(f"{self.n_holdout} {self.n_train}".encode())
+        return digest.hexdigest()
 
     @property
     def validation_rows(self) -> slice:

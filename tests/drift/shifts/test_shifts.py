@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import RidgeClassifier
 
 from fmnist_lib.config.drift import ShiftName
-from fmnist_lib.drift.shifts.catalogue import SHIFTS, apply_shift, simulate
+from fmnist_lib.drift.shifts.catalogue import SHIFTS, simulate
 from fmnist_lib.drift.shifts.geometry import ImageShift
 
 
@@ -26,7 +26,7 @@ def test_every_shift_that_can_be_configured_exists():
 @pytest.mark.parametrize("name", sorted(SHIFTS))
 def test_a_shift_gives_other_uint8_images_and_leaves_its_input_alone(images, classes, name):
     before = images.copy()
-    shifted = apply_shift(name, images, classes, seed=0)
+    shifted = simulate(name, images, classes, seed=0).images
     assert shifted.dtype == np.uint8
     assert shifted.shape[1:] == (28, 28)
     assert (images == before).all()
@@ -35,7 +35,7 @@ def test_a_shift_gives_other_uint8_images_and_leaves_its_input_alone(images, cla
 
 @pytest.mark.parametrize("name", sorted(SHIFTS))
 def test_severity_zero_changes_nothing(images, classes, name):
-    assert (apply_shift(name, images, classes, seed=0, severity=0) == images).all()
+    assert (simulate(name, images, classes, seed=0, severity=0).images == images).all()
 
 
 RANDOM = sorted(set(SHIFTS) - {"rotation", "translation", "darker", "brighter", "low_contrast"})
@@ -45,23 +45,23 @@ CLASS_MIX = ["class_knockout", "label_shift", "image_medium_knockout", "image_me
 
 @pytest.mark.parametrize("name", [name for name in RANDOM if name != "class_knockout"])
 def test_random_shifts_repeat_with_their_seed(images, classes, name):
-    first, again, other = (apply_shift(name, images, classes, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (simulate(name, images, classes, seed=seed).images for seed in (0, 0, 1))
     assert (first == again).all()
     assert first.shape != other.shape or (first != other).any()
 
 
 @pytest.mark.parametrize("name", sorted(set(SHIFTS) - set(CLASS_MIX)))
-def test_a_fraction_of_the_images_is_changed(images, classes, name):
-    shifted = simulate(name, images, classes, seed=0, fraction=0.2)
+def test_nearly_every_image_is_changed(images, classes, name):
+    shifted = simulate(name, images, classes, seed=0)
     assert (shifted.rows == np.arange(len(images))).all()
     changed = (shifted.images != images).any(axis=(1, 2))
     # Some images are unchanged by a shift, e.g. a black square over black pixels.
-    assert 80 <= changed.sum() <= 100
+    assert changed.mean() > 0.8
 
 
 @pytest.mark.parametrize("name", ["class_knockout", "image_medium_knockout"])
 def test_a_fraction_of_the_class_is_knocked_out(images, classes, name):
-    rows = simulate(name, images, classes, seed=0, fraction=0.5).rows
+    rows = simulate(name, images, classes, seed=0, severity=0.5).rows
     before, after = (np.bincount(one, minlength=10) for one in (classes, classes[rows]))
     assert after[0] == before[0] - round(0.5 * before[0])
     assert (after[1:] == before[1:]).all()
@@ -82,14 +82,14 @@ def test_label_shift_changes_shares_and_no_image(images, classes):
 
 @pytest.mark.parametrize("name", ["image_small", "image_medium", "image_large"])
 def test_image_shifts_move_without_losing_all(images, classes, name):
-    moved = apply_shift(name, images, classes, seed=0)
+    moved = simulate(name, images, classes, seed=0).images
     assert moved.mean() == pytest.approx(images.mean(), rel=0.5)
     assert not (moved == images).all(axis=(1, 2)).any()
 
 
 def test_larger_image_shifts_change_more(images, classes):
     changes = [
-        np.abs(apply_shift(f"image_{size}", images, classes, 0).astype(int) - images).mean()
+        np.abs(simulate(f"image_{size}", images, classes, 0).images.astype(int) - images).mean()
         for size in ("small", "medium", "large")
     ]
     assert changes == sorted(changes)
@@ -102,27 +102,27 @@ def test_an_image_shift_by_a_known_map_is_that_map(images):
 
 
 def test_inverting_swaps_black_and_white(images, classes):
-    assert (apply_shift("inverted", images, classes, 0) == 255 - images).all()
+    assert (simulate("inverted", images, classes, 0).images == 255 - images).all()
 
 
 def test_salt_and_pepper_takes_its_share_of_the_pixels():
     grey = np.full((200, 28, 28), 128, dtype=np.uint8)
-    spotted = apply_shift("salt_and_pepper", grey, np.zeros(200), 0, severity=0.2)
+    spotted = simulate("salt_and_pepper", grey, np.zeros(200), 0, severity=0.2).images
     shares = [(spotted == level).mean() for level in (0, 255)]
     assert shares == pytest.approx([0.1, 0.1], abs=0.01)
 
 
 def test_occlusion_covers_one_square():
     white = np.full((50, 28, 28), 255, dtype=np.uint8)
-    covered = apply_shift("occlusion", white, np.zeros(50), 0, severity=7) == 0
+    covered = simulate("occlusion", white, np.zeros(50), 0, severity=7).images == 0
     assert (covered.sum(axis=(1, 2)) == 49).all()
     assert (covered.any(axis=1).sum(axis=1) == 7).all()
 
 
 def test_adversarial_images_fool_a_linear_model_more_than_noise_does(images, classes):
     model = RidgeClassifier(alpha=1e3).fit(images.reshape(500, -1) / 255, classes)
-    attacked = apply_shift("adversarial", images, classes, 0)
-    noisy = apply_shift("gaussian_noise", images, classes, 0, severity=16)
+    attacked = simulate("adversarial", images, classes, 0).images
+    noisy = simulate("gaussian_noise", images, classes, 0, severity=16).images
     right = [model.score(one.reshape(500, -1) / 255, classes) for one in (attacked, noisy)]
     assert right[0] < right[1] - 0.1
     assert np.abs(attacked.astype(int) - images).max() <= 16
@@ -130,7 +130,7 @@ def test_adversarial_images_fool_a_linear_model_more_than_noise_does(images, cla
 
 def test_noise_has_the_standard_deviation_asked_for():
     grey = np.full((200, 28, 28), 128, dtype=np.uint8)
-    noise = apply_shift("gaussian_noise", grey, np.zeros(200), 0, severity=20) - 128.0
+    noise = simulate("gaussian_noise", grey, np.zeros(200), 0, severity=20).images - 128.0
     assert noise.std() == pytest.approx(20, rel=0.02)
     assert noise.mean() == pytest.approx(0, abs=0.5)
 
@@ -138,34 +138,34 @@ def test_noise_has_the_standard_deviation_asked_for():
 def test_noise_does_not_wrap_around_black_and_white():
     halves = np.zeros((50, 28, 28), dtype=np.uint8)
     halves[:, 14:] = 255
-    noisy = apply_shift("gaussian_noise", halves, np.zeros(50), 0, severity=30)
+    noisy = simulate("gaussian_noise", halves, np.zeros(50), 0, severity=30).images
     assert noisy[:, :14].max() < 200
     assert noisy[:, 14:].min() > 55
 
 
 def test_a_quarter_turn_is_numpys(images, classes):
-    turned = apply_shift("rotation", images, classes, seed=0, severity=90)
+    turned = simulate("rotation", images, classes, seed=0, severity=90).images
     expected = np.rot90(images, axes=(1, 2)).astype(int)
     assert np.abs(turned.astype(int) - expected).max() <= 1
 
 
 def test_translation_moves_every_column(images, classes):
-    moved = apply_shift("translation", images, classes, seed=0, severity=3)
+    moved = simulate("translation", images, classes, seed=0, severity=3).images
     assert (moved[:, :, 3:] == images[:, :, :-3]).all()
     assert not moved[:, :, :3].any()
 
 
 def test_translation_beyond_the_edge_leaves_black(images, classes):
-    assert not apply_shift("translation", images, classes, seed=0, severity=40).any()
+    assert not simulate("translation", images, classes, seed=0, severity=40).images.any()
 
 
 def test_darker_takes_its_share_of_the_brightness(images, classes):
-    dimmed = apply_shift("darker", images, classes, seed=0, severity=0.4)
+    dimmed = simulate("darker", images, classes, seed=0, severity=0.4).images
     assert np.abs(dimmed - 0.6 * images).max() <= 0.5 + 1e-9
 
 
 def test_knockout_removes_its_share_of_one_class_only(images, classes):
-    rest = apply_shift("class_knockout", images, classes, seed=0, severity=0.5)
+    rest = simulate("class_knockout", images, classes, seed=0, severity=0.5).images
     removed = round(0.5 * int((classes == 0).sum()))
     assert len(rest) == len(images) - removed
     kept = {image.tobytes() for image in rest}

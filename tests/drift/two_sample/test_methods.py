@@ -6,7 +6,7 @@ import pytest
 from fmnist_lib.common.errors import ConfigError, DataError
 from fmnist_lib.config.drift import DriftConfig, TestMethod
 from fmnist_lib.drift.batch import Batch
-from fmnist_lib.drift.shifts.catalogue import apply_shift
+from fmnist_lib.drift.shifts.catalogue import simulate
 from fmnist_lib.drift.two_sample.methods import two_sample_test
 from fmnist_lib.drift.two_sample.mmd import unbiased_mmd
 
@@ -16,7 +16,9 @@ CONFIG = DriftConfig(permutations=199, mmd_rows=300, domain_rows=800)
 
 @pytest.fixture(scope="module")
 def noisy(champion, held_out):
-    images = apply_shift("gaussian_noise", held_out[1].images, held_out[1].classes, 0, severity=100)
+    images = simulate(
+        "gaussian_noise", held_out[1].images, held_out[1].classes, 0, severity=100
+    ).images
     return Batch(images, champion.predict_proba(images))
 
 

@@ -39,7 +39,7 @@ def test_what_was_computed_once_is_not_computed_again(store, cache, data, monkey
 
 
 def test_another_machine_reads_the_files_and_computes_nothing(data, tmp_path, monkeypatch):
-    here = ColumnStore(tmp_path / "here" / "features", data, seed=3)
+    here = ColumnStore(tmp_path / "here", data, seed=3)
     here.prepare([EXTRACTOR], processes=1)
     rows = slice(0, len(data.images))
     expected = here.columns(EXTRACTOR, rows)
@@ -51,7 +51,7 @@ def test_another_machine_reads_the_files_and_computes_nothing(data, tmp_path, mo
     monkeypatch.setattr(FeatureBlock, "transform", refuse)
     monkeypatch.setattr(FeatureBlock, "fit", refuse)
     restore_columns(files, tmp_path / "there")
-    there = ColumnStore(tmp_path / "there" / "features", data, seed=3)
+    there = ColumnStore(tmp_path / "there", data, seed=3)
     np.testing.assert_array_equal(there.columns(EXTRACTOR, rows), expected)
     assert there.files([EXTRACTOR]) == files
 
