@@ -44,10 +44,10 @@ quick: install ## A smoke run of every step in under two minutes
 pictures: install ## Take README's pictures from the latest run's cards (needs Chromium)
 	$(BIN)/python docs/make_pictures.py
 
-demo: install ## Film the presentation into dist/ (needs ffmpeg and Chromium)
+demo: install ## Record the demo video into dist/ (needs ffmpeg and Chromium)
 	$(BIN)/python -m demo
 
-test: install ## Lint, types and all tests but the long ones
+test: install ## Lint, types and all tests but the long ones, up to 25 minutes
 	$(MAKE) lint types
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 	$(MAKE) --jobs 2 test-flows test-slow
@@ -58,16 +58,16 @@ test-flows: install ## The tests that share a run of the training flow
 test-slow: install ## The other tests that take minutes
 	$(BIN)/python -m pytest -m "slow and not long and not shares_run"
 
-test-long: install ## Servers killed at random, and the commands of the film, ten minutes
+test-long: install ## Servers killed at random, and the demo video's commands, ten minutes
 	$(BIN)/python -m pytest -m long
 
 test-fast: install ## The tests that take seconds
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
-test-remote: install .venv-remote/.installed ## Flows on stand-ins for S3 and Kubernetes, ten minutes
+test-remote: install .venv-remote/.installed ## Flows on stand-ins for S3 and Kubernetes, ten to twenty minutes
 	$(BIN)/python -m pytest -m remote tests/remote
 
-test-faults: install ## Every fault at every step, and the table in docs/reliability.md (most of an hour)
+test-faults: install ## Every fault at every step, and the table in docs/reliability.md, half an hour to an hour
 	rm -f dist/faults.json
 	-$(BIN)/python -m pytest -m faults tests/faults
 	$(BIN)/python tests/faults/table.py
@@ -98,5 +98,5 @@ lock: ## Update the lock (needs uv)
 		--generate-hashes --no-emit-index-url --no-header \
 		--quiet --output-file requirements/remote.txt
 
-clean: ## Remove the files that runs and tools create; the environment stays
+clean: ## Delete ALL runs, the registry with the champion, bundles and dist/ (old runs only: flows/cleanup.py)
 	rm -rf .metaflow mlruns bundles signals dist .pytest_cache .mypy_cache .ruff_cache

@@ -62,8 +62,8 @@ def predictions(model: LoadedModel, images: Any, level: float | None = None) -> 
     Returns
     -------
     DataFrame
-        ``class`` (0-9), ``label`` (its name), ``probability`` (the highest, uncalibrated),
-        ``confidence`` (accuracy on held-out images of similar probability) and
+        ``class`` (0-9), ``label`` (its name), ``probability`` (the highest, as the model predicts
+        it), ``confidence`` (accuracy on held-out images of similar probability) and
         ``unlike_training`` (out-of-distribution flag). The last two are missing for a model
         without a reference. With a level also ``set`` (names of the classes in the prediction
         set, the most probable first, separated by "; "; empty if no class is probable enough) and

@@ -103,6 +103,6 @@ def test_the_tables_name_only_lines_that_the_pages_have():
 def test_every_block_of_commands_is_one_that_is_run():
     """A block of another language would not be run."""
     languages = {language for page in PAGES for language, _ in blocks(page)}
-    assert languages <= {"", "bash", "sh", "python", "json", "text", "mermaid"}, (
+    assert languages <= {"", "bash", "sh", "python", "json", "toml", "text", "mermaid"}, (
         "write commands in blocks without a language"
     )

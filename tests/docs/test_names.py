@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 
 import click
 import pytest
 
 from fmnist_lib.commands.main import fmnist
-from tests.docs.pages import PAGES, ROOT, commands
+from fmnist_lib.common.errors import ConfigError
+from fmnist_lib.config.loading import validate_settings
+from fmnist_lib.config.monitor import MonitorSettings
+from fmnist_lib.config.training import Settings
+from tests.docs.pages import PAGES, ROOT, blocks, commands
 
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
 
@@ -31,6 +36,33 @@ def test_a_command_and_its_options_exist(line):
         name, command, words = command.resolve_command(context, words)
     # Parses the arguments, and fails with what is wrong about them.
     command.make_context(name, words)
+
+
+def merged(settings, changes):
+    """Return the settings with the changes put in, table by table."""
+    both = settings | changes
+    tables = [key for key in settings.keys() & changes.keys() if isinstance(changes[key], dict)]
+    return both | {key: merged(settings[key], changes[key]) for key in tables}
+
+
+TOML = [
+    pytest.param(text, id=f"{page.stem}: {text.splitlines()[0]}")
+    for page in PAGES
+    for language, text in blocks(page)
+    if language == "toml"
+]
+
+
+@pytest.mark.parametrize("text", TOML)
+def test_a_block_of_toml_can_be_put_into_a_configuration(text):
+    problems = []
+    for name, model in (("train.toml", Settings), ("monitor.toml", MonitorSettings)):
+        settings = tomllib.loads((ROOT / "config" / name).read_text())
+        try:
+            validate_settings(merged(settings, tomllib.loads(text)), name, model)
+        except ConfigError as error:
+            problems.append(str(error))
+    assert len(problems) < 2, "\n".join(problems)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
