@@ -87,7 +87,7 @@ class BaselineCandidate(Candidate):
 
 
 class EnsembleCandidate(Section):
-    """A weighted vote of the other candidates, selected after their search."""
+    """Weighted mean of the other candidates' probabilities, selected after their search."""
 
     id: CandidateId
     engine: Literal["ensemble"]

@@ -179,7 +179,7 @@ def member_contributions(
     labels: np.ndarray,
     confidence: float = 0.95,
 ) -> tuple[Contribution, ...]:
-    """Accuracy that a weighted vote loses without each of its members.
+    """Accuracy that an ensemble loses without each of its members.
 
     Parameters
     ----------

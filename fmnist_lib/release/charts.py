@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: Rows that fit on the page; the other candidates are in ``leaderboard.csv`` and on the cards.
 MAX_CANDIDATES, MAX_PARTS, MAX_SHIFTS = 7, 5, 7
-#: Members of the vote among the parts, if there are many feature blocks.
+#: Members of the ensemble among the parts, if there are many feature blocks.
 MAX_MEMBERS = 2
 #: Candidates up to this accuracy are left of the axis, so that the others can be told apart.
 _LEAST = 0.5
@@ -93,11 +93,11 @@ def _candidate(row: Mapping[str, Any], axis: Axis, winner: float) -> dict[str, A
 
 
 def contribution_chart(report: RunReport) -> list[dict[str, Any]]:
-    """Return feature blocks and members of the vote with bars of the accuracy lost without them."""
+    """Return blocks and members of the ensemble with bars of the accuracy lost without them."""
     blocks, members = contributions(report)
     n_members = min(len(members), max(MAX_MEMBERS, MAX_PARTS - len(blocks)))
     named = [(readable(part.name), part.loss) for part in blocks[: MAX_PARTS - n_members]]
-    named += [(f"{part.name} (vote)", part.loss) for part in members[:n_members]]
+    named += [(f"{part.name} (ensemble)", part.loss) for part in members[:n_members]]
     axis = Axis(0.0, max((loss.high for _, loss in named), default=0.0))
     return [
         {

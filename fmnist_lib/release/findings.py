@@ -91,8 +91,8 @@ def _lead(winner: pd.Series, rival: pd.Series, n_images: int) -> tuple[str, str]
     tied = not _known(rival["p_value"]) or rival["p_value"] >= SIGNIFICANT
     if rival["engine"] == "ensemble" and tied:
         return (
-            "The winner is a single model: voting is not significantly better",
-            f"The vote is {paired}, and costs as much as all its members.",
+            "The winner is a single model: the ensemble is not significantly better",
+            f"The ensemble is {paired}, and costs as much as all its members.",
         )
     if not _known(rival["p_value"]):
         return "The winner is the most accurate candidate", f"The runner-up is {paired}."
@@ -233,7 +233,7 @@ def contribution_finding(report: RunReport) -> Finding | None:
     top = blocks[0] if blocks else members[0]
     if top.loss.low <= 0:
         return Finding("No part is significantly needed alone")
-    kind = "Most important features" if blocks else "Most important in the vote"
+    kind = "Most important features" if blocks else "Most important in the ensemble"
     return Finding(f"{kind}: {shorten(readable(top.name), 24)}")
 
 

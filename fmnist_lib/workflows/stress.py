@@ -120,7 +120,7 @@ def second_best(
 ) -> CandidateResult | None:
     """Return the best single candidate other than the winner, baselines excluded.
 
-    An ensemble is not compared with the winner: it is usually a vote of the winner and others, so
+    An ensemble is not compared with the winner: it is usually made of the winner and others, so
     it shares most of its errors.
     """
     others = [
@@ -138,7 +138,7 @@ def validated_pipeline(
     results: Sequence[CandidateResult],
     read_pipeline: Callable[[str], Any],
 ) -> Any:
-    """Return the pipeline that was validated; of an ensemble the vote of its members.
+    """Return the pipeline that was validated; of an ensemble that of its members.
 
     Without a kernel's scaling, which was fitted on the validation images.
     """

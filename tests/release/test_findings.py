@@ -52,7 +52,7 @@ def test_the_result_is_a_count_of_images_and_the_goal_names_the_budget():
         ({"validation_accuracy": 0.8, "p_value": None}, "the most accurate candidate", "5.00"),
         (
             {"validation_accuracy": 0.86, "engine": "ensemble"},
-            "a single model: voting is not significantly better",
+            "a single model: the ensemble is not significantly better",
             "1.00 points more accurate",
         ),
         (
@@ -124,7 +124,7 @@ def test_blocks_and_members_are_sorted_by_the_accuracy_lost_without_them():
     report = _with_contributions(blocks, [_part(f"m{n}", 0.001 * n) for n in range(9)])
     assert contribution_finding(report).title == "Most important features: patches"
     rows = contribution_chart(report)
-    names = ["patches", "gradients", "m8 (vote)", "m7 (vote)", "m6 (vote)"]
+    names = ["patches", "gradients", "m8 (ensemble)", "m7 (ensemble)", "m6 (ensemble)"]
     assert [row["name"] for row in rows] == names
     assert rows[0]["loss"] == "\N{MINUS SIGN}3.00"
     assert rows[0]["bar"] == 50
@@ -133,12 +133,12 @@ def test_blocks_and_members_are_sorted_by_the_accuracy_lost_without_them():
 def test_two_members_are_shown_beside_many_blocks():
     parts = [_part(str(n), 0.001) for n in range(9)]
     names = [row["name"] for row in contribution_chart(_with_contributions(parts, parts))]
-    assert names == ["0", "1", "2", "0 (vote)", "1 (vote)"]
+    assert names == ["0", "1", "2", "0 (ensemble)", "1 (ensemble)"]
 
 
 def test_a_part_without_a_significant_loss_is_not_called_valuable():
     report = _with_contributions([_part("patches", 0.9)], [_part("tpot", 0.01), _part("a", 0.0)])
-    assert contribution_finding(report).title == "Most important in the vote: tpot"
+    assert contribution_finding(report).title == "Most important in the ensemble: tpot"
     report = _with_contributions([_part(name, 0.001, low=-0.001) for name in "ab"], [])
     assert contribution_finding(report).title == "No part is significantly needed alone"
 

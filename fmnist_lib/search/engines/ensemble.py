@@ -1,4 +1,4 @@
-"""A weighted vote of the best candidates, as a candidate of its own."""
+"""A weighted mean of the best candidates' probabilities, as a candidate of its own."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _FOLDS = 5
 def with_ensembles(
     results: Sequence[CandidateResult], data: SearchData, settings: Settings
 ) -> list[CandidateResult]:
-    """Return the results, and those of the configured votes of them."""
+    """Return the results, and those of the configured ensembles of them."""
     labels = data.labels[data.validation_rows]
-    votes = [
+    ensembles = [
         ensemble(candidate, results, labels, settings.seed, settings.evaluation.confidence)
         for candidate in settings.search.candidates
         if isinstance(candidate, EnsembleCandidate)
     ]
-    return [*results, *votes]
+    return [*results, *ensembles]
 
 
 def ensemble(
@@ -48,9 +48,9 @@ def ensemble(
     seed: int,
     confidence: float,
 ) -> CandidateResult:
-    """Choose the weights of a vote by the validation images.
+    """Choose the weights of an ensemble by the validation images.
 
-    The votes are chosen greedily with replacement (Caruana, Niculescu-Mizil, Crew and Ksikes,
+    The members are chosen greedily with replacement (Caruana, Niculescu-Mizil, Crew and Ksikes,
     "Ensemble Selection from Libraries of Models", ICML 2004). Its accuracy is cross-validated:
     every fold is predicted with weights chosen on the others, so that it may be compared with
     candidates whose parameters never saw the validation images.
@@ -59,7 +59,7 @@ def ensemble(
     ----------
     candidate : EnsembleCandidate
     results : sequence of CandidateResult
-        Of all other candidates; failed ones and baselines get no vote.
+        Of all other candidates; failed ones and baselines are no members.
     labels : ndarray of uint8, shape (n_validation,)
     seed : int
     confidence : float
@@ -68,7 +68,7 @@ def ensemble(
     -------
     CandidateResult
         With ``params`` the weights by candidate; with ``error`` set when fewer than two
-        candidates get a vote.
+        candidates get a weight.
     """
     start = time.monotonic()
     voters = [result for result in results if not result.failed and result.engine != "baseline"]
@@ -84,7 +84,7 @@ def ensemble(
     shares = zip(voters, weights, strict=True)
     chosen = {result.id: float(weight) for result, weight in shares if weight > 0}
     if len(chosen) < 2:  # noqa: PLR2004
-        reason = f"all votes went to one candidate, {next(iter(chosen))}"
+        reason = f"all weight went to one candidate, {next(iter(chosen))}"
         return CandidateResult(candidate.id, ENGINE, error=reason)
     members = [result for result in voters if result.id in chosen]
     correct = predicted.argmax(axis=1) == labels
@@ -147,7 +147,7 @@ def choose_weights(votes: np.ndarray, labels: np.ndarray, n_votes: int) -> np.nd
 
 
 def vote(members: Sequence[tuple[str, Any, float]]) -> VotingClassifier:
-    """Put fitted pipelines together to a vote.
+    """Put fitted pipelines together to an ensemble.
 
     Parameters
     ----------

@@ -61,5 +61,5 @@ def test_a_run_stopped_early_if_no_candidate_used_its_time():
     assert early_stop_reason(baseline, [baseline]) is None
     slow = CandidateResult("d", "optuna", error="timed out after 480 s")
     assert early_stop_reason(winner, [winner, slow]) is None
-    vote = CandidateResult("e", "ensemble", error="a vote needs two candidates, 1 finished")
+    vote = CandidateResult("e", "ensemble", error="an ensemble needs two candidates, 1 finished")
     assert early_stop_reason(winner, [winner, vote]) == reason
