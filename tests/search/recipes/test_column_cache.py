@@ -85,7 +85,7 @@ def test_a_pipeline_gives_the_columns_its_learner_was_fitted_on(store, data):
 
 def test_columns_that_are_read_again_count_as_recently_used(data, tmp_path):
     ColumnStore(tmp_path, data, seed=3).columns(EXTRACTOR, slice(0, 1000))
-    (directory,) = tmp_path.iterdir()
+    (directory,) = (tmp_path / "features").iterdir()
     os.utime(directory, (1e9, 1e9))
     ColumnStore(tmp_path, data, seed=3).columns(EXTRACTOR, slice(0, 1000))
     assert directory.stat().st_mtime > 1e9
@@ -112,7 +112,7 @@ def flip_a_bit(content):
 @pytest.mark.parametrize("name", ["block.pickle", "00000.npy"])
 def test_a_damaged_file_is_computed_again(data, tmp_path, caplog, name, damage):
     before = ColumnStore(tmp_path, data, seed=3).columns(EXTRACTOR, slice(0, 1000))
-    (file,) = tmp_path.glob(f"*/{name}")
+    (file,) = tmp_path.glob(f"features/*/{name}")
     file.write_bytes(damage(file.read_bytes()))
     _read_block.cache_clear()
     again = ColumnStore(tmp_path, data, seed=3)
