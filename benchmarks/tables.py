@@ -70,7 +70,7 @@ def peers(frame: pd.DataFrame) -> pd.DataFrame:
             "test accuracy": frame["accuracy"].map("{:.4f}".format).where(known, "none"),
             "95 % interval": intervals.where(known, ""),
             "seconds used": frame["fit_seconds"].map("{:.0f}".format).where(known, ""),
-            "peak GiB": frame["peak_gib"].map("{:.1f}".format),
+            "peak GiB": frame["peak_gib"].map("{:.1f}".format).where(frame["peak_gib"].notna(), ""),
             "remarks": frame["note"].astype("string").fillna(""),
         }
     )
