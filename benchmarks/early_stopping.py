@@ -215,7 +215,7 @@ def _terminators() -> dict[str, BaseTerminator]:
     # 11,000 images, 95 % of them right.
     error = optuna.StaticErrorEvaluator(math.sqrt(0.95 * 0.05 / 11_000))
     stagnation = optuna.BestValueStagnationEvaluator(max_stagnation_trials=5)
-    terminators = {
+    terminators: dict[str, BaseTerminator] = {
         "Optuna: best value stagnation, 5 complete trials": optuna.Terminator(
             stagnation, optuna.StaticErrorEvaluator(0), min_n_trials=1
         )

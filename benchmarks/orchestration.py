@@ -153,19 +153,19 @@ def _analyse(
     from fmnist_lib.workflows.stress import measure_stress
 
     dataset, winner, seed = data.dataset, selection.winner, settings.seed
-    train, test, known = dataset.train, dataset.test, selection.test_probabilities
+    known = selection.test_probabilities
+    images = (dataset.test.images, dataset.test.labels, dataset.train.images)
+    searched = (selection.results, dataset, settings, cache)
     of_batch = (selection.reference, selection.held_back, winner.predict_proba)
     with ProcessPoolExecutor(available_cores() + 1, get_context("fork")) as pool:
         explanation = pool.submit(
-            *(explain, winner, test.images, test.labels, train.images, settings.explain, seed),
-            probabilities=known,
+            explain, winner, *images, settings.explain, seed, probabilities=known
         )
         drift = pool.submit(
             detect_drift, *of_batch, settings.drift, seed, held_back=selection.held_back
         )
         cross_fitted = settings.cross_fit.enabled and pool.submit(
-            *(cross_fit_and_audit, selection.results, dataset, settings, cache),
-            test_probabilities=known,
+            cross_fit_and_audit, *searched, test_probabilities=known
         )
         stress = pool.submit(
             measure_stress, selection.results, pipelines.__getitem__, dataset, known, settings

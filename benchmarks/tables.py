@@ -197,8 +197,8 @@ def filled(page: Path, text: str) -> str:
     for name, (table, file) in TABLES[page.name].items():
         content = markdown(table(pd.read_csv(file)))
         text, marks = re.subn(
-            rf"(<!-- {name} -->\n).*?(<!-- end {name} -->)",
-            lambda marks, content=content: f"{marks[1]}{content}{marks[2]}",
+            rf"(?<=<!-- {name} -->\n).*?(?=<!-- end {name} -->)",
+            content.replace("\\", r"\\"),  # as it is, not as a template
             text,
             flags=re.DOTALL,
         )
