@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,9 @@ def compare_methods(predict_proba, images, labels, hidden, evaluations: int) -> 
     def odds(masked):
         return log_odds(predict_proba(masked))
 
+    def owen_of_odds(n_used, mean):
+        return owen_values(odds, images, mean, n_used)[0]
+
     n = evaluations
     methods = {
         "random values": lambda _: np.random.default_rng(0).random((*images.shape, N_CLASSES)),
@@ -87,9 +91,7 @@ def compare_methods(predict_proba, images, labels, hidden, evaluations: int) -> 
         f"Owen values, {n}": lambda mean: owen_values(predict_proba, images, mean, n)[0],
     }
     for n_used in (n // 2, n, 2 * n):
-        methods[f"Owen values of log-odds, {n_used}"] = lambda mean, n_used=n_used: owen_values(
-            odds, images, mean, n_used
-        )[0]
+        methods[f"Owen values of log-odds, {n_used}"] = partial(owen_of_odds, n_used)
     print("| method, evaluations | seconds | deletion | insertion | two backgrounds |")
     print("|---|---|---|---|---|")
     for name, method in methods.items():

@@ -21,6 +21,7 @@ from sklearn.metrics import log_loss
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fmnist_lib.common import calibration
+from fmnist_lib.common.out_of_fold import OutOfFold  # noqa: TC001 (an annotation)
 
 N_IMAGES = (500, 3000, 10_000)
 PRECISIONS = (2.0, 20.0, 200.0)
@@ -67,7 +68,7 @@ def _matrix(precision: float) -> Callable[[np.ndarray, np.ndarray], Calibrate]:
 def _measure(
     fit: Callable[[np.ndarray, np.ndarray], Calibrate],
     scores: np.ndarray,
-    out_of_fold: object,
+    out_of_fold: OutOfFold,
     n_images: int,
 ) -> np.ndarray:
     """Return log loss, accuracy and calibration error: means over the folds."""

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,4 +173,4 @@ def _is_expected(covered: np.ndarray, level: float) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

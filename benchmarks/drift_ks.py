@@ -64,7 +64,8 @@ def level_counts(images):
 def check(reference, batch):
     """Raise unless distances and decisions are the library's."""
     expected = ks_per_feature(reference, batch)
-    found = distances(*places(reference, batch), len(reference))
+    below, upto = places(reference, batch)
+    found = distances(below, upto, len(reference))
     np.testing.assert_allclose(found, expected.statistic, atol=1e-12)
     limit = critical(found.size, len(reference), len(batch))
     np.testing.assert_array_equal(found >= limit, expected.rejected)

@@ -39,6 +39,7 @@ import pandas as pd
 from drift_ks import critical, distances, places
 from drift_pool import CLEAN, SEED, held_out, pool, pool_name
 from peers import ENVIRONMENTS, RESULTS, SCRIPTS, set_up
+from tables import markdown
 
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.config.drift import DriftConfig
@@ -108,7 +109,7 @@ def main() -> None:
         else:
             rates = peer_rates(name, pools, draw, options.minutes)
         keep(rates)
-        print(summary(rates), end="\n\n", flush=True)
+        print(summary(rates), flush=True)
     _print_tables(pd.read_csv(TABLE))
 
 
@@ -277,25 +278,20 @@ def summary(rates: pd.DataFrame) -> str:
     right = power.pivot_table("rate", "test", "n", observed=True).map("{:.2f}".format)
     left.columns = [f"false alarms, n = {n}" for n in left.columns]
     right.columns = [f"detected, n = {n}" for n in right.columns]
-    return _markdown(left.join(right).reset_index())
+    return markdown(left.join(right).reset_index())
 
 
 def by_shift(rates: pd.DataFrame, n: int) -> str:
     """Detection of every shift and fraction by every test, as a Markdown table."""
     shown = rates[(rates["shift"] != NONE) & (rates["n"] == n)]
     table = shown.pivot_table("rate", ["shift", "fraction"], "test", observed=True)
-    return _markdown(table.map("{:.2f}".format).reset_index())
-
-
-def _markdown(table: pd.DataFrame) -> str:
-    lines = [table.columns, ["---"] * len(table.columns), *table.to_numpy()]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    return markdown(table.map("{:.2f}".format).reset_index())
 
 
 def _print_tables(rates):
     order = [name for name in (*OWN, *PEERS) if name in set(rates["test"])]
     rates["test"] = pd.Categorical(rates["test"], order, ordered=True)
-    print(summary(rates), by_shift(rates, 500), sep="\n\n")
+    print(summary(rates), by_shift(rates, 500), sep="\n")
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ def pool_name(shift: str) -> str:
     return "image_medium" if found.select is not None else shift
 
 
-def _make(held: Held, name: str, path: Path) -> None:
+def _make(held: Held, name, path: Path) -> None:
     start = time.perf_counter()
     images = held.images if name == CLEAN else simulate(name, held.images, held.labels, SEED).images
     probabilities = champion(held).predict_proba(images).astype(np.float32)

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 RESULTS = ROOT / "benchmarks" / "results"
+#: Part of the names of the studies, before that of the candidate.
+STUDY = "recording"
 
 
 def main() -> None:
@@ -71,37 +73,37 @@ def record(directory: Path, seed: int, minutes: float) -> None:
     from fmnist_lib.config.loading import override, read_settings
     from fmnist_lib.config.training import DEFAULT_CONFIG
     from fmnist_lib.data.dataset import load_dataset
-    from fmnist_lib.search.execution.budget import plan_budget
-    from fmnist_lib.search.execution.candidate import make_job, search_candidate
-    from fmnist_lib.search.recipes.column_cache import prepare_columns
-    from fmnist_lib.search.recipes.pipelines import patch_sizes, shared_extractors
-    from fmnist_lib.search.recipes.search_data import search_data
+    from fmnist_lib.search.execution.candidate import search_candidate
+    from fmnist_lib.workflows.search import candidate_job, prepare_search
 
     settings = override(read_settings(DEFAULT_CONFIG), seed=seed, minutes=minutes)
     search = settings.search.model_copy(update={"early_stop": False, "warm_start": False})
     settings = settings.model_copy(update={"search": search})
     dataset, _ = load_dataset(settings.data, ROOT, seed)
-    data = search_data(dataset, search.holdout_share, seed)
     shutil.rmtree(directory, ignore_errors=True)
-    started = time.time()
-    prepare_columns(data, shared_extractors(patch_sizes(search)), seed, directory, search.cache_gib)
-    budget = plan_budget(search, started)
+    budget = prepare_search(dataset, settings, directory)
     rows: list[dict[str, object]] = []
 
     def run(name: str) -> None:
         begin = time.time()
         history: list[dict[str, object]] = []
-        job = make_job(settings, name, data, budget, directory)
+        job = candidate_job(name, dataset, settings, budget, directory, STUDY)
         result = search_candidate(job, lambda progress: history.append(asdict(progress)))
         print(f"{name}: {result.trial_accuracy} {result.stopped} {result.error}", flush=True)
-        end = {"candidate": name, "begin": begin - started, "end": time.time() - started}
+        end = {
+            "candidate": name,
+            "begin": begin - budget.started,
+            "end": time.time() - budget.started,
+        }
         generation = getattr(job.candidate, "population", 1)
         rows.extend(row | end | {"generation": generation} for row in history)
 
     with ThreadPoolExecutor(budget.workers) as pool:
         list(pool.map(run, budget.shares))
     frame = pd.DataFrame(rows)
-    frame[frame["phase"] == "searching"].to_csv(directory / "trials.csv", index=False)
+    # Between two trials the last one is reported again.
+    trials = frame[(frame["phase"] == "searching") & (frame["trials"] > 0)]
+    trials.drop_duplicates(["candidate", "trials"]).to_csv(directory / "trials.csv", index=False)
     shutil.rmtree(directory / "features")
 
 
@@ -135,17 +137,16 @@ def _read(path: Path) -> Recording:
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    journals = sorted(path.parent.glob("studies/*/*.log"), key=lambda journal: journal.name)
-    studies = iter(
-        optuna.load_study(study_name=None, storage=JournalStorage(JournalFileBackend(str(journal))))
-        for journal in journals
-    )
-    frame = pd.read_csv(path)
-    # A recording whose candidates and journals do not match fails here.
+
+    def study(candidate: str) -> Sequence[FrozenTrial]:
+        (journal,) = path.parent.glob(f"studies/*/*.{STUDY}-{candidate}.*.log")
+        storage = JournalStorage(JournalFileBackend(str(journal)))
+        return optuna.load_study(study_name=None, storage=storage).trials
+
     return [
-        (history, [] if history["generation"].iloc[0] > 1 else next(studies).trials)
-        for _, history in sorted(
-            frame.groupby("candidate"), key=lambda item: item[1]["begin"].iloc[0]
+        (history, [] if history["generation"].iloc[0] > 1 else study(candidate))
+        for candidate, history in sorted(
+            pd.read_csv(path).groupby("candidate"), key=lambda item: item[1]["begin"].iloc[0]
         )
     ]
 
@@ -214,7 +215,7 @@ def _terminators() -> dict[str, BaseTerminator]:
     # 11,000 images, 95 % of them right.
     error = optuna.StaticErrorEvaluator(math.sqrt(0.95 * 0.05 / 11_000))
     stagnation = optuna.BestValueStagnationEvaluator(max_stagnation_trials=5)
-    terminators = {
+    terminators: dict[str, BaseTerminator] = {
         "Optuna: best value stagnation, 5 complete trials": optuna.Terminator(
             stagnation, optuna.StaticErrorEvaluator(0), min_n_trials=1
         )

@@ -7,7 +7,8 @@ uses its whole budget unless ``--early-stop`` is given. The fits out of fold, wh
 the budget, are left out.
 Appends to ``benchmarks/results/frontier.csv`` as soon as a run ends, and draws ``frontier.png``.
 The budget's wall time runs from the start of `prepare` to the end of the winner's refit in
-`select`; processor use is that of all processes in that time.
+`select`; processor use is that of all processes in that time. Memory is that of all processes of
+the run; the column ``memory`` says how it was counted.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import psutil
+from limited_process import SAMPLING_SECONDS, memory_of
 
 ROOT = Path(__file__).resolve().parents[1]
 # A run's artifacts are unpickled with the library's types.
@@ -44,7 +47,12 @@ FIELDS = (
     "model_mb",
     "ms_per_image",
     "run",
+    "commit",
+    "memory",
 )
+#: How `Meter` counts memory: pages that processes share count once. Rows with RSS are older: there
+#: they count once for each process that has them.
+MEMORY = "PSS"
 
 
 class Meter:
@@ -70,18 +78,17 @@ class Meter:
         return inside[-1] - inside[0] if inside else float("nan")
 
     def _watch(self) -> None:
-        while not self._ended.wait(0.5):
-            memory = 0
-            for process in [self._process, *self._process.children(recursive=True)]:
-                try:
-                    # Shared pages count once for each process that has them: an upper bound.
-                    memory += process.memory_info().rss
-                    times = process.cpu_times()
-                    self._spent[process.pid] = times.user + times.system
-                except psutil.NoSuchProcess:
-                    continue
-            self.peak = max(self.peak, memory)
-            self.samples.append((datetime.now().astimezone(), sum(self._spent.values())))
+        while not self._ended.wait(SAMPLING_SECONDS):
+            with suppress(psutil.NoSuchProcess):  # the run has ended
+                self._sample([self._process, *self._process.children(recursive=True)])
+
+    def _sample(self, processes: list[psutil.Process]) -> None:
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                self._spent[process.pid] = times.user + times.system
+        self.peak = max(self.peak, memory_of(processes))
+        self.samples.append((datetime.now().astimezone(), sum(self._spent.values())))
 
 
 def main() -> None:
@@ -96,7 +103,7 @@ def main() -> None:
         for minutes in options.minutes:
             row = measure(minutes, seed, early_stop=options.early_stop)
             append(row, RESULTS / "frontier.csv")
-            print({name: row[name] for name in FIELDS[:-1]}, flush=True)
+            print(row, flush=True)
     draw()
 
 
@@ -128,6 +135,8 @@ def read(run_id: str, minutes: float, seed: int, meter: Meter) -> dict[str, obje
     """Read accuracy and times of a finished run."""
     from metaflow import Run, namespace
 
+    from fmnist_lib.registry.run_environment import git_commit
+
     namespace(None)
     run = Run(f"FashionMnistTrain/{run_id}")
     data = run["select"].task.data
@@ -153,6 +162,8 @@ def read(run_id: str, minutes: float, seed: int, meter: Meter) -> dict[str, obje
         "model_mb": round(winner["model_mb"], 1),
         "ms_per_image": round(winner["predict_ms_per_image"], 3),
         "run": run_id,
+        "commit": git_commit(ROOT) or "unknown",
+        "memory": MEMORY,
     }
 
 

@@ -72,7 +72,7 @@ def watch(name: str, seconds: float) -> int:
             except subprocess.TimeoutExpired:
                 process.kill()
                 code = "killed: no end"
-        inputs += _status(directory)["inputs"]
+        inputs += int(_status(directory)["inputs"])
         if code != 0:
             ended.append(str(code))
     errors = sorted(path.stem for path in directory.glob("*.error"))

@@ -189,7 +189,7 @@ def _npy(array: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def _npz(**arrays: np.ndarray) -> bytes:
+def _npz(**arrays: Any) -> bytes:
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)
     return file.getvalue()

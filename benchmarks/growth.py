@@ -191,10 +191,11 @@ def exponent(rows) -> float | None:
     """Slope of log fit time over log rows, from the bar's first size on."""
     import numpy as np
 
-    large = [(row["rows"], row["fit_seconds"]) for row in rows if row["rows"] >= BAR_FROM]
+    large = [row for row in rows if row["rows"] >= BAR_FROM]
     if len(large) < 2:  # noqa: PLR2004 (a line needs two points)
         return None
-    return float(np.polyfit(*np.log(np.array(large)).T, 1)[0])
+    sizes, seconds = ([row[name] for row in large] for name in ("rows", "fit_seconds"))
+    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
 def chart(rows, slope: float | None) -> bytes:

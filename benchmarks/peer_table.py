@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from frontier import MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -44,6 +45,39 @@ class Row:
     peak_gib: float | None = None
     version: str = ""
     note: str = ""
+
+
+def project_row(frontier: pd.DataFrame, minutes: float, seed: int, rows: int) -> Row | None:
+    """Return the row of this project: its run of these minutes and this seed, if there is one.
+
+    Parameters
+    ----------
+    frontier : DataFrame
+        Of benchmarks/results/frontier.csv. The last such run counts.
+    minutes : float
+    seed : int
+    rows : int
+        Training images.
+    """
+    found = frontier[(frontier["minutes"] == minutes) & (frontier["seed"] == seed)]
+    if found.empty:
+        return None
+    run = found.iloc[-1]
+    comparable = run["memory"] == MEMORY
+    note = f"run of frontier.csv, seed {seed}"
+    return Row(
+        peer=PROJECT,
+        input="images",
+        minutes=minutes,
+        rows=rows,
+        fit_seconds=run["budget_seconds"],
+        accuracy=run["test_accuracy"],
+        low=run["low"],
+        high=run["high"],
+        peak_gib=run["peak_gib"] if comparable else None,
+        version=f"commit {run['commit']}" if pd.notna(run["commit"]) else "",
+        note=note if comparable else f"{note}; its memory was counted in another way",
+    )
 
 
 class Table:

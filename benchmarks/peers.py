@@ -1,15 +1,15 @@
 """Alternatives on the same machine with the same time: Fashion-MNIST, official split.
 
 python benchmarks/peers.py --setup
-python benchmarks/peers.py [--minutes M] [--no-project]
+python benchmarks/peers.py [--minutes M]
 python benchmarks/peers.py --only flaml autogluon-best:features      # single rows
 python benchmarks/peers.py --rows 3000 --minutes 0.5      # a rehearsal, stored in files of its own
 
 Every peer is a script in benchmarks/peers, runs in a process and an environment of its own with
 all processors, and gets raw pixels; the strongest AutoML among them runs once more on this
 project's features, whose computation counts towards its time. A peer never sees the test labels.
-The row of this project is a run of flows/train.py with an empty cache. Its "fit_seconds" are the
-steps prepare, search and select.
+The row of this project is the run of frontier.py with the same minutes and seed 20, which must have
+been measured before; a rehearsal has none.
 
 Each row is written to benchmarks/results/peers.csv as soon as it is known; peers.png shows the rows
 of the same minutes. The output of the peers is in .environments/logs.
@@ -18,9 +18,6 @@ of the same minutes. The output of the peers is in .environments/logs.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -30,8 +27,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from limited_process import Ended, last_error, run_limited
-from peer_table import PROJECT, Row, Table
+from peer_table import PROJECT, Row, Table, project_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,10 +43,6 @@ RESULTS = ROOT / "benchmarks" / "results"
 SEED = 20
 #: Patch dictionaries of the features that a peer gets: those of the flow's winners.
 PATCH_SIZES = ("3+5+7",)
-#: Steps of the flow that `--minutes` covers.
-BUDGETED_STEPS = ("prepare", "search", "select")
-#: Added to the time limit for the flow, which also explores, explains and reports.
-FIXED_SECONDS = 180
 
 
 @dataclass(frozen=True)
@@ -98,14 +92,12 @@ def main() -> None:
     if options.setup:
         set_up(sorted({peer.environment for peer in PEERS.values()}))
         return
-    # Metaflow keeps its runs beside the working directory.
-    os.chdir(ROOT)
     data = official_split(options.rows)
     rehearsal = f"-{options.rows}-rows" if options.rows else ""
     table = Table(RESULTS / f"peers{rehearsal}.csv")
     for name, columns in options.only or [(name, "pixels") for name in PEERS]:
         if name == PROJECT:
-            table.add(run_project(data, options.minutes, options.rows))
+            add_project(table, data, options)
         else:
             table.add(run_peer(name, columns, data, options.minutes))
     if options.only:
@@ -113,8 +105,7 @@ def main() -> None:
     strongest = table.strongest(options.minutes, AUTOML)
     if strongest:
         table.add(run_peer(strongest, "features", data, options.minutes))
-    if options.project:
-        table.add(run_project(data, options.minutes, options.rows))
+    add_project(table, data, options)
 
 
 def _options() -> argparse.Namespace:
@@ -130,12 +121,6 @@ def _options() -> argparse.Namespace:
         type=_name_and_input,
         metavar="NAME[:features]",
         help=f"single rows, of {', '.join(PEERS)} and {PROJECT}",
-    )
-    parser.add_argument(
-        "--project",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="run this project's flow as well, where --only does not name the rows",
     )
     return parser.parse_args()
 
@@ -279,67 +264,17 @@ def note(ended: Ended, answer: Mapping[str, np.ndarray], log: Path) -> str:
     return f"{reason}; {'scored on the last answer' if answer else 'no predictions'}"
 
 
-def run_project(data: Data, minutes: float, rows: int | None) -> Row:
-    """Run the flow and read its accuracy with Metaflow's Client API."""
-    print(f"{PROJECT}: {minutes:g} minutes", flush=True)
-    log = ENVIRONMENTS / "logs" / f"{PROJECT}.log"
-    chosen = ["--minutes", str(minutes), *(["--rows", str(rows)] if rows else [])]
-    with tempfile.TemporaryDirectory() as directory:
-        run_id, config = Path(directory) / "run_id", Path(directory) / "config.toml"
-        text = (ROOT / "config" / "train.toml").read_text()
-        config.write_text(with_cache(text, Path(directory) / "cache"))
-        flow = [sys.executable, str(ROOT / "flows" / "train.py"), "--config", "config", str(config)]
-        ended = run_limited(
-            [*flow, "run", *chosen, "--run-id-file", str(run_id)],
-            limit(minutes) + FIXED_SECONDS,
-            log,
-            cwd=ROOT,
-        )
-        answer = _winner(run_id.read_text(), data) if ended.exit_code == 0 else {}
-    wall = f"; the whole run took {ended.seconds:.0f} s" if answer else ""
-    return Row(
-        peer=PROJECT,
-        input="images",
-        minutes=minutes,
-        rows=len(data.train_labels),
-        peak_gib=round(ended.peak_gib, 2),
-        **scores(answer, data.test_labels),
-        note=(note(ended, answer, log) + wall).removeprefix("; "),
-    )
-
-
-def with_cache(config: str, directory: Path) -> str:
-    """Return the text of a configuration with another directory for the cache.
-
-    Parameters
-    ----------
-    config : str
-        TOML with a table ``[search]``.
-    directory : Path
-    """
-    without = re.sub(r"^cache *=.*\n", "", config, flags=re.MULTILINE)
-    return without.replace("[search]\n", f"[search]\ncache = {json.dumps(str(directory))}\n", 1)
-
-
-def _winner(run_id: str, data: Data) -> dict[str, np.ndarray]:
-    from metaflow import Run, namespace
-
-    from fmnist_lib.registry.run_environment import git_commit
-
-    namespace(None)
-    run = Run(f"FashionMnistTrain/{run_id}")
-    tasks = [task for name in BUDGETED_STEPS for task in run[name]]
-    first = min(task.created_at for task in tasks)
-    fitted = max(task.finished_at for task in tasks)
-    winner = run["select"].task.data.winner
-    start = time.monotonic()
-    labels = winner.predict(data.test_images)
-    return {
-        "labels": labels,
-        "fit_seconds": np.array((fitted - first).total_seconds()),
-        "predict_seconds": np.array(time.monotonic() - start),
-        "version": np.array(f"commit {git_commit(ROOT) or 'unknown'}"),
-    }
+def add_project(table: Table, data: Data, options: argparse.Namespace) -> None:
+    """Add the row of this project from the frontier, which is of all images."""
+    frontier = RESULTS / "frontier.csv"
+    row = None
+    if frontier.exists() and not options.rows:
+        row = project_row(pd.read_csv(frontier), options.minutes, SEED, len(data.train_labels))
+    if row:
+        table.add(row)
+    else:
+        print(f"{PROJECT}: no run of all images, {options.minutes:g} minutes and seed {SEED} in")
+        print(f"{frontier}. Measure it with benchmarks/frontier.py.")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import cast
 
 import optuna
 import psutil
@@ -32,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from fmnist_lib.config.loading import validate_settings  # noqa: E402 (the line above)
-from fmnist_lib.config.search import TpotCandidate  # noqa: E402
+from fmnist_lib.config.search import OptunaCandidate, TpotCandidate  # noqa: E402
 from fmnist_lib.config.training import DataConfig  # noqa: E402
 from fmnist_lib.data.dataset import load_dataset  # noqa: E402
 from fmnist_lib.search.engines import shared_study  # noqa: E402
@@ -77,7 +78,7 @@ class Searches:
         sampled = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
         for _ in range(self.n_trials):
             trial = sampled.ask()
-            suggest(trial, job.candidate, job.patch_sizes)
+            suggest(trial, cast("OptunaCandidate", job.candidate), job.patch_sizes)
             study.enqueue_trial(trial.params)
         shared_study.describe(study, job)
         return study
@@ -249,7 +250,8 @@ def main():
         dataset, _ = load_dataset(DataConfig(rows=arguments.rows), ROOT, 0)
         cluster(search_data(dataset, 0.2, 0))
         return
-    hosts, listen = (), "127.0.0.1"
+    hosts: tuple[Host, ...] = ()
+    listen = "127.0.0.1"
     if arguments.what == "hosts":
         enter_namespace()
         hosts, listen = (Host(1), Host(2)), "0.0.0.0"  # noqa: S104 (of the namespace)

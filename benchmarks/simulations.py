@@ -134,9 +134,9 @@ def rows(repeats: int, searches: int, random: np.random.Generator) -> Iterator[t
         name = f"coverage of Wilson's interval, accuracy {share}, {n:,} images"
         yield name, f"{accuracy_coverage(share, n, repeats, random):.1%}"
     yield "coverage of the bootstrap interval of macro F1", f"{f1_coverage(repeats, random):.1%}"
-    for accuracies, n in (((0.95, 0.95), 10_000), ((0.95, 0.94), 10_000), ((0.90, 0.86), 1_000)):
-        paired, independent = difference_coverage(accuracies, n, repeats, random)
-        what = f"{accuracies[0]} and {accuracies[1]}, {n:,} images"
+    for pair, n in (((0.95, 0.95), 10_000), ((0.95, 0.94), 10_000), ((0.90, 0.86), 1_000)):
+        paired, independent = difference_coverage(pair, n, repeats, random)
+        what = f"{pair[0]} and {pair[1]}, {n:,} images"
         yield f"coverage of the paired difference, {what}", f"{paired:.1%}"
         yield f"coverage of the independent difference, {what}", f"{independent:.1%}"
     for n in (1_000, 10_000):

@@ -70,7 +70,7 @@ def peers(frame: pd.DataFrame) -> pd.DataFrame:
             "test accuracy": frame["accuracy"].map("{:.4f}".format).where(known, "none"),
             "95 % interval": intervals.where(known, ""),
             "seconds used": frame["fit_seconds"].map("{:.0f}".format).where(known, ""),
-            "peak GiB": frame["peak_gib"].map("{:.1f}".format),
+            "peak GiB": frame["peak_gib"].map("{:.1f}".format).where(frame["peak_gib"].notna(), ""),
             "remarks": frame["note"].astype("string").fillna(""),
         }
     )
@@ -197,8 +197,8 @@ def filled(page: Path, text: str) -> str:
     for name, (table, file) in TABLES[page.name].items():
         content = markdown(table(pd.read_csv(file)))
         text, marks = re.subn(
-            rf"(<!-- {name} -->\n).*?(<!-- end {name} -->)",
-            lambda marks, content=content: f"{marks[1]}{content}{marks[2]}",
+            rf"(?<=<!-- {name} -->\n).*?(?=<!-- end {name} -->)",
+            content.replace("\\", r"\\"),  # as it is, not as a template
             text,
             flags=re.DOTALL,
         )

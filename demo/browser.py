@@ -15,12 +15,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from demo.errors import FilmError
+from fmnist_lib.release.pdf import find_browser
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-NAMES = ("chromium", "google-chrome")
 #: Seconds for one answer, and for a page to load and draw its charts.
 ANSWER_SECONDS, PAGE_SECONDS = 60.0, 40.0
 #: The browser's ends of the two pipes, fixed by Chromium.
@@ -71,10 +71,12 @@ class Browser:
 
     def __enter__(self) -> Self:
         """Start the browser and open a tab."""
+        program = find_browser()
+        if program is None:
+            raise FilmError("Chromium: expected it on the PATH, found none. Install it.")
         self._profile = tempfile.mkdtemp(prefix="fmnist-flow-chromium-")
         their_read, self._write = _pipe()
         self._read, their_write = _pipe()
-        program = next(filter(None, map(shutil.which, NAMES)))
         command = [program, *(f"--{switch}" for switch in _SWITCHES)]
         command += [f"--user-data-dir={self._profile}", "about:blank"]
         quiet = os.open(os.devnull, os.O_RDWR)

@@ -49,12 +49,7 @@ class Footage:
     def __init__(self, script: Script, directory: Path) -> None:
         self.directory = directory
         self.values: dict[str, str] = json.loads((directory / VALUES).read_text())
-        #: Scenes with their number in the script, without those that could not be shot.
-        self.scenes = [
-            (number, scene)
-            for number, scene in enumerate(script.scene)
-            if not scene.optional or (directory / f"{number:02}.png").is_file()
-        ]
+        self.scenes = list(enumerate(script.scene))
 
     def replay(self, number: int, scene: Scene) -> Replay:
         """Return the replay of a scene in a terminal."""

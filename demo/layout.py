@@ -19,7 +19,6 @@ SMALLEST = 12
 #: Characters per caption line, and lines per caption.
 LINE, LINES = 84, 2
 INK, PAPER, BAR_PAPER, BAR_INK, ACCENT = "#17202b", "#ffffff", "#10161e", "#f4f7fa", "#7cb4f0"
-MUTED = "#a0adbc"
 
 
 @cache

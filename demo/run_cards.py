@@ -1,6 +1,6 @@
 """Write the cards of the latest run of a flow as HTML files, one per card id.
 
-Run in the checkout whose datastore is read: ``python demo/run_cards.py FLOW DIRECTORY [STEP]``.
+Run in the checkout whose datastore is read: ``python demo/run_cards.py FLOW DIRECTORY``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 
-def main(flow: str, directory: str, step: str = "") -> None:
+def main(flow: str, directory: str) -> None:
     """Write ``ID.html`` of every card; of cards with the same id, that of the first task.
 
     The first task of the search shows all candidates.
@@ -25,7 +25,7 @@ def main(flow: str, directory: str, step: str = "") -> None:
     for one in run:
         for task in sorted(one, key=lambda task: int(task.id)):
             try:
-                cards = list(get_cards(task)) if step in ("", one.id) else []
+                cards = list(get_cards(task))
             except CardNotPresentException:
                 continue
             for card in cards:

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field, ValidationError, model_validator
 
 from demo.errors import FilmError
-from demo.layout import LINES, caption_lines
+from demo.layout import caption_lines
 from fmnist_lib.config.base import List, Section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SCRIPT = Path(__file__).with_name("scenes.toml")
-#: Characters per second that a viewer reads, and the seconds to look at the picture besides.
-READING_SPEED, LOOKING_SECONDS = 20.0, 1.0
 
 
 class Caption(Section):
@@ -79,10 +77,8 @@ class Scene(Section):
         Typed and run in a terminal.
     keep : str
         Name under which later scenes find the training run that the commands started.
-    cards : tuple of str
-        Ids of cards: the first that the run has is shown.
-    step : str
-        Step of the card.
+    card : str
+        Id of a card of the latest run.
     flow : str
         Flow of the card.
     page : str
@@ -97,8 +93,6 @@ class Scene(Section):
         CSS selectors of what is clicked before the picture is taken.
     shows : str
         Command shown above the page.
-    optional : bool
-        The scene is left out if the run has no such card or page.
     captions : tuple of Caption
     """
 
@@ -107,8 +101,7 @@ class Scene(Section):
     slide: Slide | None = None
     commands: Annotated[tuple[str, ...], List] = ()
     keep: str = ""
-    cards: Annotated[tuple[str, ...], List] = ()
-    step: str = ""
+    card: str = ""
     flow: str = "FashionMnistTrain"
     page: str = ""
     width: Annotated[int, Field(ge=320, le=1280)] = 1024
@@ -116,12 +109,11 @@ class Scene(Section):
     wait: str = "body"
     click: Annotated[tuple[str, ...], List] = ()
     shows: str = ""
-    optional: bool = False
     captions: Annotated[tuple[Caption, ...], List, Field(min_length=1)]
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        kinds = ("slide", "commands", "cards", "page", "mlflow")
+        kinds = ("slide", "commands", "card", "page", "mlflow")
         given = [kind for kind in kinds if getattr(self, kind)]
         if len(given) != 1:
             raise ValueError(f"expected one of {', '.join(kinds)}, got {given or 'none'}")
@@ -198,16 +190,6 @@ def fill(text: str, values: Mapping[str, str]) -> str:
     for name, value in values.items():
         text = text.replace(f"{{{name}}}", value)
     return text
-
-
-def too_short(caption: Caption) -> bool:
-    """Return True if a caption cannot be read in its time."""
-    return caption.seconds < LOOKING_SECONDS + len(caption.text) / READING_SPEED
-
-
-def too_long(caption: Caption) -> bool:
-    """Return True if a caption needs more than its two lines."""
-    return len(caption_lines(caption.text)) > LINES
 
 
 def subtitles(cues: list[Cue]) -> str:

@@ -128,13 +128,11 @@ def _slide(shooting: Shooting, scene: Scene, number: int) -> None:
 
 
 def _page(shooting: Shooting, scene: Scene, number: int) -> None:
-    page = _card(shooting, scene) if scene.cards else shooting.workspace.root / scene.page
-    if page is None or not page.is_file():
-        if scene.optional:
-            return
+    page = _card(shooting, scene) if scene.card else shooting.workspace.root / scene.page
+    if not page.is_file():
+        wanted = f"the card {scene.card}" if scene.card else scene.page
         raise FilmError(
-            f"{scene.name}: expected {scene.page or f'one of the cards {scene.cards}'}, got none. "
-            "Name another page in demo/scenes.toml."
+            f"{scene.name}: expected {wanted}, got none. Name another one in demo/scenes.toml."
         )
     scale = WIDTH / scene.width
     with Browser(scene.width, int((PICTURE - HEADER) / scale), scale) as browser:
@@ -142,15 +140,14 @@ def _page(shooting: Shooting, scene: Scene, number: int) -> None:
         _keep(shooting, browser, number, whole=True)
 
 
-def _card(shooting: Shooting, scene: Scene) -> Path | None:
-    """Return the page of the first of the scene's cards that the latest run has."""
+def _card(shooting: Shooting, scene: Scene) -> Path:
+    """Return the path of the scene's card; there is no file if the latest run has no such card."""
     run = shooting.workspace.latest_run(scene.flow)
     directory = shooting.footage / f"cards-{scene.flow}-{run}"
     if not directory.exists():
         program = str(_HERE / "run_cards.py")
         shooting.workspace.output(sys.executable, program, scene.flow, str(directory))
-    pages = [directory / f"{card}.html" for card in scene.cards]
-    return next((page for page in pages if page.is_file()), None)
+    return directory / f"{scene.card}.html"
 
 
 def _mlflow(shooting: Shooting, scene: Scene, number: int) -> None:

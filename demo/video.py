@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from demo.browser import NAMES
 from demo.errors import FilmError
 from demo.layout import FRAMES_PER_SECOND, HEIGHT, WIDTH
 from fmnist_lib.common.files import partial_file
+from fmnist_lib.release.pdf import find_browser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ def require_tools(narrate: bool = False) -> None:
     """
     found = {
         "ffmpeg": all(map(shutil.which, ("ffmpeg", "ffprobe"))),
-        "chromium": any(map(shutil.which, NAMES)),
+        "chromium": find_browser() is not None,
         "git": shutil.which("git") is not None,
     }
     if narrate:

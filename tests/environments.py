@@ -1,10 +1,4 @@
-"""The quick run in surroundings that once broke it: python tests/environments.py
-
-Each case runs ``config/quick.toml`` in a fresh copy of the checkout with the data beside it, and
-prints one line. `tests/flows/test_environments.py` runs all of them at once.
-"""
-
-# ruff: noqa: T201 (a script that prints its table)
+"""The quick run in surroundings that once broke it, in a fresh copy of the checkout."""
 
 from __future__ import annotations
 
@@ -13,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,21 +29,14 @@ NOTEBOOK = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
 class Surroundings:
     """Path, user and variables with which a run is started."""
 
-    name: str
     path: str = "checkout"
     elsewhere: bool = False
     unknown_user: bool = False
     variables: dict[str, str] = field(default_factory=dict)
 
 
-ALL = Surroundings("all at once", STRANGE_PATH, True, True, NOTEBOOK)  # noqa: FBT003 (a table)
-CASES = (
-    Surroundings("strange path", path=STRANGE_PATH),
-    Surroundings("another working directory", elsewhere=True),
-    Surroundings("no passwd entry, no HOME", unknown_user=True),
-    Surroundings("notebook's MPLBACKEND", variables=NOTEBOOK),
-    ALL,
-)
+#: Every one of the surroundings at once.
+ALL = Surroundings(STRANGE_PATH, elsewhere=True, unknown_user=True, variables=NOTEBOOK)
 
 
 def can_change_user() -> bool:
@@ -104,32 +90,3 @@ def _give(directory: Path, uid: int) -> None:
     for path in (directory, *directory.rglob("*")):
         os.chown(path, uid, uid)
         path.chmod(path.stat().st_mode | 0o600)
-
-
-def main(data: Path) -> int:
-    """Run every case; the number of those that failed."""
-    failed = 0
-    for case in CASES:
-        if case.unknown_user and not can_change_user():
-            print(f"skipped  {case.name}: needs root and setpriv")
-            continue
-        start = time.monotonic()
-        done = run_in(case, data)
-        verdict = "failed " if done.returncode else "ok     "
-        failed += bool(done.returncode)
-        print(f"{verdict}  {case.name}: {time.monotonic() - start:.0f} s", flush=True)
-        if done.returncode:
-            print(done.stdout[-3000:], done.stderr[-3000:])
-    return failed
-
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
-    from fmnist_lib.data.verified_files import default_cache
-
-    places = (
-        default_cache(),
-        ROOT / "data" / "fashion-mnist",
-        ROOT.parent / "shared/fashion-mnist",
-    )
-    raise SystemExit(main(next(place for place in places if place.is_dir())))

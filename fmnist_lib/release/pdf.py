@@ -42,6 +42,11 @@ _NODE = re.compile(rb"(?<!\\)\(node(\d{8})\)")
 _FIXED_DATE = b"19800101000000"
 
 
+def find_browser() -> str | None:
+    """Return the path of Chromium, or None if the machine has none."""
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
 def print_pdf(html: str, seconds: float = SECONDS) -> bytes | None:
     """Print a self-contained page to PDF; the same page gives the same bytes.
 
@@ -56,7 +61,7 @@ def print_pdf(html: str, seconds: float = SECONDS) -> bytes | None:
     bytes or None
         None, and a message in the log, if there is no Chromium or it fails.
     """
-    browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    browser = find_browser()
     if browser is None:
         logger.info("The summary is not printed to PDF: no %s on the PATH.", " or ".join(BROWSERS))
         return None

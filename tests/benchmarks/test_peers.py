@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import peers
 import psutil
 import pytest
 from limited_process import Ended, run_limited
-from peer_table import Row, Table
+from peer_table import Row, Table, project_row
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -124,9 +123,13 @@ def test_the_strongest_is_an_automl_on_pixels_with_the_same_minutes(tmp_path, ro
     assert table.strongest(10.0, peers.AUTOML) == "flaml"
 
 
-def test_the_project_runs_with_an_empty_cache_and_else_its_own_configuration(tmp_path):
-    text = (BENCHMARKS.parent / "config" / "train.toml").read_text()
-    for config in (text, text.replace("[search]\n", '[search]\ncache = "old"\n')):
-        changed = tomllib.loads(peers.with_cache(config, tmp_path / "cache"))
-        assert changed["search"].pop("cache") == str(tmp_path / "cache")
-        assert changed == tomllib.loads(text)
+@pytest.mark.parametrize(("memory", "peak_gib"), [("PSS", 4.0), ("RSS", None)])
+def test_the_row_of_the_project_is_its_last_run_of_the_frontier(memory, peak_gib):
+    run = {"minutes": 10.0, "seed": 20, "budget_seconds": 574.0, "test_accuracy": 0.95}
+    run |= {"low": 0.94, "high": 0.96, "peak_gib": 4.0, "commit": "abc", "memory": memory}
+    others = [run | {"seed": 21}, run | {"minutes": 3.0}, run | {"test_accuracy": 0.9}]
+    frontier = pd.DataFrame([*others, run])
+    row = project_row(frontier, 10.0, 20, 60_000)
+    assert (row.fit_seconds, row.accuracy, row.peak_gib) == (574.0, 0.95, peak_gib)
+    assert ("another way" in row.note) == (memory == "RSS")
+    assert project_row(frontier, 20.0, 20, 60_000) is None

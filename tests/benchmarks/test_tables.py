@@ -6,9 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
+import peers
 import pytest
+from peer_table import PROJECT, project_row
 
 ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
 PAGE = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
 
 
@@ -42,5 +46,14 @@ def test_every_benchmark_is_named_by_a_page_or_used_by_one_that_is(script):
 
 def test_every_result_has_a_script_that_writes_it():
     scripts = "".join(path.read_text() for path in (ROOT / "benchmarks").glob("*.py"))
-    for result in (ROOT / "benchmarks" / "results").glob("*.csv"):
+    for result in RESULTS.glob("*.csv"):
         assert result.name in scripts, f"{result.name}: no script writes it"
+
+
+def test_the_project_is_compared_by_a_run_of_the_frontier():
+    frontier = pd.read_csv(RESULTS / "frontier.csv")
+    table = pd.read_csv(RESULTS / "peers.csv")
+    own = table[table["peer"] == PROJECT].iloc[0]
+    row = project_row(frontier, own["minutes"], peers.SEED, own["rows"])
+    columns = ["fit_seconds", "accuracy", "low", "high", "note"]
+    assert own[columns].to_dict() == {name: getattr(row, name) for name in columns}

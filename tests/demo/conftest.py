@@ -36,13 +36,6 @@ seconds = 2.5
 text = "The heading that the caption is about."
 seek = "^second"
 seconds = 2.5
-[[scene]]
-name = "Absent"
-page = "absent.html"
-optional = true
-[[scene.captions]]
-text = "This scene is left out."
-seconds = 3
 """
 
 

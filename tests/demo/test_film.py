@@ -16,6 +16,7 @@ from demo.draw import Footage, frames
 from demo.errors import FilmError
 from demo.film import write_film
 from demo.layout import FRAMES_PER_SECOND, HEIGHT, WIDTH
+from demo.scenes import read_script
 from demo.shoot import shoot
 from demo.video import facts, writer
 from demo.workspace import Workspace
@@ -69,6 +70,15 @@ def test_captions_name_the_speed_of_the_replay(short_script, footage):
     cues = [cue.text for cue in Footage(short_script, footage).cues()]
     assert len(cues) == 4
     assert re.fullmatch(r"Waiting is shown at [\d.]+ times the speed\.", cues[1])
+
+
+def test_a_page_that_does_not_exist_is_named(tmp_path):
+    path = tmp_path / "scenes.toml"
+    captions = 'captions = [{text = "a", seconds = 1}]'
+    path.write_text(f'title = "x"\n[[scene]]\nname = "Last"\npage = "absent.html"\n{captions}')
+    workspace = Workspace(tmp_path, dict(os.environ), 0)
+    with pytest.raises(FilmError, match=r"Last: expected absent\.html, got none"):
+        shoot(read_script(path), workspace, tmp_path / "footage", print)
 
 
 @needs_ffmpeg
