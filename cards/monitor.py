@@ -40,10 +40,18 @@ _TITLES = {
     "retrain": "Retraining required",
 }
 _MEASURE = "run again with `--labels FILE` to measure the accuracy"
+#: What to do after a verdict, without and with the labels of the batch.
 _NEXT_STEPS = {
-    "insufficient_data": "collect more images",
-    "watch": "next: label some images, and run again with --labels",
-    "retrain": "next: run again with --labels and --retrain",
+    "insufficient_data": ("collect more images", "collect more images"),
+    "ok": ("nothing to do", "nothing to do"),
+    "watch": (
+        "next: label some images, and run again with --labels",
+        "next: look at the outliers and tests below",
+    ),
+    "retrain": (
+        "next: label the batch, and run again with --labels and --retrain",
+        "next: run again with --retrain",
+    ),
 }
 #: The verdict as a shape, for readers who do not tell its colours apart.
 _SHAPES = {
@@ -72,20 +80,22 @@ def monitor_card(
     *,
     config: VerdictConfig,
     version: DataVersion,
+    may_retrain: bool = False,
     names: Sequence[str] | None = None,
     unreadable: int = 0,
 ) -> list[MetaflowCardComponent]:
     """Card of an assessment: verdict, accuracy, evidence, outliers and history.
 
-    `earlier` ends with this run's own signal, `names` are the file names of the images,
-    `unreadable` is the number of earlier runs that could not be read.
+    `earlier` ends with this run's own signal, `may_retrain` says whether the run was started with
+    ``--retrain``, `names` are the file names of the images, `unreadable` is the number of earlier
+    runs that could not be read.
     """
     return [
         *header(
             f"{_SHAPES[signal.verdict]} {_TITLES[signal.verdict]}",
             version,
             f"{text(sentence(signal.reason))} Verdict: `{signal.verdict}`.",
-            _boxes(signal, assessment),
+            _boxes(signal, assessment, may_retrain=may_retrain),
         ),
         Markdown(_batch(signal)),
         Markdown("## Accuracy on this batch"),
@@ -99,11 +109,11 @@ def monitor_card(
     ]
 
 
-def _boxes(signal: Signal, assessment: BatchAssessment) -> Iterator[Any]:
+def _boxes(signal: Signal, assessment: BatchAssessment, *, may_retrain: bool) -> Iterator[Any]:
     yield box(
         "Verdict",
         signal.verdict.replace("_", " "),
-        _NEXT_STEPS.get(signal.verdict, "nothing to do"),
+        _next_step(signal, may_retrain=may_retrain),
         good={"ok": True, "retrain": False}.get(signal.verdict),
     )
     yield box(
@@ -128,6 +138,13 @@ def _boxes(signal: Signal, assessment: BatchAssessment) -> Iterator[Any]:
         yield box("p-value", p_value(evidence.p_value), "corrected for the number of tests")
         effect = max(evidence.effect_size, evidence.drop)
         yield box("Effect size", f"{effect:.3f}", "of the tests, or the loss of accuracy if larger")
+
+
+def _next_step(signal: Signal, *, may_retrain: bool) -> str:
+    labelled = signal.realised_accuracy is not None
+    if signal.retrain and labelled and may_retrain:
+        return "next: the step retrain of this run trains a challenger"
+    return _NEXT_STEPS[signal.verdict][labelled]
 
 
 def retraining_card(
@@ -174,7 +191,8 @@ def _accuracy(signal: Signal) -> str:
     if signal.realised_accuracy:
         lines.append(f"Measured with the labels: **{_interval(signal.realised_accuracy)}**.")
     if signal.estimated_accuracy:
-        trust = "" if signal.estimate_reliable else f" **Unreliable**: {_MEASURE}."
+        advice = "" if signal.realised_accuracy else f": {_MEASURE}"
+        trust = "" if signal.estimate_reliable else f" **Unreliable**{advice}."
         lines.append(
             f"Estimated without labels: **{_interval(signal.estimated_accuracy)}**.{trust}"
         )
