@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 #: Slightly more than Metaflow's rate limit for refreshes of one card.
 REFRESH_SECONDS = 5.2
-#: Steps with a card, and what it shows.
+#: Steps with a card, and what it shows. Not `search`: by the step alone, `card view` opens the card
+#: of one of its tasks, any candidate's.
 _CARDS = {
     "train.py": {
         "start": "data",
         "eda": "exploration",
-        "search": "all candidates, and each of them",
         "select": "leaderboard",
         "explain": "SHAP attributions",
         "drift": "drift tests",
@@ -106,7 +106,8 @@ def other_cards(step_name: str, run_id: str, script: str) -> Any:
         if step != step_name
     ]
     if flow == "train.py":
-        rows.append(("all of them as files", f"python -m cards page {run_id} --out page"))
+        page = f"python -m cards page {run_id} --out page"
+        rows.append(("all of these, the search and every candidate, as files", page))
     return details("Other cards of this run", folded_table(["card", "command"], rows))
 
 
