@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cards.timeline import TaskTime  # noqa: TC001 (a field's type)
+from cards.client.task_times import Reused, TaskTime  # noqa: TC001 (types of fields)
 from fmnist_lib.common.labels import CLASS_NAMES
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.evaluation.metrics import confusion_matrix
@@ -84,16 +84,25 @@ class Report(_Part):
     winner: Candidate
     candidates: list[Candidate] = Field(description="best first, failed ones last")
     test: Test
-    timeline: list[TaskTime] = Field(description="empty if made from a bundle")
+    timeline: list[TaskTime] = Field(
+        description="tasks that the run executed; empty if made from a bundle"
+    )
+    reused: Reused | None = Field(
+        None, description="tasks that a resumed run took over, which are not in the timeline"
+    )
 
 
-def build_report(results: RunResults, times: Sequence[TaskTime] = ()) -> Report:
+def build_report(
+    results: RunResults, times: Sequence[TaskTime] = (), reused: Reused | None = None
+) -> Report:
     """Return the report of a run.
 
     Parameters
     ----------
     results : RunResults
     times : sequence of TaskTime
+    reused : Reused or None
+        See `cards.client.task_times`.
     """
     rows = json.loads(results.leaderboard.to_json(orient="records"))
     # An empty text is a missing value in a CSV file.
@@ -121,6 +130,7 @@ def build_report(results: RunResults, times: Sequence[TaskTime] = ()) -> Report:
             metrics=dict(results.metrics),
         ),
         timeline=list(times),
+        reused=reused,
     )
 
 
