@@ -51,6 +51,7 @@ def labels_card(audit: LabelAudit | None, version: DataVersion) -> list[Metaflow
         *pictures(audit.pictures),
         *_correct(suspects),
         *_listed(suspects),
+        _terms(),
         details("Unusual images", _unusual(audit.unusual)),
         Markdown(f"Time: {audit.seconds:.0f} s."),
     ]
@@ -122,6 +123,8 @@ def _correct(suspects: pd.DataFrame) -> list[MetaflowCardComponent]:
 
 
 def _listed(suspects: pd.DataFrame) -> list[MetaflowCardComponent]:
+    if not len(suspects):
+        return []
     rows = [
         (
             row["image"],
@@ -147,26 +150,26 @@ def _listed(suspects: pd.DataFrame) -> list[MetaflowCardComponent]:
     ]
     return [
         table([*headers[:4], headers[6]], [(*row[:4], row[6]) for row in rows[:5]]),
-        details(f"The {len(rows)} most suspicious labels", folded_table(headers, rows)),
-        details(
-            "How they are found",
-            folded_table(
-                ["term", "meaning"],
-                [
-                    (
-                        "suspect",
-                        "confident learning (Northcutt et al. 2021) with cleanlab's defaults",
-                    ),
-                    (
-                        "likely error",
-                        "of rarely confused classes, or only the suggested label is near it",
-                    ),
-                    ("ambiguous class", "every other suspect"),
-                    ("image", "position in the training file, counted from 0"),
-                ],
-            ),
-        ),
+        details(f"The most suspicious labels ({len(rows)})", folded_table(headers, rows)),
     ]
+
+
+def _terms() -> MetaflowCardComponent:
+    return details(
+        "How suspects are found",
+        folded_table(
+            ["term", "meaning"],
+            [
+                ("suspect", "confident learning (Northcutt et al. 2021) with cleanlab's defaults"),
+                (
+                    "likely error",
+                    "of rarely confused classes, or only the suggested label is near it",
+                ),
+                ("ambiguous class", "every other suspect"),
+                ("image", "position in the training file, counted from 0"),
+            ],
+        ),
+    )
 
 
 def _unusual(unusual: pd.DataFrame) -> Any:
