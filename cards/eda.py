@@ -56,7 +56,6 @@ def eda_card(report: EdaReport, version: DataVersion) -> list[MetaflowCardCompon
         details(
             "Meaning of the named features", folded_table(["feature", "meaning"], FEATURES.items())
         ),
-        Markdown(_SAVE),
         Markdown(f"Time: {report.seconds:.0f} s."),
     ]
 
@@ -102,7 +101,7 @@ def _boxes(report: EdaReport) -> Iterator[Any]:
 
 
 def _sweetviz(report: EdaReport) -> list[MetaflowCardComponent]:
-    """Return the Sweetviz page in an iframe, with an introduction."""
+    """Return the Sweetviz page in an iframe, with an introduction and the code that saves it."""
     train, test = report.sweetviz_rows
     return [
         Markdown(
@@ -111,6 +110,7 @@ def _sweetviz(report: EdaReport) -> list[MetaflowCardComponent]:
             "the features and the class."
         ),
         frame("Sweetviz report", report.sweetviz_html),
+        Markdown(_SAVE),
     ]
 
 
