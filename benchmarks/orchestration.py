@@ -114,7 +114,7 @@ def run_as_script(config: Path) -> None:
     champion, _ = refit_winner(winner, results, data, settings, cache)
     probabilities = champion.predict_proba(test.images)
     evaluation = evaluate(test.labels, probabilities, settings.evaluation, seed)
-    pictures = evaluation_pictures(table, evaluation, test.images)
+    pictures = evaluation_pictures(evaluation, test.images)
     explanation = explain(champion, test.images, test.labels, train.images, settings.explain, seed)
     reference, held_back = halves(test.images, probabilities, seed)
     drift = detect_drift(reference, held_back, champion.predict_proba, settings.drift, seed)

@@ -18,7 +18,7 @@ from fmnist_lib.common.formatting import capitalised, ends, p_value, percent
 from fmnist_lib.drift.detection import RELIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from markupsafe import Markup
     from metaflow.cards import MetaflowCardComponent
@@ -56,8 +56,7 @@ def drift_card(
             _boxes(report),
         ),
         *_detection(report),
-        *_named(report, ["drift-distributions"]),
-        *_named(report, ["drift-signatures", "drift-shifts"]),
+        *pictures(report.pictures),
         *power(report.power),
         details("Evidence: the columns that differ most", _columns(report)),
         details("Detection rates, counted", _rates(report)),
@@ -173,8 +172,3 @@ def _rates(report: DriftReport) -> Markup:
             for rate in report.detection
         ],
     )
-
-
-def _named(report: DriftReport, names: Iterable[str]) -> list[MetaflowCardComponent]:
-    by_name = {one.name: one for one in report.pictures}
-    return pictures(by_name[name] for name in names)

@@ -56,13 +56,12 @@ def leaderboard_card(
         *trials_section(selection.results, winner),
         *contributions_sections(selection.contributions),
         *_classes(evaluation),
-        *pictures(one for one in selection.pictures if one.name in _SHOWN),
+        *pictures(selection.pictures),
         *_failures(board),
         *_details(board, finished, evaluation),
     ]
 
 
-_SHOWN = ("confused-pairs", "confusion")
 _HEADERS = [
     "candidate",
     "status",
