@@ -14,9 +14,9 @@ from cards.parts.components import box, details, folded_table, header, pictures,
 from cards.parts.escape import code, text
 from cards.sections.history import history
 from cards.sections.power import power
-from fmnist_lib.common.formatting import interval, p_value, percent, sentence
+from fmnist_lib.common.formatting import interval, p_value, percent, sentence, shorten_middle
+from fmnist_lib.common.montage import gallery
 from fmnist_lib.drift.verdict import retrain_alpha, watch_alpha
-from fmnist_lib.monitor.figures import gallery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,6 +62,8 @@ _SHAPES = {
 }
 _SHOWN_HISTORY = 8
 _SHOWN_IMAGES = 16
+#: Characters that fit above an image.
+_TITLE_CHARS = 18
 
 
 def champion_card(champion: Champion, version: DataVersion) -> list[MetaflowCardComponent]:
@@ -302,10 +304,14 @@ def _outliers(
             gallery(
                 "outliers",
                 images[rows],
-                [f"no. {row}" if names is None else names[row] for row in rows],
+                [_title(row, names) for row in rows],
                 "Outliers",
                 "Sorted by Mahalanobis distance from the reference, of the champion's outputs and "
                 f"the named features, largest first. Above each image its {label}.",
             )
         ]
     )
+
+
+def _title(row: int, names: Sequence[str] | None) -> str:
+    return f"no. {row}" if names is None else shorten_middle(names[row], _TITLE_CHARS)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fmnist_lib.common.labels import N_CLASSES
+from fmnist_lib.common.montage import montage
 from fmnist_lib.common.plotting import ALERT, PRIMARY, SECONDARY, SEQUENTIAL, new_figure, picture
 
 if TYPE_CHECKING:
@@ -95,15 +96,12 @@ def signatures(columns: Sequence[str], detection: Sequence[DetectionRate]) -> Pi
 def shift_examples(detection: Sequence[DetectionRate]) -> Picture:
     """The first images of every shifted batch."""
     n_columns = max(len(rate.examples) for rate in detection)
-    figure = new_figure(10, 0.75 * len(detection) + 0.2)
-    axes = figure.subplots(len(detection), n_columns, squeeze=False)
-    for row, rate in zip(axes, detection, strict=True):
-        for one in row:
-            one.set(xticks=[], yticks=[])
-            one.spines[:].set_visible(False)
-        for one, image in zip(row, rate.examples, strict=False):
-            one.imshow(image, cmap="gray_r", vmin=0, vmax=255)
-        row[0].set_ylabel(_label(rate), rotation=0, ha="right", va="center", fontsize=9)
+    shape = detection[0].examples.shape[1:]
+    tiles = np.zeros((len(detection), n_columns, *shape), dtype=np.uint8)
+    for row, rate in zip(tiles, detection, strict=True):
+        row[: len(rate.examples)] = rate.examples
+    names = [_label(rate) for rate in detection]
+    figure = montage(tiles.reshape(-1, *shape), n_columns, inches=0.75, rows=names)
     return picture(
         figure,
         "drift-shifts",

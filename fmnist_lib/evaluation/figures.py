@@ -8,6 +8,7 @@ import numpy as np
 
 from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
+from fmnist_lib.common.montage import montage
 from fmnist_lib.common.plotting import SEQUENTIAL, new_figure, picture
 
 if TYPE_CHECKING:
@@ -71,19 +72,23 @@ def confused_pairs_picture(evaluation: Evaluation, images: np.ndarray) -> Pictur
         The evaluated images.
     """
     pairs = evaluation.confused_pairs
-    figure = new_figure(9, 1.25 * max(len(pairs), 1))
-    grid = figure.subplots(max(len(pairs), 1), _EXAMPLES, squeeze=False)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for row, pair in zip(grid, pairs, strict=False):
-        for axes, index in zip(row, pair.examples, strict=False):
-            axes.imshow(images[index], cmap="gray_r", vmin=0, vmax=255)
-        row[0].set_title(
+    shape = (max(len(pairs), 1), _EXAMPLES)
+    tiles = np.zeros((*shape, *images.shape[1:]), dtype=np.uint8)
+    titles = np.full(shape, "", dtype=object)
+    for row, pair in enumerate(pairs):
+        tiles[row, : len(pair.examples)] = images[list(pair.examples[:_EXAMPLES])]
+        titles[row, 0] = (
             f"{CLASS_NAMES[pair.actual]} predicted as {CLASS_NAMES[pair.predicted]}: {pair.count} "
-            f"images ({percent(pair.share)})",
-            loc="left",
-            fontsize=10,
+            f"images ({percent(pair.share)})"
         )
+    figure = montage(
+        tiles.reshape(-1, *images.shape[1:]),
+        _EXAMPLES,
+        titles.ravel().tolist(),
+        inches=1.1,
+        size=10,
+        left=True,
+    )
     return picture(
         figure,
         "confused-pairs",

@@ -8,13 +8,13 @@ import pytest
 from cards.monitor import champion_card, monitor_card, retraining_card
 from cards.sections.history import history
 from fmnist_lib.common.data_version import DataVersion
+from fmnist_lib.common.montage import gallery
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.config.drift import DriftConfig, VerdictConfig
 from fmnist_lib.drift.assessment import assess_batch
 from fmnist_lib.drift.batch import Batch
 from fmnist_lib.drift.power import PowerRow
 from fmnist_lib.monitor.challenge import Champion
-from fmnist_lib.monitor.figures import gallery
 from fmnist_lib.monitor.signal import Retraining, Signal
 from fmnist_lib.workflows.retrain import contest
 from tests.card_reader import Card
