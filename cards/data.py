@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.parts.components import box, details, folded_table, header, pictures, table
+from cards.parts.components import box, details, header, pictures, table
 from cards.parts.escape import code, text
 from fmnist_lib.common.formatting import capitalised, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from markupsafe import Markup
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.common.data_version import DataVersion
@@ -44,7 +43,7 @@ def data_card(
         *pictures(audit.pictures),
         Markdown("## Splits"),
         _splits(version, audit),
-        details("Duplicates, counted", _duplicates(audit)),
+        _duplicates(audit),
         *_files(version),
     ]
 
@@ -137,7 +136,7 @@ def _files(version: DataVersion) -> list[MetaflowCardComponent]:
     rows = [*version.files.items(), ("all splits (fingerprint)", version.fingerprint)]
     if version.dvc:
         rows.append(("DVC hash of the files", version.dvc))
-    return [details(f"SHA-256 of the files: {verdict}", folded_table(["file", "SHA-256"], rows))]
+    return [details(f"SHA-256 of the files: {verdict}", ["file", "SHA-256"], rows)]
 
 
 def _findings(audit: DataAudit) -> Iterator[str]:
@@ -204,8 +203,9 @@ def _near(audit: DataAudit) -> Iterator[str]:
         )
 
 
-def _duplicates(audit: DataAudit) -> Markup:
-    return folded_table(
+def _duplicates(audit: DataAudit) -> MetaflowCardComponent:
+    return details(
+        "Duplicates, counted",
         [
             "images with a duplicate",
             "images",

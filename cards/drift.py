@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from metaflow.cards import Markdown
 
 from cards.parts.charts import intervals, tooltip
-from cards.parts.components import box, details, folded_table, header, pictures
+from cards.parts.components import box, details, header, pictures
 from cards.parts.escape import code, text
 from cards.sections.power import power
 from fmnist_lib.common.formatting import capitalised, ends, p_value, percent
@@ -20,7 +20,6 @@ from fmnist_lib.drift.detection import RELIABLE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from markupsafe import Markup
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.common.data_version import DataVersion
@@ -58,8 +57,8 @@ def drift_card(
         *_detection(report),
         *pictures(report.pictures),
         *power(report.power),
-        details("Evidence: the columns that differ most", _columns(report)),
-        details("Detection rates, counted", _rates(report)),
+        _columns(report),
+        _rates(report),
         Markdown(f"Time: {report.seconds:.0f} s."),
     ]
 
@@ -141,9 +140,10 @@ def _detection(report: DriftReport) -> list[MetaflowCardComponent]:
     ]
 
 
-def _columns(report: DriftReport) -> Markup:
+def _columns(report: DriftReport) -> MetaflowCardComponent:
     ks = report.ks
-    return folded_table(
+    return details(
+        "Evidence: the columns that differ most",
         ["column", "KS statistic", "p-value", "adjusted p-value", "differs"],
         [
             (
@@ -158,8 +158,9 @@ def _columns(report: DriftReport) -> Markup:
     )
 
 
-def _rates(report: DriftReport) -> Markup:
-    return folded_table(
+def _rates(report: DriftReport) -> MetaflowCardComponent:
+    return details(
+        "Detection rates, counted",
         ["batch", "alarms", "rate", "95 % interval", "column with the largest shift"],
         [
             (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.parts.components import box, details, folded_table, frame, header, pictures
+from cards.parts.components import box, details, frame, header, pictures
 from fmnist_lib.common.formatting import percent
 from fmnist_lib.features.named import FEATURES
 
@@ -51,11 +51,10 @@ def eda_card(report: EdaReport, version: DataVersion) -> list[MetaflowCardCompon
         *_sweetviz(report),
         details(
             "Every named feature, training against test images",
-            folded_table(_HEADERS, _rows(report)),
+            _HEADERS,
+            _rows(report),
         ),
-        details(
-            "Meaning of the named features", folded_table(["feature", "meaning"], FEATURES.items())
-        ),
+        details("Meaning of the named features", ["feature", "meaning"], FEATURES.items()),
         Markdown(f"Time: {report.seconds:.0f} s."),
     ]
 

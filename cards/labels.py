@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from metaflow.cards import Markdown
 
 from cards.parts.charts import bars, quantity, tooltip
-from cards.parts.components import box, details, folded_table, header, pictures, table
+from cards.parts.components import box, details, header, pictures, table
 from cards.parts.escape import code, text
 from fmnist_lib.common.formatting import capitalised, ends, interval, percent
 
@@ -52,7 +52,7 @@ def labels_card(audit: LabelAudit | None, version: DataVersion) -> list[Metaflow
         *_correct(suspects),
         *_listed(suspects),
         _terms(),
-        details("Unusual images", _unusual(audit.unusual)),
+        _unusual(audit.unusual),
         Markdown(f"Time: {audit.seconds:.0f} s."),
     ]
 
@@ -150,30 +150,29 @@ def _listed(suspects: pd.DataFrame) -> list[MetaflowCardComponent]:
     ]
     return [
         table([*headers[:4], headers[6]], [(*row[:4], row[6]) for row in rows[:5]]),
-        details(f"The most suspicious labels ({len(rows)})", folded_table(headers, rows)),
+        details(f"The most suspicious labels ({len(rows)})", headers, rows),
     ]
 
 
 def _terms() -> MetaflowCardComponent:
     return details(
         "How suspects are found",
-        folded_table(
-            ["term", "meaning"],
-            [
-                ("suspect", "confident learning (Northcutt et al. 2021) with cleanlab's defaults"),
-                (
-                    "likely error",
-                    "of rarely confused classes, or only the suggested label is near it",
-                ),
-                ("ambiguous class", "every other suspect"),
-                ("image", "position in the training file, counted from 0"),
-            ],
-        ),
+        ["term", "meaning"],
+        [
+            ("suspect", "confident learning (Northcutt et al. 2021) with cleanlab's defaults"),
+            (
+                "likely error",
+                "of rarely confused classes, or only the suggested label is near it",
+            ),
+            ("ambiguous class", "every other suspect"),
+            ("image", "position in the training file, counted from 0"),
+        ],
     )
 
 
-def _unusual(unusual: pd.DataFrame) -> Any:
-    return folded_table(
+def _unusual(unusual: pd.DataFrame) -> MetaflowCardComponent:
+    return details(
+        "Unusual images",
         ["image", "label", "reason", "value"],
         [
             (row["image"], row["label"], row["reason"], f"{row['value']:.2f}")

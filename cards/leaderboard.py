@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from metaflow.cards import Markdown
 
 from cards.parts.charts import intervals, tooltip
-from cards.parts.components import box, details, folded_table, header, pictures, table
+from cards.parts.components import box, details, header, pictures, table
 from cards.parts.escape import code, text
 from cards.sections.contributions import contributions_sections
 from cards.sections.costs import costs_section
@@ -243,29 +243,28 @@ def _details(
         details(
             f"All candidates: accuracy with {percent(confidence, 0)} interval (a star: on the "
             "Pareto front of accuracy, speed and size)",
-            folded_table(_HEADERS, (_row(row) for _, row in finished.iterrows())),
+            _HEADERS,
+            (_row(row) for _, row in finished.iterrows()),
         ),
         details(
             "All candidates: cost of search, refit and prediction",
-            folded_table(_COSTS, (_costs(row) for _, row in finished.iterrows())),
+            _COSTS,
+            (_costs(row) for _, row in finished.iterrows()),
         ),
         details(
             "All candidates: best pipeline",
-            folded_table(
-                ["candidate", "best pipeline"],
-                ((row["candidate"], _description(row)) for _, row in board.iterrows()),
-            ),
+            ["candidate", "best pipeline"],
+            ((row["candidate"], _description(row)) for _, row in board.iterrows()),
         ),
         details(
             "Metrics of the winner on the test images",
-            folded_table(["metric", "value"], _facts(evaluation)),
+            ["metric", "value"],
+            _facts(evaluation),
         ),
         details(
             "Metrics per class",
-            folded_table(
-                ["class", "images", "precision", "recall", "interval", "F1"],
-                (_class_row(row) for _, row in evaluation.per_class.iterrows()),
-            ),
+            ["class", "images", "precision", "recall", "interval", "F1"],
+            (_class_row(row) for _, row in evaluation.per_class.iterrows()),
         ),
     ]
 

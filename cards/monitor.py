@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.parts.components import box, details, folded_table, header, pictures, table
+from cards.parts.components import box, details, header, pictures, table
 from cards.parts.escape import code, text
 from cards.sections.history import history
 from cards.sections.power import power
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import numpy as np
-    from markupsafe import Markup
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.common.data_version import DataVersion
@@ -106,7 +105,7 @@ def monitor_card(
         *_evidence(assessment, config),
         *_outliers(assessment, images, names),
         *history(earlier),
-        details("The latest runs", _history(earlier)),
+        _history(earlier),
         *_unreadable(unreadable),
     ]
 
@@ -211,8 +210,9 @@ def _interval(estimate: Estimate | None) -> str:
     return f"{percent(estimate.value)} ({interval(estimate, 1)})"
 
 
-def _history(signals: Sequence[Signal]) -> Markup:
-    return folded_table(
+def _history(signals: Sequence[Signal]) -> MetaflowCardComponent:
+    return details(
+        "The latest runs",
         ["when (UTC)", "batch", "images", "verdict", "accuracy", "retraining"],
         [
             (
@@ -253,14 +253,15 @@ def _evidence(assessment: BatchAssessment, config: VerdictConfig) -> list[Metafl
             ["test used for the verdict", "p-value"],
             [(name, p_value(value)) for name, value in evidence.p_values.items()],
         ),
-        details("All tests, uncorrected for their number", _tests(assessment)),
+        _tests(assessment),
         *_similar_shifts(assessment),
         *power(assessment.power),
     ]
 
 
-def _tests(assessment: BatchAssessment) -> Markup:
-    return folded_table(
+def _tests(assessment: BatchAssessment) -> MetaflowCardComponent:
+    return details(
+        "All tests, uncorrected for their number",
         ["test", "differs", "p-value", "threshold", "effect size", "largest difference"],
         [
             (

@@ -12,7 +12,7 @@ from metaflow.cards import Markdown, VegaChart
 
 from cards.client.task_times import BUDGETED, wall_by_step
 from cards.parts.charts import spec, tooltip
-from cards.parts.components import box, details, folded_table, header
+from cards.parts.components import box, details, header
 from cards.parts.escape import text
 from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.plotting import PRIMARY, SECONDARY, new_figure, picture
@@ -53,10 +53,8 @@ def timeline_card(
         VegaChart(_chart(times, answer)),
         details(
             "Every task",
-            folded_table(
-                ["step", "task", "start, s", "seconds"],
-                ((one.name, one.task, f"{one.start:.1f}", f"{one.seconds:.1f}") for one in times),
-            ),
+            ["step", "task", "start, s", "seconds"],
+            ((one.name, one.task, f"{one.start:.1f}", f"{one.seconds:.1f}") for one in times),
         ),
     ]
 

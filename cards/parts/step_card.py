@@ -13,7 +13,7 @@ from metaflow.cards import Markdown
 from metaflow.datastore.exceptions import DataException
 from metaflow.exception import MetaflowException
 
-from cards.parts.components import details, folded_table
+from cards.parts.components import details
 from cards.parts.escape import code, paragraphs
 from fmnist_lib.common.process import command_options
 
@@ -108,7 +108,7 @@ def other_cards(step_name: str, run_id: str, script: str) -> Any:
     if flow == "train.py":
         page = f"python -m cards page {run_id} --out page"
         rows.append(("all of these, the search and every candidate, as files", page))
-    return details("Other cards of this run", folded_table(["card", "command"], rows))
+    return details("Other cards of this run", ["card", "command"], rows)
 
 
 def failure(step_name: str, error: BaseException, command: str) -> list[Any]:
