@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from fmnist_lib.data.audit_result import DataAudit, DuplicateCount
     from fmnist_lib.data.changes import DataChanges
 
+#: Title and purpose of every split.
+_SPLITS = {
+    "train": ("Training images", "to fit models"),
+    "validation": ("Validation images", "to compare candidates"),
+    "test": ("Test images", "used once, for the final figures"),
+}
+
 
 def data_card(
     version: DataVersion, audit: DataAudit, changes: DataChanges | None = None
@@ -49,13 +56,8 @@ def data_card(
 
 
 def _boxes(audit: DataAudit) -> Iterator[Any]:
-    uses = {
-        "train": ("Training images", "models are fitted on them"),
-        "validation": ("Validation images", "candidates are compared on them"),
-        "test": ("Test images", "used once, for the final figures"),
-    }
     for split in audit.splits:
-        title, use = uses.get(split.name, (split.name, ""))
+        title, use = _SPLITS.get(split.name, (split.name, ""))
         yield box(title, f"{split.images:,}", use)
     leaks = audit.leaks
     yield box(
@@ -103,18 +105,13 @@ def _changes(changes: DataChanges | None) -> list[MetaflowCardComponent]:
 
 
 def _splits(version: DataVersion, audit: DataAudit) -> MetaflowCardComponent:
-    uses = {
-        "train": "models are fitted on it",
-        "validation": "candidates are compared on it",
-        "test": "used once, for the final metrics",
-    }
     return table(
         ["split", "images", "purpose", "mean pixel", "zero pixels", "SHA-256"],
         [
             (
                 split.name,
                 f"{split.images:,}",
-                uses.get(split.name, ""),
+                _SPLITS.get(split.name, ("", ""))[1],
                 f"{split.mean:.1f}",
                 percent(split.zero_share),
                 version.splits.get(split.name, "")[:16],

@@ -254,7 +254,7 @@ def _details(
         details(
             "All candidates: best pipeline",
             ["candidate", "best pipeline"],
-            ((row["candidate"], _description(row)) for _, row in board.iterrows()),
+            zip(board["candidate"], _pipelines(board), strict=True),
         ),
         details(
             "Metrics of the winner on the test images",
@@ -310,10 +310,9 @@ def _p_value(value: float | None) -> str:
     return "" if value is None or math.isnan(value) else p_value(value)
 
 
-def _description(row: Any) -> str:
-    """Return the pipeline, or the reason of a failure."""
-    failed = str(row["status"]).startswith("failed")
-    return str(row["status"] if failed else row["description"])
+def _pipelines(board: pd.DataFrame) -> pd.Series[str]:
+    """Return the best pipeline of every candidate, or the reason of its failure."""
+    return board["description"].mask(is_failed(board), board["status"])
 
 
 def _class_row(row: Any) -> list[str]:

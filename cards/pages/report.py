@@ -15,8 +15,7 @@ from fmnist_lib.evaluation.metrics import confusion_matrix
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-
+    from fmnist_lib.common.statistics import Estimate
     from fmnist_lib.evaluation.run_comparison import RunResults
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -109,7 +108,7 @@ def build_report(
     texts = ("status", "description", "stopped")
     rows = [row | {key: row.get(key) or "" for key in texts} for row in rows]
     candidates = [Candidate.model_validate(row) for row in rows]
-    labels, predictions, correct = results.labels, results.predictions, results.correct
+    confusion = confusion_matrix(results.labels, results.predictions)
     return Report(
         run=results.name,
         data=dict(results.data),
@@ -118,14 +117,14 @@ def build_report(
         winner=next(one for one in candidates if one.candidate == results.winner["candidate"]),
         candidates=candidates,
         test=Test(
-            images=len(labels),
-            accuracy=_interval(correct),
+            images=len(results.labels),
+            accuracy=_interval(results.accuracy()),
             recall={
-                name: _interval(correct[labels == label])
-                for label, name in enumerate(CLASS_NAMES)
-                if (labels == label).any()
+                name: _interval(wilson(int(row[label]), int(row.sum())))
+                for label, (name, row) in enumerate(zip(CLASS_NAMES, confusion, strict=True))
+                if row.any()
             },
-            confusion=confusion_matrix(labels, predictions).tolist(),
+            confusion=confusion.tolist(),
             classes=list(CLASS_NAMES),
             metrics=dict(results.metrics),
         ),
@@ -134,5 +133,5 @@ def build_report(
     )
 
 
-def _interval(correct: np.ndarray) -> Interval:
-    return Interval(**vars(wilson(int(correct.sum()), len(correct))))
+def _interval(estimate: Estimate) -> Interval:
+    return Interval(**vars(estimate))

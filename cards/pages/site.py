@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cards.client.run_results import bundle_of, read_results, read_run
 from cards.client.task_times import reused_tasks, task_times
@@ -17,12 +17,13 @@ from fmnist_lib.common.csv_cells import safe_cells
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.files import require_unused, write_atomically
 from fmnist_lib.common.formatting import interval, percent
-from fmnist_lib.common.statistics import wilson
+from fmnist_lib.evaluation.leaderboard import is_failed
 from fmnist_lib.release.bundle_results import open_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import pandas as pd
     from metaflow import Run
 
     from fmnist_lib.common.plotting import Picture
@@ -164,7 +165,7 @@ def _order(file: str) -> tuple[int, str]:
 def _index(
     results: RunResults, files: Sequence[str], timeline: Picture | None, *, has_pdf: bool
 ) -> str:
-    accuracy = wilson(int(results.correct.sum()), len(results.labels))
+    accuracy = results.accuracy()
     reached = percent(accuracy.value, 2)
     return render_page(
         "site.html",
@@ -172,7 +173,7 @@ def _index(
         note=f"{results.name}. {results.winner['description']}.",
         boxes=list(_boxes(results, accuracy)),
         pages=[(f"{file}.html", *_named(file)) for file in files],
-        candidates=[_row(row) for _, row in results.leaderboard.iterrows()],
+        candidates=list(_rows(results.leaderboard)),
         timeline=timeline,
         files=[
             *([("summary.pdf", "summary.pdf: one sheet of A4")] if has_pdf else []),
@@ -215,14 +216,12 @@ def _with_navigation(page: str, file: str, files: Sequence[str]) -> str:
     return re.sub(r"<body\b[^>]*>", lambda body: body[0] + links, page, count=1)
 
 
-def _row(row: Any) -> tuple[str, ...]:
-    if str(row["status"]).startswith("failed"):
-        return (row["candidate"], row["status"], "", "", "", "")
-    return (
-        row["candidate"],
-        row["status"],
-        f"{100 * row['validation_accuracy']:.2f}",
-        f"{100 * row['accuracy_low']:.1f} to {100 * row['accuracy_high']:.1f}",
-        f"{row['predict_ms_per_image']:.3f}",
-        f"{row['model_mb']:.1f}",
-    )
+def _rows(board: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    for (_, row), failed in zip(board.iterrows(), is_failed(board), strict=True):
+        figures = (
+            f"{100 * row['validation_accuracy']:.2f}",
+            f"{100 * row['accuracy_low']:.1f} to {100 * row['accuracy_high']:.1f}",
+            f"{row['predict_ms_per_image']:.3f}",
+            f"{row['model_mb']:.1f}",
+        )
+        yield (row["candidate"], row["status"], *([""] * len(figures) if failed else figures))
