@@ -19,6 +19,7 @@ from cards.sections.costs import costs_section
 from cards.sections.trials import DRAWN_ABOVE, trials_section
 from fmnist_lib.common.formatting import interval, p_value, percent
 from fmnist_lib.common.labels import CLASS_NAMES
+from fmnist_lib.common.statistics import SIGNIFICANT
 from fmnist_lib.evaluation.leaderboard import OVER_LIMITS, is_failed, winner_of
 
 if TYPE_CHECKING:
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from fmnist_lib.common.evaluation_result import Evaluation
     from fmnist_lib.common.spent import Spent
     from fmnist_lib.workflows.select import Selection
-
-#: p-value from which a candidate counts as no worse than the winner.
-_ALPHA = 0.05
 
 
 def leaderboard_card(
@@ -173,7 +171,7 @@ def _candidates(finished: pd.DataFrame, confidence: float) -> list[MetaflowCardC
 
 def _comparison(finished: pd.DataFrame) -> str:
     others = finished[finished["status"].isin(["ok", OVER_LIMITS])]
-    close = others[others["p_value"] >= _ALPHA]
+    close = others[others["p_value"] >= SIGNIFICANT]
     if not len(others):
         return "No other candidate finished, apart from baselines"
     if not len(close):
