@@ -107,6 +107,7 @@ def test_a_run_that_is_ended_then_fails_is_resumed_from_its_last_attempt(
     assert_same_winner(resumed, finished)
 
 
+@pytest.mark.long
 def test_a_run_killed_in_mid_search_is_resumed_to_the_same_winner(
     project, finished, real_data_dir, latest_run, card_content
 ):
