@@ -15,7 +15,7 @@ from metaflow import Flow, namespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cards.timeline import BUDGETED, task_times, wall_by_step
+from cards.client.task_times import BUDGETED, task_times, wall_by_step
 
 
 def main() -> None:

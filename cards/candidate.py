@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from metaflow.cards import Markdown, ProgressBar, VegaChart
 
 from cards.parts.charts import bars, line_with_intervals, points, quantity, spec, tooltip
-from cards.parts.components import box, details, folded_table, header
+from cards.parts.components import box, details, header
 from cards.parts.escape import paragraphs, text
 from cards.sections.trials import n_trials
 from fmnist_lib.common.formatting import interval, percent
@@ -90,10 +90,11 @@ def result_card(result: CandidateResult, version: DataVersion) -> list[MetaflowC
         *_learning_curve(result),
         *_importances(result),
         *_front(result),
-        details("Every figure", folded_table(["figure", "value"], _facts(result))),
+        details("Every figure", ["figure", "value"], _facts(result)),
         details(
             "Hyper-parameters of the best pipeline",
-            folded_table(["parameter", "value"], sorted(result.params.items())),
+            ["parameter", "value"],
+            sorted(result.params.items()),
         ),
     ]
 
@@ -202,7 +203,7 @@ def _front(result: CandidateResult) -> list[MetaflowCardComponent]:
         for _, row in front.iterrows()
     ]
     headers = ["accuracy", "complexity (parameters)", "pipeline"]
-    return [details("Accuracy against complexity: the Pareto front", folded_table(headers, rows))]
+    return [details("Accuracy against complexity: the Pareto front", headers, rows)]
 
 
 def _trials(result: CandidateResult) -> list[MetaflowCardComponent]:
@@ -227,9 +228,7 @@ def _trials(result: CandidateResult) -> list[MetaflowCardComponent]:
     reasons = trials.loc[trials["state"] != "complete", "reason"].dropna().value_counts()
     if len(reasons):
         headers = ["reason", "trials"]
-        components.append(
-            details("Why trials were not completed", folded_table(headers, reasons.items()))
-        )
+        components.append(details("Why trials were not completed", headers, reasons.items()))
     return components
 
 

@@ -10,19 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.parts.components import box, details, folded_table, header, pictures, table
+from cards.parts.components import box, details, header, pictures, table
 from cards.parts.escape import code, text
 from fmnist_lib.common.formatting import capitalised, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from markupsafe import Markup
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.common.data_version import DataVersion
     from fmnist_lib.data.audit_result import DataAudit, DuplicateCount
     from fmnist_lib.data.changes import DataChanges
+
+#: Title and purpose of every split.
+_SPLITS = {
+    "train": ("Training images", "to fit models"),
+    "validation": ("Validation images", "to compare candidates"),
+    "test": ("Test images", "used once, for the final figures"),
+}
 
 
 def data_card(
@@ -44,19 +50,14 @@ def data_card(
         *pictures(audit.pictures),
         Markdown("## Splits"),
         _splits(version, audit),
-        details("Duplicates, counted", _duplicates(audit)),
+        _duplicates(audit),
         *_files(version),
     ]
 
 
 def _boxes(audit: DataAudit) -> Iterator[Any]:
-    uses = {
-        "train": ("Training images", "models are fitted on them"),
-        "validation": ("Validation images", "candidates are compared on them"),
-        "test": ("Test images", "used once, for the final figures"),
-    }
     for split in audit.splits:
-        title, use = uses.get(split.name, (split.name, ""))
+        title, use = _SPLITS.get(split.name, (split.name, ""))
         yield box(title, f"{split.images:,}", use)
     leaks = audit.leaks
     yield box(
@@ -104,18 +105,13 @@ def _changes(changes: DataChanges | None) -> list[MetaflowCardComponent]:
 
 
 def _splits(version: DataVersion, audit: DataAudit) -> MetaflowCardComponent:
-    uses = {
-        "train": "models are fitted on it",
-        "validation": "candidates are compared on it",
-        "test": "used once, for the final metrics",
-    }
     return table(
         ["split", "images", "purpose", "mean pixel", "zero pixels", "SHA-256"],
         [
             (
                 split.name,
                 f"{split.images:,}",
-                uses.get(split.name, ""),
+                _SPLITS.get(split.name, ("", ""))[1],
                 f"{split.mean:.1f}",
                 percent(split.zero_share),
                 version.splits.get(split.name, "")[:16],
@@ -137,7 +133,7 @@ def _files(version: DataVersion) -> list[MetaflowCardComponent]:
     rows = [*version.files.items(), ("all splits (fingerprint)", version.fingerprint)]
     if version.dvc:
         rows.append(("DVC hash of the files", version.dvc))
-    return [details(f"SHA-256 of the files: {verdict}", folded_table(["file", "SHA-256"], rows))]
+    return [details(f"SHA-256 of the files: {verdict}", ["file", "SHA-256"], rows)]
 
 
 def _findings(audit: DataAudit) -> Iterator[str]:
@@ -204,8 +200,9 @@ def _near(audit: DataAudit) -> Iterator[str]:
         )
 
 
-def _duplicates(audit: DataAudit) -> Markup:
-    return folded_table(
+def _duplicates(audit: DataAudit) -> MetaflowCardComponent:
+    return details(
+        "Duplicates, counted",
         [
             "images with a duplicate",
             "images",

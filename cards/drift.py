@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 from metaflow.cards import Markdown
 
 from cards.parts.charts import intervals, tooltip
-from cards.parts.components import box, details, folded_table, header, pictures
+from cards.parts.components import box, details, header, pictures
 from cards.parts.escape import code, text
 from cards.sections.power import power
 from fmnist_lib.common.formatting import capitalised, ends, p_value, percent
 from fmnist_lib.drift.detection import RELIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from markupsafe import Markup
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.common.data_version import DataVersion
@@ -56,11 +55,10 @@ def drift_card(
             _boxes(report),
         ),
         *_detection(report),
-        *_named(report, ["drift-distributions"]),
-        *_named(report, ["drift-signatures", "drift-shifts"]),
+        *pictures(report.pictures),
         *power(report.power),
-        details("Evidence: the columns that differ most", _columns(report)),
-        details("Detection rates, counted", _rates(report)),
+        _columns(report),
+        _rates(report),
         Markdown(f"Time: {report.seconds:.0f} s."),
     ]
 
@@ -142,9 +140,10 @@ def _detection(report: DriftReport) -> list[MetaflowCardComponent]:
     ]
 
 
-def _columns(report: DriftReport) -> Markup:
+def _columns(report: DriftReport) -> MetaflowCardComponent:
     ks = report.ks
-    return folded_table(
+    return details(
+        "Evidence: the columns that differ most",
         ["column", "KS statistic", "p-value", "adjusted p-value", "differs"],
         [
             (
@@ -159,8 +158,9 @@ def _columns(report: DriftReport) -> Markup:
     )
 
 
-def _rates(report: DriftReport) -> Markup:
-    return folded_table(
+def _rates(report: DriftReport) -> MetaflowCardComponent:
+    return details(
+        "Detection rates, counted",
         ["batch", "alarms", "rate", "95 % interval", "column with the largest shift"],
         [
             (
@@ -173,8 +173,3 @@ def _rates(report: DriftReport) -> Markup:
             for rate in report.detection
         ],
     )
-
-
-def _named(report: DriftReport, names: Iterable[str]) -> list[MetaflowCardComponent]:
-    by_name = {one.name: one for one in report.pictures}
-    return pictures(by_name[name] for name in names)

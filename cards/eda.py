@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.parts.components import box, details, folded_table, frame, header, pictures
+from cards.parts.components import box, details, frame, header, pictures
 from fmnist_lib.common.formatting import percent
 from fmnist_lib.features.named import FEATURES
 
@@ -51,12 +51,10 @@ def eda_card(report: EdaReport, version: DataVersion) -> list[MetaflowCardCompon
         *_sweetviz(report),
         details(
             "Every named feature, training against test images",
-            folded_table(_HEADERS, _rows(report)),
+            _HEADERS,
+            _rows(report),
         ),
-        details(
-            "Meaning of the named features", folded_table(["feature", "meaning"], FEATURES.items())
-        ),
-        Markdown(_SAVE),
+        details("Meaning of the named features", ["feature", "meaning"], FEATURES.items()),
         Markdown(f"Time: {report.seconds:.0f} s."),
     ]
 
@@ -102,7 +100,7 @@ def _boxes(report: EdaReport) -> Iterator[Any]:
 
 
 def _sweetviz(report: EdaReport) -> list[MetaflowCardComponent]:
-    """Return the Sweetviz page in an iframe, with an introduction."""
+    """Return the Sweetviz page in an iframe, with an introduction and the code that saves it."""
     train, test = report.sweetviz_rows
     return [
         Markdown(
@@ -111,6 +109,7 @@ def _sweetviz(report: EdaReport) -> list[MetaflowCardComponent]:
             "the features and the class."
         ),
         frame("Sweetviz report", report.sweetviz_html),
+        Markdown(_SAVE),
     ]
 
 

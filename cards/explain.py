@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.parts.components import box, details, folded_table, header, pictures, table
+from cards.parts.components import box, details, header, pictures, table
 from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.labels import CLASS_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from markupsafe import Markup
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.common.data_version import DataVersion
@@ -48,8 +47,8 @@ def explain_card(explanation: Explanation, version: DataVersion) -> list[Metaflo
         ),
         *pictures(one for one in explanation.pictures if one.name == "faithfulness"),
         *pictures(one for one in explanation.pictures if one.name != "faithfulness"),
-        details("Faithfulness by class", _by_class(explanation)),
-        details("Method", _method(explanation)),
+        _by_class(explanation),
+        _method(explanation),
         Markdown(f"Time: {explanation.seconds:.0f} s."),
     ]
 
@@ -81,10 +80,11 @@ def _boxes(explanation: Explanation) -> Iterator[Any]:
     yield box("Images explained", f"{len(explanation.images)}", _explainer(explanation))
 
 
-def _by_class(explanation: Explanation) -> Markup:
+def _by_class(explanation: Explanation) -> MetaflowCardComponent:
     test = explanation.scores.faithfulness
     both = zip(CLASS_NAMES, test.deletion.by_class, test.insertion.by_class, strict=True)
-    return folded_table(
+    return details(
+        "Faithfulness by class",
         ["class", "deletion", "insertion"],
         [(name, _estimate(deletion), _estimate(insertion)) for name, deletion, insertion in both],
     )
@@ -105,8 +105,9 @@ def _explainer(explanation: Explanation) -> str:
     return f"by {name}" if name == "Owen values" else f"by shap.{name}"
 
 
-def _method(explanation: Explanation) -> Markup:
-    return folded_table(
+def _method(explanation: Explanation) -> MetaflowCardComponent:
+    return details(
+        "Method",
         ["choice", "value"],
         [
             ("explainer", _explainer(explanation).removeprefix("by ")),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from metaflow.cards import Markdown
 
 from cards.parts.charts import bars, quantity, tooltip
-from cards.parts.components import box, details, folded_table, header, pictures, table
+from cards.parts.components import box, details, header, pictures, table
 from cards.parts.escape import code, text
 from fmnist_lib.common.formatting import capitalised, ends, interval, percent
 
@@ -51,7 +51,8 @@ def labels_card(audit: LabelAudit | None, version: DataVersion) -> list[Metaflow
         *pictures(audit.pictures),
         *_correct(suspects),
         *_listed(suspects),
-        details("Unusual images", _unusual(audit.unusual)),
+        _terms(),
+        _unusual(audit.unusual),
         Markdown(f"Time: {audit.seconds:.0f} s."),
     ]
 
@@ -122,6 +123,8 @@ def _correct(suspects: pd.DataFrame) -> list[MetaflowCardComponent]:
 
 
 def _listed(suspects: pd.DataFrame) -> list[MetaflowCardComponent]:
+    if not len(suspects):
+        return []
     rows = [
         (
             row["image"],
@@ -147,30 +150,29 @@ def _listed(suspects: pd.DataFrame) -> list[MetaflowCardComponent]:
     ]
     return [
         table([*headers[:4], headers[6]], [(*row[:4], row[6]) for row in rows[:5]]),
-        details(f"The {len(rows)} most suspicious labels", folded_table(headers, rows)),
-        details(
-            "How they are found",
-            folded_table(
-                ["term", "meaning"],
-                [
-                    (
-                        "suspect",
-                        "confident learning (Northcutt et al. 2021) with cleanlab's defaults",
-                    ),
-                    (
-                        "likely error",
-                        "of rarely confused classes, or only the suggested label is near it",
-                    ),
-                    ("ambiguous class", "every other suspect"),
-                    ("image", "position in the training file, counted from 0"),
-                ],
-            ),
-        ),
+        details(f"The most suspicious labels ({len(rows)})", headers, rows),
     ]
 
 
-def _unusual(unusual: pd.DataFrame) -> Any:
-    return folded_table(
+def _terms() -> MetaflowCardComponent:
+    return details(
+        "How suspects are found",
+        ["term", "meaning"],
+        [
+            ("suspect", "confident learning (Northcutt et al. 2021) with cleanlab's defaults"),
+            (
+                "likely error",
+                "of rarely confused classes, or only the suggested label is near it",
+            ),
+            ("ambiguous class", "every other suspect"),
+            ("image", "position in the training file, counted from 0"),
+        ],
+    )
+
+
+def _unusual(unusual: pd.DataFrame) -> MetaflowCardComponent:
+    return details(
+        "Unusual images",
         ["image", "label", "reason", "value"],
         [
             (row["image"], row["label"], row["reason"], f"{row['value']:.2f}")

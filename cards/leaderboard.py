@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from metaflow.cards import Markdown
 
 from cards.parts.charts import intervals, tooltip
-from cards.parts.components import box, details, folded_table, header, pictures, table
+from cards.parts.components import box, details, header, pictures, table
 from cards.parts.escape import code, text
 from cards.sections.contributions import contributions_sections
 from cards.sections.costs import costs_section
 from cards.sections.trials import DRAWN_ABOVE, trials_section
 from fmnist_lib.common.formatting import interval, p_value, percent
 from fmnist_lib.common.labels import CLASS_NAMES
+from fmnist_lib.common.statistics import SIGNIFICANT
 from fmnist_lib.evaluation.leaderboard import OVER_LIMITS, is_failed, winner_of
 
 if TYPE_CHECKING:
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from fmnist_lib.common.evaluation_result import Evaluation
     from fmnist_lib.common.spent import Spent
     from fmnist_lib.workflows.select import Selection
-
-#: p-value from which a candidate counts as no worse than the winner.
-_ALPHA = 0.05
 
 
 def leaderboard_card(
@@ -56,13 +54,12 @@ def leaderboard_card(
         *trials_section(selection.results, winner),
         *contributions_sections(selection.contributions),
         *_classes(evaluation),
-        *pictures(one for one in selection.pictures if one.name in _SHOWN),
+        *pictures(selection.pictures),
         *_failures(board),
         *_details(board, finished, evaluation),
     ]
 
 
-_SHOWN = ("confused-pairs", "confusion")
 _HEADERS = [
     "candidate",
     "status",
@@ -174,7 +171,7 @@ def _candidates(finished: pd.DataFrame, confidence: float) -> list[MetaflowCardC
 
 def _comparison(finished: pd.DataFrame) -> str:
     others = finished[finished["status"].isin(["ok", OVER_LIMITS])]
-    close = others[others["p_value"] >= _ALPHA]
+    close = others[others["p_value"] >= SIGNIFICANT]
     if not len(others):
         return "No other candidate finished, apart from baselines"
     if not len(close):
@@ -244,29 +241,28 @@ def _details(
         details(
             f"All candidates: accuracy with {percent(confidence, 0)} interval (a star: on the "
             "Pareto front of accuracy, speed and size)",
-            folded_table(_HEADERS, (_row(row) for _, row in finished.iterrows())),
+            _HEADERS,
+            (_row(row) for _, row in finished.iterrows()),
         ),
         details(
             "All candidates: cost of search, refit and prediction",
-            folded_table(_COSTS, (_costs(row) for _, row in finished.iterrows())),
+            _COSTS,
+            (_costs(row) for _, row in finished.iterrows()),
         ),
         details(
             "All candidates: best pipeline",
-            folded_table(
-                ["candidate", "best pipeline"],
-                ((row["candidate"], _description(row)) for _, row in board.iterrows()),
-            ),
+            ["candidate", "best pipeline"],
+            zip(board["candidate"], _pipelines(board), strict=True),
         ),
         details(
             "Metrics of the winner on the test images",
-            folded_table(["metric", "value"], _facts(evaluation)),
+            ["metric", "value"],
+            _facts(evaluation),
         ),
         details(
             "Metrics per class",
-            folded_table(
-                ["class", "images", "precision", "recall", "interval", "F1"],
-                (_class_row(row) for _, row in evaluation.per_class.iterrows()),
-            ),
+            ["class", "images", "precision", "recall", "interval", "F1"],
+            (_class_row(row) for _, row in evaluation.per_class.iterrows()),
         ),
     ]
 
@@ -312,10 +308,9 @@ def _p_value(value: float | None) -> str:
     return "" if value is None or math.isnan(value) else p_value(value)
 
 
-def _description(row: Any) -> str:
-    """Return the pipeline, or the reason of a failure."""
-    failed = str(row["status"]).startswith("failed")
-    return str(row["status"] if failed else row["description"])
+def _pipelines(board: pd.DataFrame) -> pd.Series[str]:
+    """Return the best pipeline of every candidate, or the reason of its failure."""
+    return board["description"].mask(is_failed(board), board["status"])
 
 
 def _class_row(row: Any) -> list[str]:

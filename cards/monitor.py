@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown
 
-from cards.parts.components import box, details, folded_table, header, pictures, table
+from cards.parts.components import box, details, header, pictures, table
 from cards.parts.escape import code, text
 from cards.sections.history import history
 from cards.sections.power import power
-from fmnist_lib.common.formatting import interval, p_value, percent, sentence
+from fmnist_lib.common.formatting import interval, p_value, percent, sentence, shorten_middle
+from fmnist_lib.common.montage import gallery
 from fmnist_lib.drift.verdict import retrain_alpha, watch_alpha
-from fmnist_lib.monitor.figures import gallery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import numpy as np
-    from markupsafe import Markup
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.common.data_version import DataVersion
@@ -40,10 +39,18 @@ _TITLES = {
     "retrain": "Retraining required",
 }
 _MEASURE = "run again with `--labels FILE` to measure the accuracy"
+#: What to do after a verdict, without and with the labels of the batch.
 _NEXT_STEPS = {
-    "insufficient_data": "collect more images",
-    "watch": "next: label some images, and run again with --labels",
-    "retrain": "next: run again with --labels and --retrain",
+    "insufficient_data": ("collect more images", "collect more images"),
+    "ok": ("nothing to do", "nothing to do"),
+    "watch": (
+        "next: label some images, and run again with --labels",
+        "next: look at the outliers and tests below",
+    ),
+    "retrain": (
+        "next: label the batch, and run again with --labels and --retrain",
+        "next: run again with --retrain",
+    ),
 }
 #: The verdict as a shape, for readers who do not tell its colours apart.
 _SHAPES = {
@@ -54,6 +61,8 @@ _SHAPES = {
 }
 _SHOWN_HISTORY = 8
 _SHOWN_IMAGES = 16
+#: Characters that fit above an image.
+_TITLE_CHARS = 18
 
 
 def champion_card(champion: Champion, version: DataVersion) -> list[MetaflowCardComponent]:
@@ -72,20 +81,22 @@ def monitor_card(
     *,
     config: VerdictConfig,
     version: DataVersion,
+    may_retrain: bool = False,
     names: Sequence[str] | None = None,
     unreadable: int = 0,
 ) -> list[MetaflowCardComponent]:
     """Card of an assessment: verdict, accuracy, evidence, outliers and history.
 
-    `earlier` ends with this run's own signal, `names` are the file names of the images,
-    `unreadable` is the number of earlier runs that could not be read.
+    `earlier` ends with this run's own signal, `may_retrain` says whether the run was started with
+    ``--retrain``, `names` are the file names of the images, `unreadable` is the number of earlier
+    runs that could not be read.
     """
     return [
         *header(
             f"{_SHAPES[signal.verdict]} {_TITLES[signal.verdict]}",
             version,
             f"{text(sentence(signal.reason))} Verdict: `{signal.verdict}`.",
-            _boxes(signal, assessment),
+            _boxes(signal, assessment, may_retrain=may_retrain),
         ),
         Markdown(_batch(signal)),
         Markdown("## Accuracy on this batch"),
@@ -94,16 +105,16 @@ def monitor_card(
         *_evidence(assessment, config),
         *_outliers(assessment, images, names),
         *history(earlier),
-        details("The latest runs", _history(earlier)),
+        _history(earlier),
         *_unreadable(unreadable),
     ]
 
 
-def _boxes(signal: Signal, assessment: BatchAssessment) -> Iterator[Any]:
+def _boxes(signal: Signal, assessment: BatchAssessment, *, may_retrain: bool) -> Iterator[Any]:
     yield box(
         "Verdict",
         signal.verdict.replace("_", " "),
-        _NEXT_STEPS.get(signal.verdict, "nothing to do"),
+        _next_step(signal, may_retrain=may_retrain),
         good={"ok": True, "retrain": False}.get(signal.verdict),
     )
     yield box(
@@ -128,6 +139,13 @@ def _boxes(signal: Signal, assessment: BatchAssessment) -> Iterator[Any]:
         yield box("p-value", p_value(evidence.p_value), "corrected for the number of tests")
         effect = max(evidence.effect_size, evidence.drop)
         yield box("Effect size", f"{effect:.3f}", "of the tests, or the loss of accuracy if larger")
+
+
+def _next_step(signal: Signal, *, may_retrain: bool) -> str:
+    labelled = signal.realised_accuracy is not None
+    if signal.retrain and labelled and may_retrain:
+        return "next: the step retrain of this run trains a challenger"
+    return _NEXT_STEPS[signal.verdict][labelled]
 
 
 def retraining_card(
@@ -174,7 +192,8 @@ def _accuracy(signal: Signal) -> str:
     if signal.realised_accuracy:
         lines.append(f"Measured with the labels: **{_interval(signal.realised_accuracy)}**.")
     if signal.estimated_accuracy:
-        trust = "" if signal.estimate_reliable else f" **Unreliable**: {_MEASURE}."
+        advice = "" if signal.realised_accuracy else f": {_MEASURE}"
+        trust = "" if signal.estimate_reliable else f" **Unreliable**{advice}."
         lines.append(
             f"Estimated without labels: **{_interval(signal.estimated_accuracy)}**.{trust}"
         )
@@ -191,8 +210,9 @@ def _interval(estimate: Estimate | None) -> str:
     return f"{percent(estimate.value)} ({interval(estimate, 1)})"
 
 
-def _history(signals: Sequence[Signal]) -> Markup:
-    return folded_table(
+def _history(signals: Sequence[Signal]) -> MetaflowCardComponent:
+    return details(
+        "The latest runs",
         ["when (UTC)", "batch", "images", "verdict", "accuracy", "retraining"],
         [
             (
@@ -233,14 +253,15 @@ def _evidence(assessment: BatchAssessment, config: VerdictConfig) -> list[Metafl
             ["test used for the verdict", "p-value"],
             [(name, p_value(value)) for name, value in evidence.p_values.items()],
         ),
-        details("All tests, uncorrected for their number", _tests(assessment)),
+        _tests(assessment),
         *_similar_shifts(assessment),
         *power(assessment.power),
     ]
 
 
-def _tests(assessment: BatchAssessment) -> Markup:
-    return folded_table(
+def _tests(assessment: BatchAssessment) -> MetaflowCardComponent:
+    return details(
+        "All tests, uncorrected for their number",
         ["test", "differs", "p-value", "threshold", "effect size", "largest difference"],
         [
             (
@@ -284,10 +305,14 @@ def _outliers(
             gallery(
                 "outliers",
                 images[rows],
-                [f"no. {row}" if names is None else names[row] for row in rows],
+                [_title(row, names) for row in rows],
                 "Outliers",
                 "Sorted by Mahalanobis distance from the reference, of the champion's outputs and "
                 f"the named features, largest first. Above each image its {label}.",
             )
         ]
     )
+
+
+def _title(row: int, names: Sequence[str] | None) -> str:
+    return f"no. {row}" if names is None else shorten_middle(names[row], _TITLE_CHARS)

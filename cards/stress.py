@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from metaflow.cards import Markdown
 
 from cards.parts.charts import lines_with_intervals, quantity, tooltip
-from cards.parts.components import box, details, folded_table, header, table
+from cards.parts.components import box, details, header, table
 from cards.parts.escape import text
 from cards.sections.slices import slices_section, slices_table
 from fmnist_lib.common.formatting import capitalised, ends, interval, percent
@@ -19,7 +19,6 @@ from fmnist_lib.common.formatting import capitalised, ends, interval, percent
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from markupsafe import Markup
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.common.data_version import DataVersion
@@ -48,8 +47,8 @@ def stress_card(report: StressReport, version: DataVersion) -> list[MetaflowCard
         *_shifts(robustness),
         *_comparison(robustness),
         *_behaviours(report.behaviours),
-        details("Every slice", slices_table(slices)),
-        details("Every shift and strength", _shift_table(robustness)),
+        slices_table(slices),
+        _shift_table(robustness),
         Markdown(f"Time: {report.seconds:.0f} s."),
     ]
 
@@ -257,8 +256,9 @@ def _behaviours(behaviours: Sequence[Behaviour]) -> list[MetaflowCardComponent]:
     ]
 
 
-def _shift_table(robustness: Robustness) -> Markup:
-    return folded_table(
+def _shift_table(robustness: Robustness) -> MetaflowCardComponent:
+    return details(
+        "Every shift and strength",
         ["shift", "change", *(f"{model}, %" for model in robustness.models), "difference, points"],
         [
             (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from metaflow.cards import Markdown
 
 from cards.parts.charts import intervals, tooltip
-from cards.parts.components import box, details, folded_table, header, table
+from cards.parts.components import box, details, header, table
 from cards.parts.escape import code, text
 from cards.sections.against_champion import accuracy_change, champion_section
 from cards.sections.gates import gates_section
@@ -65,12 +65,10 @@ def summary_card(
         Markdown("\n".join(f"- {text(why)}: {code(what)}" for what, why in summary.commands)),
         details(
             "Most frequent errors of the winner",
-            folded_table(
-                ["class", "predicted as", "share of the class"],
-                summary.mistakes or [("none", "none", "0 %")],
-            ),
+            ["class", "predicted as", "share of the class"],
+            summary.mistakes or [("none", "none", "0 %")],
         ),
-        details("Identifiers and locations", folded_table(["what", "value"], summary.identity)),
+        details("Identifiers and locations", ["what", "value"], summary.identity),
     ]
 
 
@@ -154,7 +152,8 @@ def _checks(report: RunReport) -> list[MetaflowCardComponent]:
         ),
         details(
             "What each of them measures",
-            folded_table(["images", "meaning"], [(name, meaning) for name, _, meaning in parts]),
+            ["images", "meaning"],
+            [(name, meaning) for name, _, meaning in parts],
         ),
     ]
 

@@ -1,19 +1,18 @@
 """The card of the step `end`: when every task ran.
 
 It answers without scrolling: how long the run took, which step took most of it, and how much of the
-time was the search's own.
+time was the search's own. Of a resumed run it shows the tasks that the run executed itself.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from metaflow.cards import Markdown, VegaChart
 
-from cards.client.card_pages import candidate_of
+from cards.client.task_times import BUDGETED, wall_by_step
 from cards.parts.charts import spec, tooltip
-from cards.parts.components import box, details, folded_table, header
+from cards.parts.components import box, details, header
 from cards.parts.escape import text
 from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.plotting import PRIMARY, SECONDARY, new_figure, picture
@@ -21,55 +20,16 @@ from fmnist_lib.common.plotting import PRIMARY, SECONDARY, new_figure, picture
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from metaflow import Run
     from metaflow.cards import MetaflowCardComponent
 
+    from cards.client.task_times import Reused, TaskTime
     from fmnist_lib.common.data_version import DataVersion
     from fmnist_lib.common.plotting import Picture
 
-#: Steps whose time the budget of the search covers.
-BUDGETED = ("prepare", "search", "select")
 
-
-@dataclass(frozen=True)
-class TaskTime:
-    """Wall time of a task.
-
-    Attributes
-    ----------
-    step, task : str
-    start, seconds : float
-        Start in seconds after that of the run, and duration.
-    name : str
-        The candidate of a search, else the step.
-    """
-
-    step: str
-    task: str
-    start: float
-    seconds: float
-    name: str = ""
-
-
-def task_times(run: Run) -> list[TaskTime]:
-    """Return the times of a run's tasks that have finished, in the order of their start."""
-    tasks = [task for step in run for task in step if task.finished_at]
-    # Not `run.created_at`, which tags change.
-    started = min(task.created_at for task in tasks)
-    times = [
-        TaskTime(
-            task.parent.id,
-            task.id,
-            (task.created_at - started).total_seconds(),
-            (task.finished_at - task.created_at).total_seconds(),
-            candidate_of(task) or task.parent.id,
-        )
-        for task in tasks
-    ]
-    return sorted(times, key=lambda one: one.start)
-
-
-def timeline_card(times: Sequence[TaskTime], version: DataVersion) -> list[MetaflowCardComponent]:
+def timeline_card(
+    times: Sequence[TaskTime], version: DataVersion, reused: Reused | None = None
+) -> list[MetaflowCardComponent]:
     """Build the card.
 
     Parameters
@@ -77,48 +37,43 @@ def timeline_card(times: Sequence[TaskTime], version: DataVersion) -> list[Metaf
     times : sequence of TaskTime
         Of the tasks before this one; see `task_times`.
     version : DataVersion
+    reused : Reused or None
+        Tasks that a resumed run took over.
     """
-    answer = longest(times)
+    if not times:
+        return header("No task ran before this one", version, _taken_over(reused))
+    answer = longest(times, reused)
+    note = (
+        "From the start of the first task to the end of the last one before this card. The time to "
+        f"start a task is part of it. {_taken_over(reused)}"
+    )
     return [
-        *header(
-            answer,
-            version,
-            "From the start of the first task to the end of the last one before this card. The "
-            "time to start a task is part of it.",
-            _boxes(times),
-        ),
+        *header(answer, version, note.strip(), _boxes(times, reused)),
         Markdown(f"## When every task ran: {text(longest_task(times))}"),
         VegaChart(_chart(times, answer)),
         details(
             "Every task",
-            folded_table(
-                ["step", "task", "start, s", "seconds"],
-                ((one.name, one.task, f"{one.start:.1f}", f"{one.seconds:.1f}") for one in times),
-            ),
+            ["step", "task", "start, s", "seconds"],
+            ((one.name, one.task, f"{one.start:.1f}", f"{one.seconds:.1f}") for one in times),
         ),
     ]
 
 
-def longest(times: Sequence[TaskTime]) -> str:
+def longest(times: Sequence[TaskTime], reused: Reused | None = None) -> str:
     """Return the wall time of the run, and the step that covers most of it."""
     spans, step = _spans(times)
-    return f"The run took {_wall(times):.0f} s, {spans[step]:.0f} s of it in the step {step}"
+    run = "After it was resumed, the run" if reused else "The run"
+    return f"{run} took {_wall(times):.0f} s, {spans[step]:.0f} s of it in the step {step}"
+
+
+def _taken_over(reused: Reused | None) -> str:
+    return f"{reused}, and not timed." if reused else ""
 
 
 def longest_task(times: Sequence[TaskTime]) -> str:
     """Return the task that took longest, in words."""
     task = max(times, key=lambda one: one.seconds)
     return f"{task.name} took longest, {task.seconds:.0f} s"
-
-
-def wall_by_step(times: Sequence[TaskTime]) -> dict[str, float]:
-    """Return the seconds from the first start to the last end of the tasks of every step."""
-    steps = dict.fromkeys(one.step for one in times)
-    return {
-        step: max(one.start + one.seconds for one in times if one.step == step)
-        - min(one.start for one in times if one.step == step)
-        for step in steps
-    }
 
 
 def _spans(times: Sequence[TaskTime]) -> tuple[dict[str, float], str]:
@@ -131,11 +86,12 @@ def _wall(times: Sequence[TaskTime]) -> float:
     return max(one.start + one.seconds for one in times)
 
 
-def _boxes(times: Sequence[TaskTime]) -> Iterator[Any]:
+def _boxes(times: Sequence[TaskTime], reused: Reused | None) -> Iterator[Any]:
     wall = _wall(times)
-    yield box("Wall time", f"{wall:.0f} s", f"{len(times)} tasks")
+    yield box("Wall time", f"{wall:.0f} s", "1 task" if len(times) == 1 else f"{len(times)} tasks")
     budgeted = [one for one in times if one.step in BUDGETED]
-    if budgeted:
+    # What a resumed run took over may be a part of the search.
+    if budgeted and reused is None:
         seconds = max(one.start + one.seconds for one in budgeted) - budgeted[0].start
         yield box(
             "Search and refit",
@@ -187,7 +143,7 @@ def _chart(times: Sequence[TaskTime], answer: str) -> dict[str, Any]:
     return spec(f"{answer}. Wall time by step: {numbers}.", rows, layers, 40 + 22 * len(times))
 
 
-def timeline_picture(times: Sequence[TaskTime]) -> Picture:
+def timeline_picture(times: Sequence[TaskTime], reused: Reused | None = None) -> Picture:
     """Draw when every task ran, for a page without scripts."""
     spans, step = _spans(times)
     figure = new_figure(10, 0.8 + 0.3 * len(times))
@@ -201,4 +157,5 @@ def timeline_picture(times: Sequence[TaskTime]) -> Picture:
     axes.set_xlabel("seconds since the start of the run")
     axes.spines[["top", "right"]].set_visible(False)
     numbers = "; ".join(f"{name} {seconds:.0f} s" for name, seconds in spans.items())
-    return picture(figure, "timeline", longest(times), f"Wall time by step: {numbers}.")
+    caption = f"Wall time by step: {numbers}. {_taken_over(reused)}".strip()
+    return picture(figure, "timeline", longest(times, reused), caption)

@@ -176,6 +176,7 @@ class FashionMnistMonitor(FlowSpec):
             new.images,
             config=self.settings.drift.verdict,
             version=self.data_version,
+            may_retrain=self.may_retrain,
             names=new.names,
             unreadable=unreadable,
         )

@@ -321,8 +321,9 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
     def end(self):
         """Show when every task ran; print the results and where they are."""
         from cards.client.run_results import read_run
+        from cards.client.task_times import reused_tasks, task_times
         from cards.data import skipped_card
-        from cards.timeline import task_times, timeline_card
+        from cards.timeline import timeline_card
         from shared.closing import closing_lines
         from shared.runs import training_tags
 
@@ -331,8 +332,9 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
             current.card["timeline"].extend(skipped_card(self.challenge.reason))
             print(f"Training skipped: {self.challenge.reason}.")
             return
-        times = task_times(read_run(this_run()))
-        current.card["timeline"].extend(timeline_card(times, self.data_version))
+        run = read_run(this_run())
+        content = timeline_card(task_times(run), self.data_version, reused_tasks(run))
+        current.card["timeline"].extend(content)
         for line in closing_lines(self, current.run_id):
             print(line)
 

@@ -44,7 +44,9 @@ def can_change_user() -> bool:
     return os.geteuid() == 0 and shutil.which("setpriv") is not None
 
 
-def run_in(surroundings: Surroundings, data: Path) -> subprocess.CompletedProcess[str]:
+def run_in(
+    surroundings: Surroundings, data: Path, config: str | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the quick configuration in a fresh copy, and remove the copy.
 
     Parameters
@@ -52,6 +54,8 @@ def run_in(surroundings: Surroundings, data: Path) -> subprocess.CompletedProces
     surroundings : Surroundings
     data : Path
         Directory with the four files, which are copied to where a run finds them.
+    config : str, optional
+        Content of the configuration, in place of that of the quick one.
     """
     scratch = Path(tempfile.mkdtemp(prefix="fmnist-surroundings-"))
     try:
@@ -59,6 +63,8 @@ def run_in(surroundings: Surroundings, data: Path) -> subprocess.CompletedProces
         for folder in FOLDERS:
             ignore = shutil.ignore_patterns("__pycache__")
             shutil.copytree(ROOT / folder, checkout / folder, ignore=ignore)
+        if config:
+            (checkout / "config" / "quick.toml").write_text(config)
         shutil.copytree(data, scratch / "shared" / "fashion-mnist")
         working.mkdir()
         if surroundings.unknown_user:

@@ -16,8 +16,8 @@ from cards.sections.difference import (
 )
 from fmnist_lib.common.formatting import interval, p_value, percent
 from fmnist_lib.common.labels import CLASS_NAMES
+from fmnist_lib.common.montage import gallery
 from fmnist_lib.common.plotting import ALERT, PRIMARY, SECONDARY, new_figure, picture
-from fmnist_lib.monitor.figures import gallery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cards.timeline import TaskTime  # noqa: TC001 (a field's type)
+from cards.client.task_times import Reused, TaskTime  # noqa: TC001 (types of fields)
 from fmnist_lib.common.labels import CLASS_NAMES
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.evaluation.metrics import confusion_matrix
@@ -15,8 +15,7 @@ from fmnist_lib.evaluation.metrics import confusion_matrix
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-
+    from fmnist_lib.common.statistics import Estimate
     from fmnist_lib.evaluation.run_comparison import RunResults
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -84,23 +83,32 @@ class Report(_Part):
     winner: Candidate
     candidates: list[Candidate] = Field(description="best first, failed ones last")
     test: Test
-    timeline: list[TaskTime] = Field(description="empty if made from a bundle")
+    timeline: list[TaskTime] = Field(
+        description="tasks that the run executed; empty if made from a bundle"
+    )
+    reused: Reused | None = Field(
+        None, description="tasks that a resumed run took over, which are not in the timeline"
+    )
 
 
-def build_report(results: RunResults, times: Sequence[TaskTime] = ()) -> Report:
+def build_report(
+    results: RunResults, times: Sequence[TaskTime] = (), reused: Reused | None = None
+) -> Report:
     """Return the report of a run.
 
     Parameters
     ----------
     results : RunResults
     times : sequence of TaskTime
+    reused : Reused or None
+        See `cards.client.task_times`.
     """
     rows = json.loads(results.leaderboard.to_json(orient="records"))
     # An empty text is a missing value in a CSV file.
     texts = ("status", "description", "stopped")
     rows = [row | {key: row.get(key) or "" for key in texts} for row in rows]
     candidates = [Candidate.model_validate(row) for row in rows]
-    labels, predictions, correct = results.labels, results.predictions, results.correct
+    confusion = confusion_matrix(results.labels, results.predictions)
     return Report(
         run=results.name,
         data=dict(results.data),
@@ -109,20 +117,21 @@ def build_report(results: RunResults, times: Sequence[TaskTime] = ()) -> Report:
         winner=next(one for one in candidates if one.candidate == results.winner["candidate"]),
         candidates=candidates,
         test=Test(
-            images=len(labels),
-            accuracy=_interval(correct),
+            images=len(results.labels),
+            accuracy=_interval(results.accuracy()),
             recall={
-                name: _interval(correct[labels == label])
-                for label, name in enumerate(CLASS_NAMES)
-                if (labels == label).any()
+                name: _interval(wilson(int(row[label]), int(row.sum())))
+                for label, (name, row) in enumerate(zip(CLASS_NAMES, confusion, strict=True))
+                if row.any()
             },
-            confusion=confusion_matrix(labels, predictions).tolist(),
+            confusion=confusion.tolist(),
             classes=list(CLASS_NAMES),
             metrics=dict(results.metrics),
         ),
         timeline=list(times),
+        reused=reused,
     )
 
 
-def _interval(correct: np.ndarray) -> Interval:
-    return Interval(**vars(wilson(int(correct.sum()), len(correct))))
+def _interval(estimate: Estimate) -> Interval:
+    return Interval(**vars(estimate))

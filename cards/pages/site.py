@@ -5,23 +5,28 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cards.client.run_results import bundle_of, read_results, read_run
+from cards.client.task_times import reused_tasks, task_times
 from cards.pages.offline import offline_pages
 from cards.pages.report import Report, build_report
 from cards.parts.components import page_box, render_page
-from cards.timeline import TaskTime, task_times, timeline_picture
+from cards.timeline import timeline_picture
 from fmnist_lib.common.csv_cells import safe_cells
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.files import require_unused, write_atomically
 from fmnist_lib.common.formatting import interval, percent
-from fmnist_lib.common.statistics import wilson
+from fmnist_lib.evaluation.leaderboard import is_failed
 from fmnist_lib.release.bundle_results import open_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import pandas as pd
+    from metaflow import Run
+
+    from fmnist_lib.common.plotting import Picture
     from fmnist_lib.common.statistics import Estimate
     from fmnist_lib.evaluation.run_comparison import RunResults
 
@@ -64,7 +69,10 @@ def write_site(name: str, directory: Path) -> Path:
     require_unused(directory)
     results = read_results(name)
     bundle = Path(name).expanduser()
-    pages, times, pdf = _of_bundle(bundle) if bundle.exists() else _of_run(results.name)
+    run = None if bundle.exists() else read_run(results.name)
+    pages, pdf = _of_run(run) if run else _of_bundle(bundle)
+    # A bundle does not hold the tasks' times.
+    times, reused = (task_times(run), reused_tasks(run)) if run else ([], None)
     directory.mkdir(parents=True, exist_ok=True)
     pages, shared = offline_pages(pages)
     for part, content in shared.items():
@@ -76,12 +84,13 @@ def write_site(name: str, directory: Path) -> Path:
     safe_cells(results.leaderboard).to_csv(directory / "leaderboard.csv", index=False)
     if pdf:
         write_atomically(directory / "summary.pdf", pdf)
-    report = build_report(results, times).model_dump_json(indent=2)
+    report = build_report(results, times, reused).model_dump_json(indent=2)
     write_atomically(directory / "report.json", report.encode())
     schema = json.dumps(Report.model_json_schema(), indent=2)
     write_atomically(directory / "report.schema.json", schema.encode())
     index = directory / "index.html"
-    write_atomically(index, _index(results, files, times, has_pdf=bool(pdf)).encode())
+    timeline = timeline_picture(times, reused) if times else None
+    write_atomically(index, _index(results, files, timeline, has_pdf=bool(pdf)).encode())
     return index
 
 
@@ -119,20 +128,19 @@ def serve_site(directory: Path, port: int, write: Callable[[str], None]) -> None
             return
 
 
-def _of_bundle(path: Path) -> tuple[dict[str, str], list[TaskTime], bytes]:
-    """Return HTML pages and printed summary of a bundle; it does not hold the tasks' times."""
+def _of_bundle(path: Path) -> tuple[dict[str, str], bytes]:
+    """Return HTML pages and printed summary of a bundle."""
     with open_bundle(path) as (names, read):
         pages = [name for name in names if name.endswith(".html") and "source/" not in name]
         pdf = read("summary.pdf") if "summary.pdf" in names else b""
-        return {Path(name).stem: read(name).decode() for name in pages}, [], pdf
+        return {Path(name).stem: read(name).decode() for name in pages}, pdf
 
 
-def _of_run(pathspec: str) -> tuple[dict[str, str], list[TaskTime], bytes]:
-    """Return the run's HTML pages, the times of its tasks, and its printed summary."""
+def _of_run(run: Run) -> tuple[dict[str, str], bytes]:
+    """Return the run's HTML pages and its printed summary."""
     from cards.client.card_pages import card_pages
 
-    run = read_run(pathspec)
-    pages = card_pages(pathspec, without="")
+    pages = card_pages(run.pathspec, without="")
     for name, step, artifact in (
         ("sweetviz", "eda", "sweetviz_html"),
         ("summary", "publish", "summary_html"),
@@ -141,7 +149,7 @@ def _of_run(pathspec: str) -> tuple[dict[str, str], list[TaskTime], bytes]:
             pages[name] = run[step].task[artifact].data
     bundle = bundle_of(run)
     pdf = Path(bundle).with_suffix(".pdf") if bundle else Path()
-    return pages, task_times(run), pdf.read_bytes() if pdf.is_file() else b""
+    return pages, pdf.read_bytes() if pdf.is_file() else b""
 
 
 def _step(file: str) -> str:
@@ -155,9 +163,9 @@ def _order(file: str) -> tuple[int, str]:
 
 
 def _index(
-    results: RunResults, files: Sequence[str], times: Sequence[TaskTime], *, has_pdf: bool
+    results: RunResults, files: Sequence[str], timeline: Picture | None, *, has_pdf: bool
 ) -> str:
-    accuracy = wilson(int(results.correct.sum()), len(results.labels))
+    accuracy = results.accuracy()
     reached = percent(accuracy.value, 2)
     return render_page(
         "site.html",
@@ -165,8 +173,8 @@ def _index(
         note=f"{results.name}. {results.winner['description']}.",
         boxes=list(_boxes(results, accuracy)),
         pages=[(f"{file}.html", *_named(file)) for file in files],
-        candidates=[_row(row) for _, row in results.leaderboard.iterrows()],
-        timeline=timeline_picture(times) if times else None,
+        candidates=list(_rows(results.leaderboard)),
+        timeline=timeline,
         files=[
             *([("summary.pdf", "summary.pdf: one sheet of A4")] if has_pdf else []),
             ("report.json", "report.json: every figure, for machines"),
@@ -208,14 +216,12 @@ def _with_navigation(page: str, file: str, files: Sequence[str]) -> str:
     return re.sub(r"<body\b[^>]*>", lambda body: body[0] + links, page, count=1)
 
 
-def _row(row: Any) -> tuple[str, ...]:
-    if str(row["status"]).startswith("failed"):
-        return (row["candidate"], row["status"], "", "", "", "")
-    return (
-        row["candidate"],
-        row["status"],
-        f"{100 * row['validation_accuracy']:.2f}",
-        f"{100 * row['accuracy_low']:.1f} to {100 * row['accuracy_high']:.1f}",
-        f"{row['predict_ms_per_image']:.3f}",
-        f"{row['model_mb']:.1f}",
-    )
+def _rows(board: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    for (_, row), failed in zip(board.iterrows(), is_failed(board), strict=True):
+        figures = (
+            f"{100 * row['validation_accuracy']:.2f}",
+            f"{100 * row['accuracy_low']:.1f} to {100 * row['accuracy_high']:.1f}",
+            f"{row['predict_ms_per_image']:.3f}",
+            f"{row['model_mb']:.1f}",
+        )
+        yield (row["candidate"], row["status"], *([""] * len(figures) if failed else figures))

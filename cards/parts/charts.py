@@ -83,7 +83,7 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def quantity(field: str, title: str | None, number_format: str = "d") -> Channel:
+def quantity(field: str, title: str, number_format: str = "d") -> Channel:
     """Return a quantitative channel, whose axis need not begin at zero."""
     return {
         "field": field,

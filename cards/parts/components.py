@@ -147,14 +147,10 @@ def table_source(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return _one_block(_table(headers, rows))
 
 
-def details(summary: str, *parts: str | Markup) -> Markdown:
-    """Build a folded section of tables; see `folded_table`."""
-    return _html(_templates().details(summary, Markup("").join(parts)))
-
-
-def folded_table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Markup:
-    """Return the HTML of a table for `details`."""
-    return Markup(_table(headers, rows))  # noqa: S704 (from the autoescaped template)
+def details(summary: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Markdown:
+    """Build a folded table; see `table`."""
+    content = Markup(_table(headers, rows))  # noqa: S704 (from the autoescaped template)
+    return _html(_templates().details(summary, content))
 
 
 def _table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

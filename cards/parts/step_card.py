@@ -13,7 +13,7 @@ from metaflow.cards import Markdown
 from metaflow.datastore.exceptions import DataException
 from metaflow.exception import MetaflowException
 
-from cards.parts.components import details, folded_table
+from cards.parts.components import details
 from cards.parts.escape import code, paragraphs
 from fmnist_lib.common.process import command_options
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 #: Slightly more than Metaflow's rate limit for refreshes of one card.
 REFRESH_SECONDS = 5.2
-#: Steps with a card, and what it shows.
+#: Steps with a card, and what it shows. Not `search`: by the step alone, `card view` opens the card
+#: of one of its tasks, any candidate's.
 _CARDS = {
     "train.py": {
         "start": "data",
         "eda": "exploration",
-        "search": "all candidates, and each of them",
         "select": "leaderboard",
         "explain": "SHAP attributions",
         "drift": "drift tests",
@@ -106,8 +106,9 @@ def other_cards(step_name: str, run_id: str, script: str) -> Any:
         if step != step_name
     ]
     if flow == "train.py":
-        rows.append(("all of them as files", f"python -m cards page {run_id} --out page"))
-    return details("Other cards of this run", folded_table(["card", "command"], rows))
+        page = f"python -m cards page {run_id} --out page"
+        rows.append(("all of these, the search and every candidate, as files", page))
+    return details("Other cards of this run", ["card", "command"], rows)
 
 
 def failure(step_name: str, error: BaseException, command: str) -> list[Any]:

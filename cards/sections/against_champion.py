@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from metaflow.cards import Markdown
 
 from cards.parts.charts import intervals, tooltip
-from cards.parts.components import details, folded_table
+from cards.parts.components import details
 from cards.parts.escape import code, text
 from cards.sections.difference import (
     change_row,
@@ -46,10 +46,8 @@ def champion_section(comparison: RunComparison | None) -> list[MetaflowCardCompo
         *_classes(comparison),
         details(
             _changed(comparison),
-            folded_table(
-                ["what", "name", "champion", "this run"],
-                (change_row(one) for one in comparison.changes[:_MAX_CHANGES]),
-            ),
+            ["what", "name", "champion", "this run"],
+            (change_row(one) for one in comparison.changes[:_MAX_CHANGES]),
         ),
     ]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from metaflow.cards import Markdown
 
 from cards.parts.charts import heatmap, intervals, tooltip
-from cards.parts.components import details, folded_table, table
+from cards.parts.components import details, table
 from cards.parts.escape import text
 from fmnist_lib.common.formatting import p_value, percent
 
@@ -138,7 +138,7 @@ def _others(others: Mapping[str, Sequence[Contribution]]) -> list[MetaflowCardCo
         return []
     level = next(iter(others.values()))[0].loss.confidence
     header = ["candidate", "block", "accuracy lost, points", f"{percent(level, 0)} interval"]
-    return [details("Feature blocks of the other candidates", folded_table(header, rows))]
+    return [details("Feature blocks of the other candidates", header, rows)]
 
 
 def _refits(refits: BlockRefits | None) -> list[MetaflowCardComponent]:

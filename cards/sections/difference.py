@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from fmnist_lib.common.statistics import SIGNIFICANT
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fmnist_lib.common.statistics import Estimate
     from fmnist_lib.evaluation.run_comparison import Change, RunComparison
 
-_ALPHA = 0.05
 _HASH = re.compile(r"[0-9a-f]{40,}.*")
 _HASH_CHARACTERS, _VALUE_CHARACTERS = 12, 60
 
@@ -35,7 +36,7 @@ def is_more_accurate(comparison: RunComparison) -> bool | None:
     """
     if comparison.paired is None:
         return is_better(comparison.difference)
-    if comparison.paired.p_value >= _ALPHA:
+    if comparison.paired.p_value >= SIGNIFICANT:
         return None
     return comparison.difference.value > 0
 

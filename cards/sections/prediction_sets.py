@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from metaflow.cards import Markdown
 
 from cards.parts.charts import intervals, line_with_intervals, quantity, tooltip
-from cards.parts.components import details, folded_table
+from cards.parts.components import details
 from cards.parts.escape import text
 from fmnist_lib.common.formatting import ends, interval, percent, short_list
 
@@ -137,26 +137,20 @@ def _details(result: PredictionSets, main: LevelSets) -> list[MetaflowCardCompon
     return [
         details(
             "Prediction sets by level",
-            folded_table(
-                ["level", "coverage", "interval", "mean size", "sets of one class", "empty sets",
-                 "accuracy of sets of one class", "classes in every set"],
-                (_level_row(one, result.n_images) for one in result.levels),
-            ),
+            ["level", "coverage", "interval", "mean size", "sets of one class", "empty sets",
+             "accuracy of sets of one class", "classes in every set"],
+            (_level_row(one, result.n_images) for one in result.levels),
         ),
         details(
             f"Prediction sets at {_level(main)} by class",
-            folded_table(
-                ["class", "images", "calibration images", "threshold", "coverage", "interval",
-                 "mean size"],
-                (_class_row(one) for one in main.classes),
-            ),
+            ["class", "images", "calibration images", "threshold", "coverage", "interval",
+             "mean size"],
+            (_class_row(one) for one in main.classes),
         ),
         details(
             "Accuracy by share of accepted predictions",
-            folded_table(
-                ["accepted", "images", "lowest probability", "accuracy", "interval"],
-                (_answered_row(one) for one in result.abstention),
-            ),
+            ["accepted", "images", "lowest probability", "accuracy", "interval"],
+            (_answered_row(one) for one in result.abstention),
         ),
     ]  # fmt: skip
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from metaflow.cards import Markdown
 
 from cards.parts.charts import intervals, tooltip
-from cards.parts.components import folded_table
+from cards.parts.components import details
 from cards.parts.escape import text
 from fmnist_lib.common.formatting import capitalised, ends, p_value, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from markupsafe import Markup
     from metaflow.cards import MetaflowCardComponent
 
     from fmnist_lib.evaluation.slices import Slice, Slices
@@ -91,10 +90,11 @@ def _number(one: Slice) -> str:
     return f"{one.name} {percent(one.accuracy.value)}"
 
 
-def slices_table(slices: Slices) -> Markup:
-    """Return the HTML of the table of all slices, for `details`."""
+def slices_table(slices: Slices) -> MetaflowCardComponent:
+    """Build the folded table of all slices."""
     labels = _labels(slices.slices)
-    return folded_table(
+    return details(
+        "Every slice",
         ["slice", "label", "images", "accuracy", "interval", "p", "adjusted p", "worse"],
         [
             (

@@ -127,6 +127,21 @@ def short_list(items: Iterable[Any]) -> str:
     return f"{shown} and {len(names) - _MAX_ITEMS} more" if len(names) > _MAX_ITEMS else shown
 
 
+def shorten_middle(words: str, length: int) -> str:
+    """Return words with the middle of a long text replaced by an ellipsis, as for file names.
+
+    Examples
+    --------
+    >>> shorten_middle("20240131T235959-camera-0017.png", 18), shorten_middle("17.png", 18)
+    ('20240131…-0017.png', '17.png')
+    """
+    printable = "".join(char if char.isprintable() else "?" for char in words)
+    if len(printable) <= length:
+        return printable
+    kept = length - 1
+    return f"{printable[: kept // 2]}…{printable[-(kept - kept // 2) :]}"
+
+
 def shorten(words: str, length: int) -> str:
     r"""Return words on one line, without invisible characters, cut to a length with an ellipsis.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 #: Colours of the data of interest, of comparisons, and of alarms: told apart by every kind of
@@ -43,6 +44,13 @@ def new_figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def blank(*axes: Axes) -> None:
+    """Remove the ticks and the frames, as around an image."""
+    for one in axes:
+        one.set(xticks=[], yticks=[])
+        one.spines[:].set_visible(False)
 
 
 def picture(

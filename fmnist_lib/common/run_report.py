@@ -174,7 +174,6 @@ class RunReport:
     ms_per_image : float
         Prediction time of the winner, on one processor core in a batch of 1,000.
     pictures : tuple of Picture
-        One of them named "confusion".
     drift_verdict : str
     detection : sequence
         Alarm rates without a shift and of simulated shifts; see

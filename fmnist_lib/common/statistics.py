@@ -11,6 +11,8 @@ from fmnist_lib.common.errors import DataError
 
 #: Smaller p-values are shown as below this value.
 SMALLEST_P_VALUE = 1e-4
+#: p-value below which two models count as different, of candidates and of runs.
+SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from fmnist_lib.common.labels import N_CLASSES
 from fmnist_lib.data.audit_result import DataAudit, DuplicateCount, ExamplePair, SplitAudit
 from fmnist_lib.data.duplicates import distinct, near_pairs
-from fmnist_lib.data.figures import class_balance, near_duplicates
+from fmnist_lib.data.figures import near_duplicates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +57,7 @@ def audit(dataset: Dataset, config: AuditConfig) -> DataAudit:
         near_pairs=len(pairs.first),
         near_search_complete=pairs.complete,
         examples=examples,
-        pictures=(class_balance(splits), *near_duplicates(examples)),
+        pictures=near_duplicates(examples),
         n_identical=int((np.bincount(group)[group] > 1).sum()),
         leaked=_leaked(group, names == "test", pairs),
     )

@@ -107,7 +107,7 @@ class DataAudit:
     examples : tuple of ExamplePair
         Near-duplicates: first those with different labels, then those across test and training.
     pictures : tuple of Picture
-        Class balance, and the examples if there are any.
+        Of the examples, if there are any.
     n_identical : int
         Images of any split with an exact duplicate in any split.
     leaked : tuple of int

@@ -1,4 +1,4 @@
-"""Figures of a drift report: distributions, simulated shifts and detection rates."""
+"""Figures of a drift report: distributions, KS statistics and examples of simulated shifts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.labels import N_CLASSES
+from fmnist_lib.common.montage import montage
 from fmnist_lib.common.plotting import ALERT, PRIMARY, SECONDARY, SEQUENTIAL, new_figure, picture
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ def drift_pictures(
     """Return all figures of a drift report."""
     return (
         distributions(reference, current, ks),
-        detection_chart(detection, ks.alpha),
         signatures(ks.columns, detection),
         shift_examples(detection),
     )
@@ -56,7 +55,8 @@ def distributions(reference: np.ndarray, current: np.ndarray, ks: TwoSampleResul
             fontsize=10,
             color=ALERT if ks.rejected[column] else "black",
         )
-        _style(one)
+        one.grid(alpha=0.25)
+        one.spines[["top", "right"]].set_visible(False)
     largest = ks.by_effect[0]
     for row in axes:
         row[0].set_ylabel("share of images up to this value")
@@ -68,31 +68,6 @@ def distributions(reference: np.ndarray, current: np.ndarray, ks: TwoSampleResul
         f"Cumulative distributions of {len(reference)} reference and {len(current)} current "
         "images. The KS statistic is the largest vertical distance, marked by the orange line; "
         "significantly different columns have an orange title.",
-    )
-
-
-def detection_chart(detection: Sequence[DetectionRate], alpha: float) -> Picture:
-    """Alarm rate of every simulated shift with its interval."""
-    figure = new_figure(9, 0.9 + 0.5 * len(detection))
-    axes = figure.subplots()
-    for place, rate in enumerate(detection):
-        colour = PRIMARY if rate.is_shift else ALERT
-        axes.plot([rate.rate.low, rate.rate.high], [place, place], color=colour, lw=6, alpha=0.25)
-        axes.plot(rate.rate.value, place, "o", color=colour, ms=8, clip_on=False, zorder=3)
-        axes.text(1.03, place, f"{rate.alarms} of {rate.repeats}", va="center", fontsize=9)
-    axes.axvline(alpha, color=ALERT, lw=1, ls="--")
-    axes.set_yticks(range(len(detection)), [_label(rate) for rate in detection])
-    axes.set(xlim=(-0.02, 1.02), ylim=(len(detection) - 0.5, -0.5))
-    axes.set_xlabel("share of batches that raised the alarm")
-    axes.xaxis.set_major_formatter("{x:.0%}")
-    _style(axes)
-    return picture(
-        figure,
-        "drift-detection",
-        "Alarm rates",
-        "Points are rates, bars their 95 % Wilson intervals. Orange: no shift; alarms are "
-        f"false, and the rate should be near or below the dashed line at {percent(alpha, 0)}. "
-        "Blue: simulated shifts; alarms are correct.",
     )
 
 
@@ -121,15 +96,12 @@ def signatures(columns: Sequence[str], detection: Sequence[DetectionRate]) -> Pi
 def shift_examples(detection: Sequence[DetectionRate]) -> Picture:
     """The first images of every shifted batch."""
     n_columns = max(len(rate.examples) for rate in detection)
-    figure = new_figure(10, 0.75 * len(detection) + 0.2)
-    axes = figure.subplots(len(detection), n_columns, squeeze=False)
-    for row, rate in zip(axes, detection, strict=True):
-        for one in row:
-            one.set(xticks=[], yticks=[])
-            one.spines[:].set_visible(False)
-        for one, image in zip(row, rate.examples, strict=False):
-            one.imshow(image, cmap="gray_r", vmin=0, vmax=255)
-        row[0].set_ylabel(_label(rate), rotation=0, ha="right", va="center", fontsize=9)
+    shape = detection[0].examples.shape[1:]
+    tiles = np.zeros((len(detection), n_columns, *shape), dtype=np.uint8)
+    for row, rate in zip(tiles, detection, strict=True):
+        row[: len(rate.examples)] = rate.examples
+    names = [_label(rate) for rate in detection]
+    figure = montage(tiles.reshape(-1, *shape), n_columns, inches=0.75, rows=names)
     return picture(
         figure,
         "drift-shifts",
@@ -153,8 +125,3 @@ def _mark_gap(axes: Any, before: np.ndarray, now: np.ndarray) -> None:
 
 def _label(rate: DetectionRate) -> str:
     return rate.description if rate.is_shift else rate.name
-
-
-def _style(axes: Any) -> None:
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)

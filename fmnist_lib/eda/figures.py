@@ -8,7 +8,8 @@ import numpy as np
 
 from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.labels import CLASS_NAMES, IMAGE_SHAPE, N_CLASSES
-from fmnist_lib.common.plotting import PRIMARY, SECONDARY, Picture, new_figure, picture
+from fmnist_lib.common.montage import montage
+from fmnist_lib.common.plotting import PRIMARY, SECONDARY, Picture, blank, new_figure, picture
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from fmnist_lib.eda.embedding import Embedding
 
-#: Blank pixels between sample images.
-_GAP = 4
 _CHUNK = 4096
 
 
@@ -84,7 +83,7 @@ def average_images_picture(images: np.ndarray, labels: np.ndarray) -> Picture:
         upper.imshow(mean[label], cmap="gray_r", vmin=0, vmax=255)
         shown = lower.imshow(variance[label], cmap="magma", vmin=0, vmax=highest)
         upper.set_title(CLASS_NAMES[label], fontsize=10)
-    _without_ticks(grid)
+    blank(*grid.flat)
     grid[0, 0].set_ylabel("mean")
     grid[1, 0].set_ylabel("variance")
     bar = figure.colorbar(shown, ax=grid, pad=0.01, shrink=0.85)
@@ -122,31 +121,16 @@ def samples_picture(
     images: np.ndarray, labels: np.ndarray, per_class: int, rng: np.random.Generator
 ) -> Picture:
     """Draw random images, one column per class."""
-    # One picture of all images: axes for each would take two seconds.
-    tile = np.add(IMAGE_SHAPE, _GAP)
-    tiles = np.zeros((per_class, tile[0], N_CLASSES, tile[1]), dtype=np.uint8)
+    tiles = np.zeros((per_class, N_CLASSES, *IMAGE_SHAPE), dtype=np.uint8)
     for label in range(N_CLASSES):
         drawn = rng.permutation(np.flatnonzero(labels == label))[:per_class]
-        tiles[: len(drawn), : IMAGE_SHAPE[0], label, : IMAGE_SHAPE[1]] = images[drawn]
-    figure = new_figure(1.1 * N_CLASSES, 1.1 * per_class + 0.3)
-    axes = figure.subplots()
-    axes.imshow(tiles.reshape(per_class * tile[0], -1), cmap="gray_r", vmin=0, vmax=255)
-    axes.set_xticks(tile[1] * np.arange(N_CLASSES) + IMAGE_SHAPE[1] / 2, CLASS_NAMES, fontsize=12)
-    axes.xaxis.tick_top()
-    axes.tick_params(length=0)
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
+        tiles[: len(drawn), label] = images[drawn]
+    figure = montage(tiles.reshape(-1, *IMAGE_SHAPE), N_CLASSES, inches=1.1, columns=CLASS_NAMES)
     caption = (
         "A random sample. Shirts, T-shirts, pullovers and coats share one outline: at 28 x 28 "
         "pixels many are hard to tell apart for a person, too."
     )
     return picture(figure, "samples", "Random images per class", caption)
-
-
-def _without_ticks(grid: np.ndarray) -> None:
-    for axes in grid.ravel():
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
 
 
 def embedding_picture(embedding: Embedding) -> Picture:
@@ -168,8 +152,8 @@ def embedding_picture(embedding: Embedding) -> Picture:
             label=CLASS_NAMES[label],
         )
         _name_cluster(axes, points, CLASS_NAMES[label])
-    axes.set(xticks=[], yticks=[], xlabel="", ylabel="", aspect="equal")
-    axes.spines[:].set_visible(False)
+    blank(axes)
+    axes.set_aspect("equal")
     axes.legend(
         loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, markerscale=3, fontsize=10
     )

@@ -8,35 +8,26 @@ import numpy as np
 
 from fmnist_lib.common.formatting import percent
 from fmnist_lib.common.labels import CLASS_NAMES, N_CLASSES
-from fmnist_lib.common.plotting import ALERT, PRIMARY, SECONDARY, SEQUENTIAL, new_figure, picture
+from fmnist_lib.common.montage import montage
+from fmnist_lib.common.plotting import SEQUENTIAL, new_figure, picture
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from fmnist_lib.common.evaluation_result import Evaluation
     from fmnist_lib.common.plotting import Picture
 
 _EXAMPLES = 8
 
 
-def evaluation_pictures(
-    leaderboard: pd.DataFrame, evaluation: Evaluation, images: np.ndarray
-) -> tuple[Picture, ...]:
-    """Return all figures of the leaderboard and of the winner's evaluation.
+def evaluation_pictures(evaluation: Evaluation, images: np.ndarray) -> tuple[Picture, ...]:
+    """Return the figures of the winner's evaluation.
 
     Parameters
     ----------
-    leaderboard : DataFrame
     evaluation : Evaluation
     images : ndarray of uint8, shape (n, 28, 28)
         The evaluated images.
     """
-    return (
-        leaderboard_picture(leaderboard),
-        per_class_picture(evaluation),
-        confusion_picture(evaluation),
-        confused_pairs_picture(evaluation, images),
-    )
+    return confusion_picture(evaluation), confused_pairs_picture(evaluation, images)
 
 
 def confusion_picture(evaluation: Evaluation) -> Picture:
@@ -71,27 +62,6 @@ def confusion_picture(evaluation: Evaluation) -> Picture:
     )
 
 
-def per_class_picture(evaluation: Evaluation) -> Picture:
-    """Recall of every class with its interval."""
-    table = evaluation.per_class.sort_values("recall")
-    figure = new_figure(7.5, 3.8)
-    axes = figure.subplots()
-    error = np.abs(table[["recall_low", "recall_high"]].to_numpy().T - table["recall"].to_numpy())
-    axes.errorbar(
-        table["recall"], table["class"], xerr=error, fmt="o", color=PRIMARY, capsize=3, ms=5
-    )
-    axes.axvline(evaluation.accuracy.value, color=SECONDARY, ls="--", label="accuracy overall")
-    axes.set(xlabel="recall")
-    axes.grid(axis="x", alpha=0.3)
-    axes.legend(loc="upper left", frameon=False)
-    return picture(
-        figure,
-        "recall",
-        "Recall per class",
-        f"Recall with its {percent(evaluation.accuracy.confidence, 0)} Wilson interval.",
-    )
-
-
 def confused_pairs_picture(evaluation: Evaluation, images: np.ndarray) -> Picture:
     """Examples of the most frequent confusions, most confident mistakes first.
 
@@ -102,51 +72,26 @@ def confused_pairs_picture(evaluation: Evaluation, images: np.ndarray) -> Pictur
         The evaluated images.
     """
     pairs = evaluation.confused_pairs
-    figure = new_figure(9, 1.25 * max(len(pairs), 1))
-    grid = figure.subplots(max(len(pairs), 1), _EXAMPLES, squeeze=False)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for row, pair in zip(grid, pairs, strict=False):
-        for axes, index in zip(row, pair.examples, strict=False):
-            axes.imshow(images[index], cmap="gray_r", vmin=0, vmax=255)
-        row[0].set_title(
+    shape = (max(len(pairs), 1), _EXAMPLES)
+    tiles = np.zeros((*shape, *images.shape[1:]), dtype=np.uint8)
+    titles = np.full(shape, "", dtype=object)
+    for row, pair in enumerate(pairs):
+        tiles[row, : len(pair.examples)] = images[list(pair.examples[:_EXAMPLES])]
+        titles[row, 0] = (
             f"{CLASS_NAMES[pair.actual]} predicted as {CLASS_NAMES[pair.predicted]}: {pair.count} "
-            f"images ({percent(pair.share)})",
-            loc="left",
-            fontsize=10,
+            f"images ({percent(pair.share)})"
         )
+    figure = montage(
+        tiles.reshape(-1, *images.shape[1:]),
+        _EXAMPLES,
+        titles.ravel().tolist(),
+        inches=1.1,
+        size=10,
+        left=True,
+    )
     return picture(
         figure,
         "confused-pairs",
         "The most frequent confusions",
         "Each row shows the most confident mistakes of one pair of classes.",
-    )
-
-
-def leaderboard_picture(leaderboard: pd.DataFrame) -> Picture:
-    """Validation accuracy of every finished candidate with its interval."""
-    table = leaderboard.dropna(subset=["validation_accuracy"]).iloc[::-1]
-    table = table[table["validation_accuracy"] > 0.5]  # noqa: PLR2004 (see the caption)
-    figure = new_figure(7.5, 1 + 0.45 * len(table))
-    axes = figure.subplots()
-    colours = {"winner": ALERT, "ok": PRIMARY}
-    for _, row in table.iterrows():
-        value = row["validation_accuracy"]
-        axes.errorbar(
-            value,
-            row["candidate"],
-            xerr=[[value - row["accuracy_low"]], [row["accuracy_high"] - value]],
-            fmt="o",
-            capsize=3,
-            color=colours.get(row["status"], SECONDARY),
-        )
-    axes.set(xlabel="accuracy on the validation images")
-    axes.grid(axis="x", alpha=0.3)
-    axes.margins(y=0.2)
-    return picture(
-        figure,
-        "leaderboard",
-        "Candidates compared",
-        "Validation accuracy with its interval; winner in orange, baselines in grey, "
-        "candidates up to 50 % omitted.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.errors import SearchError
-from fmnist_lib.common.statistics import mcnemar
+from fmnist_lib.common.statistics import SIGNIFICANT, mcnemar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from fmnist_lib.common.candidate_result import CandidateResult
     from fmnist_lib.config.search import SearchConfig
 
-#: p-value below which an ensemble counts as better than the best single candidate.
-_SIGNIFICANT = 0.05
 #: Status of a candidate that is too large or too slow (`search.max_model_mb`, `max_ms_per_image`).
 OVER_LIMITS = "over the limits"
 
@@ -48,7 +46,7 @@ def select_winner(
     if best.engine == "ensemble" and singles:
         single = min(singles, key=_rank)
         p_value = _p_value(single, best)
-        return best if p_value is not None and p_value < _SIGNIFICANT else single
+        return best if p_value is not None and p_value < SIGNIFICANT else single
     return best
 
 

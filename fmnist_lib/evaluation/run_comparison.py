@@ -68,6 +68,10 @@ class RunResults:
         """True for every test image that is predicted correctly."""
         return np.asarray(self.predictions == self.labels)
 
+    def accuracy(self, confidence: float = 0.95) -> Estimate:
+        """Return the test accuracy with its Wilson interval."""
+        return wilson(int(self.correct.sum()), len(self.labels), confidence)
+
 
 @dataclass(frozen=True)
 class Change:
@@ -173,9 +177,7 @@ def compare_runs(first: RunResults, second: RunResults, confidence: float = 0.95
     # Without a fingerprint nothing says that the images are the same.
     tested_on = first.data.get("test"), second.data.get("test")
     same_images = tested_on[0] is not None and tested_on[0] == tested_on[1]
-    before, after = (
-        wilson(int(run.correct.sum()), len(run.labels), confidence) for run in (first, second)
-    )
+    before, after = (run.accuracy(confidence) for run in (first, second))
     paired = mcnemar(second.correct, first.correct) if same_images else None
     return RunComparison(
         first=first,

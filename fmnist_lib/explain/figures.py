@@ -13,6 +13,7 @@ from fmnist_lib.common.plotting import (
     PRIMARY,
     SECONDARY,
     SEQUENTIAL,
+    blank,
     new_figure,
     picture,
 )
@@ -55,7 +56,7 @@ def class_maps(explanation: Explanation) -> Picture:
             explanation.importance[label], cmap=SEQUENTIAL, vmin=0, vmax=largest
         )
         _signed_map(axes[2, label], signed[label], limit)
-    _hide_ticks(axes)
+    blank(*axes.flat)
     for row, text in zip(
         axes[:, 0],
         ("mean image\nif predicted", "mean |SHAP|\nof the class", "mean SHAP\nif predicted"),
@@ -92,7 +93,7 @@ def image_maps(explanation: Explanation) -> Picture:
             scaled = values[row] / _limit(values[row])
             _overlay(pair[1], explanation.images[row], scaled, 1)
             _title_prediction(pair, explanation, int(row))
-    _hide_ticks(axes)
+    blank(*axes.flat)
     _hide_unused(axes)
     unit = "log-odds, relative to the largest in the image"
     _colorbar(figure, axes, 1, unit, "horizontal")
@@ -127,7 +128,7 @@ def mistake_maps(explanation: Explanation) -> Picture:
         _overlay(panel[1], explanation.images[row], predicted[place], limit)
         _overlay(panel[2], explanation.images[row], truth[place], limit)
         _title_mistake(panel, explanation, int(row))
-    _hide_ticks(axes)
+    blank(*axes.flat)
     _hide_unused(axes)
     _colorbar(figure, axes, limit, "log-odds", "horizontal")
     return picture(
@@ -223,12 +224,6 @@ def _first_of_each_class(labels: np.ndarray, most: int) -> list[np.ndarray]:
 
 def _limit(values: Any) -> float:
     return max(float(np.percentile(np.abs(np.asarray(values)), _LIMIT_PERCENTILE)), 1e-9)
-
-
-def _hide_ticks(axes: np.ndarray) -> None:
-    for one in axes.flat:
-        one.set(xticks=[], yticks=[])
-        one.spines[:].set_visible(False)
 
 
 def _hide_unused(axes: np.ndarray) -> None:

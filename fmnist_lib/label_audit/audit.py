@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmnist_lib.common.montage import gallery
 from fmnist_lib.common.statistics import wilson
-from fmnist_lib.label_audit.figures import gallery_picture, suspects_picture
+from fmnist_lib.label_audit.figures import suspects_picture
 from fmnist_lib.label_audit.neighbours import near_duplicates, nearest_rows
 from fmnist_lib.label_audit.result import LabelAudit
 from fmnist_lib.label_audit.suspects import rank_suspects, suspects_table
@@ -96,10 +97,10 @@ def _group_picture(group: WeakGroup | None, images: NDArray[np.uint8]) -> tuple[
         return ()
     shown = images[:: max(1, len(images) // _SHOWN)][:_SHOWN]
     return (
-        gallery_picture(
-            shown,
-            [""] * len(shown),
+        gallery(
             "weak-group",
+            shown,
+            (),
             f"The weakest of {group.n_groups} groups: {' and '.join(list(group.classes)[:2])}",
             f"{len(shown)} of the {group.n_images:,} images of the group of similar images that is "
             "predicted worst out of fold.",
@@ -111,13 +112,13 @@ def _unusual_picture(
     unusual: pd.DataFrame, images: NDArray[np.uint8], numbers: NDArray[np.intp]
 ) -> Picture:
     rows = np.searchsorted(numbers, unusual["image"])
-    return gallery_picture(
+    return gallery(
+        "unusual-images",
         images[rows],
         [
             f"{reason}\n{label}"
             for reason, label in zip(unusual["reason"], unusual["label"], strict=True)
         ],
-        "unusual-images",
         "Unusual images: the darkest, the emptiest, and those like no class",
         "Above each its given label; drawn inverted, so that dark images look pale. Nothing is "
         "removed: decide whether they belong to the data.",

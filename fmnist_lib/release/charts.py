@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.formatting import p_value, percent
 from fmnist_lib.common.labels import CLASS_NAMES
+from fmnist_lib.evaluation.leaderboard import is_failed
 from fmnist_lib.release.findings import contributions, readable
 
 if TYPE_CHECKING:
@@ -53,14 +54,16 @@ def candidate_chart(report: RunReport) -> dict[str, Any]:
         ``low`` and ``high`` (labels of the axis), ``rows`` (see `_candidate`) and ``left_out``,
         the number of candidates that do not fit.
     """
-    rows = report.leaderboard.to_dict("records")
+    board = report.leaderboard
+    finished = set(board.loc[~is_failed(board), "candidate"])
+    rows = board.to_dict("records")
     shown = rows[:MAX_CANDIDATES]
     if not any(row["status"] == "winner" for row in shown):
         shown[-1] = next(row for row in rows if row["status"] == "winner")
     ends = [
         (row["accuracy_low"], row["accuracy_high"])
         for row in shown
-        if not str(row["status"]).startswith("failed") and row["validation_accuracy"] > _LEAST
+        if row["candidate"] in finished and row["validation_accuracy"] > _LEAST
     ]
     low = math.floor(100 * min((end[0] for end in ends), default=0.0)) / 100
     high = math.ceil(100 * max((end[1] for end in ends), default=1.0)) / 100

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.formatting import p_value, percent, sentence, shorten
 from fmnist_lib.common.labels import CLASS_NAMES
+from fmnist_lib.common.statistics import SIGNIFICANT
 from fmnist_lib.evaluation.leaderboard import OVER_LIMITS, is_failed, winner_of
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from fmnist_lib.common.accuracy_check import AccuracyCheck
     from fmnist_lib.common.run_report import RunReport
 
-#: p-value below which two candidates count as different.
-SIGNIFICANT = 0.05
 #: Measured choices that hold for every run; docs/benchmarks.md has the figures.
 CHOICES = {
     "Libraries": "Optuna prunes weak trials, TPOT evolves whole pipelines; both give plain "

@@ -125,7 +125,7 @@ def select(
         test_metrics=evaluation.as_metrics(),
         reference=reference,
         held_back=held_back,
-        pictures=evaluation_pictures(table, evaluation, test.images),
+        pictures=evaluation_pictures(evaluation, test.images),
     )
 
 

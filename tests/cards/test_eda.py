@@ -62,6 +62,12 @@ def test_sweetviz_is_on_the_page_whole_and_in_one_block(report):
     assert page == report.sweetviz_html
 
 
+def test_the_code_that_saves_sweetviz_stands_right_below_it(report):
+    sources = [part["source"] for part in rendered(report) if part["type"] == "markdown"]
+    (place,) = [number for number, source in enumerate(sources) if "<iframe" in source]
+    assert "task.data.sweetviz_html" in sources[place + 1]
+
+
 def test_synthetic_data_are_labelled_as_such(report):
     assert "SYNTHETIC" in json.dumps(rendered(report, "synthetic")[:4])
     assert "SYNTHETIC" not in json.dumps(rendered(report)[:4])

@@ -68,6 +68,8 @@ def test_without_suspects_or_without_an_audit_the_card_says_so(audit):
 
     none = Card(labels_card(replace(audit, suspects=audit.suspects[:0], weak_group=None), VERSION))
     assert none.title == "0 of 2,000 audited labels are suspect"
+    assert not [rows for rows in none.tables if len(rows) == 1]  # a table of headers alone
+    assert not [words for words in none.folded if "suspicious" in words]
     off = Card(labels_card(None, VERSION))
     assert "not audited" in off.title
     assert "cross_fit.enabled" in off.text

@@ -157,8 +157,8 @@ def test_the_card_starts_with_the_winner_and_lists_every_failure(test_images, te
     rng = np.random.default_rng(0)
     probabilities = rng.dirichlet(np.ones(10), size=len(test_labels))
     evaluation = evaluate(test_labels, probabilities, EvaluationConfig(), seed=0)
-    pictures = evaluation_pictures(table, evaluation, test_images)
-    assert [picture.png[:4] for picture in pictures] == [b"\x89PNG"] * 4
+    pictures = evaluation_pictures(evaluation, test_images)
+    assert [picture.png[:4] for picture in pictures] == [b"\x89PNG"] * 2
     reason = "winner found no better pipeline in its last 10 trials"
     selection = Selection(
         winner=None,
@@ -178,6 +178,7 @@ def test_the_card_starts_with_the_winner_and_lists_every_failure(test_images, te
     components = leaderboard_card(selection, DataVersion("official", "somewhere", "f" * 64, {}))
     card = Card(components)
     accuracy = f"{100 * evaluation.accuracy.value:.2f} %"
+    assert card.captions == [picture.caption for picture in pictures]
     assert card.title == f"Winner: winner, test accuracy {accuracy}"
     assert card.boxes["Test accuracy"].startswith(accuracy)
     assert card.boxes["Validation accuracy"].startswith("89.00 %")

@@ -8,13 +8,13 @@ import pytest
 from cards.monitor import champion_card, monitor_card, retraining_card
 from cards.sections.history import history
 from fmnist_lib.common.data_version import DataVersion
+from fmnist_lib.common.montage import gallery
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.config.drift import DriftConfig, VerdictConfig
 from fmnist_lib.drift.assessment import assess_batch
 from fmnist_lib.drift.batch import Batch
 from fmnist_lib.drift.power import PowerRow
 from fmnist_lib.monitor.challenge import Champion
-from fmnist_lib.monitor.figures import gallery
 from fmnist_lib.monitor.signal import Retraining, Signal
 from fmnist_lib.workflows.retrain import contest
 from tests.card_reader import Card
@@ -104,7 +104,7 @@ def test_the_verdict_comes_first_in_words_and_as_a_shape(card):
     read = Card(card)
     assert read.title == "\N{BLACK DIAMOND} Retraining required"
     assert "by the labels the accuracy is" in read.sentences[1]
-    assert read.boxes["Verdict"] == "retrain next: run again with --labels and --retrain"
+    assert read.boxes["Verdict"] == "retrain next: run again with --retrain"
     assert "measured with the labels" in read.boxes["Accuracy"]
 
 
@@ -197,19 +197,53 @@ def test_too_few_images_make_a_card_without_evidence(test_images, test_labels, s
     assert "Not available." in content
 
 
-def test_an_unreliable_estimate_says_so(assessment, signal, test_images):
-    doubtful = replace(signal, estimate_reliable=False, realised_accuracy=None)
-    content = text(
-        monitor_card(
-            doubtful,
-            assessment,
-            [doubtful],
-            test_images[1000:],
-            config=VerdictConfig(),
-            version=VERSION,
-        )
+@pytest.mark.parametrize(
+    ("verdict", "labelled", "may_retrain", "next_step"),
+    [
+        ("ok", False, False, "nothing to do"),
+        ("watch", False, True, "label some images, and run again with --labels"),
+        ("watch", True, True, "look at the outliers and tests below"),
+        ("retrain", False, False, "label the batch, and run again with --labels and --retrain"),
+        ("retrain", False, True, "label the batch, and run again with --labels and --retrain"),
+        ("retrain", True, False, "run again with --retrain"),
+        ("retrain", True, True, "the step retrain of this run trains a challenger"),
+    ],
+)
+def test_the_next_step_asks_for_nothing_that_was_given(
+    signal, assessment, test_images, verdict, labelled, may_retrain, next_step
+):
+    known = signal.realised_accuracy if labelled else None
+    changed = replace(signal, verdict=verdict, realised_accuracy=known)
+    card = monitor_card(
+        changed,
+        assessment,
+        [changed],
+        test_images[1000:1500],
+        config=VerdictConfig(),
+        version=VERSION,
+        may_retrain=may_retrain,
     )
-    assert "Unreliable" in content
+    assert Card(card).boxes["Verdict"].removeprefix(f"{verdict} ").removeprefix("next: ") == (
+        next_step
+    )
+
+
+def test_an_unreliable_estimate_says_so_and_asks_for_labels_that_are_missing(
+    assessment, signal, test_images
+):
+    for known, advice in ((None, ": run again with `--labels FILE`"), (wilson(9, 10), ".")):
+        doubtful = replace(signal, estimate_reliable=False, realised_accuracy=known)
+        content = text(
+            monitor_card(
+                doubtful,
+                assessment,
+                [doubtful],
+                test_images[1000:],
+                config=VerdictConfig(),
+                version=VERSION,
+            )
+        )
+        assert f"**Unreliable**{advice}" in content
 
 
 def test_the_outcome_of_a_retraining_is_a_table_of_both_models():

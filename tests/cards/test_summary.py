@@ -37,7 +37,7 @@ def test_the_accuracy_without_doubtful_images_and_on_other_test_sets():
         "on other test sets",
     ]
     assert ["without x", "remembered (200 left out)"] in card.table("images / meaning")
-    assert "other ways" not in _text(summary_card(run_report()))
+    assert "doubtful" not in _text(summary_card(run_report()))
 
 
 def test_the_card_names_the_run_the_model_and_the_bundle(tmp_path):

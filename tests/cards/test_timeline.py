@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from types import SimpleNamespace
-
 import pytest
 
-from cards.timeline import TaskTime, task_times, timeline_card, timeline_picture, wall_by_step
+from cards.client.task_times import Reused, TaskTime, wall_by_step
+from cards.timeline import timeline_card, timeline_picture
 from fmnist_lib.common.data_version import DataVersion
 from tests.card_reader import Card
 
@@ -44,25 +42,20 @@ def test_the_picture_has_the_numbers_as_text(times):
     assert "search 8 s" in drawn.caption
 
 
-class Task(dict):
-    """A task of the Client API: artifacts by name."""
+def test_the_card_of_a_resumed_run_names_what_was_taken_over_and_no_budget(times):
+    reused = Reused(7, "1746")
+    card = Card(timeline_card(times[2:], OFFICIAL, reused))
+    assert card.title.startswith("After it was resumed, the run took 16 s, ")
+    assert "7 tasks were taken over from the run 1746, and not timed." in card.sentences[1]
+    assert card.boxes["Wall time"] == "16 s 2 tasks"
+    assert {"Search and refit", "Everything else"}.isdisjoint(card.boxes)
+    drawn = timeline_picture(times[2:], reused)
+    assert drawn.title == card.title
+    assert "7 tasks were taken over" in drawn.caption
 
-    def __init__(self, step, number, start, end, **artifacts):
-        super().__init__({name: SimpleNamespace(data=value) for name, value in artifacts.items()})
-        first = datetime(2026, 1, 1)  # noqa: DTZ001 (Metaflow's are naive as well)
-        self.parent, self.id = SimpleNamespace(id=step), number
-        self.created_at = first + timedelta(seconds=start)
-        self.finished_at = None if end is None else first + timedelta(seconds=end)
 
-
-def test_tasks_are_read_in_the_order_of_their_start():
-    run = [
-        [Task("end", "9", 30, None)],
-        [Task("search", "4", 5, 9, candidate="tpot"), Task("search", "3", 4, 20)],
-        [Task("start", "1", 0, 3)],
-    ]
-    assert [(one.name, one.start, one.seconds) for one in task_times(run)] == [
-        ("start", 0.0, 3.0),
-        ("search", 4.0, 16.0),
-        ("tpot", 5.0, 4.0),
-    ]
+def test_a_resumed_run_that_only_ended_has_a_card_without_times():
+    card = Card(timeline_card([], OFFICIAL, Reused(1, "1746")))
+    assert card.title == "No task ran before this one"
+    assert card.sentences[1] == "1 task was taken over from the run 1746, and not timed."
+    assert not card.charts

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from fmnist_lib.common.formatting import short_list
+from fmnist_lib.common.formatting import short_list, shorten_middle
 
 
 def test_a_list_in_a_message_has_five_items():
@@ -12,3 +12,9 @@ def test_a_list_in_a_message_has_five_items():
 
 def test_a_long_name_is_cut():
     assert short_list(["x" * 41, "y" * 40]) == f"{'x' * 37}..., {'y' * 40}"
+
+
+def test_the_middle_of_a_long_file_name_is_cut_and_control_characters_are_replaced():
+    assert shorten_middle("20240131T235959-camera-0017.png", 18) == "20240131…-0017.png"
+    assert shorten_middle("\n\t.png", 18) == "??.png"
+    assert shorten_middle("", 18) == ""

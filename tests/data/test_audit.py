@@ -110,7 +110,7 @@ def test_near_duplicates_are_counted_and_label_conflicts_shown_first(dataset):
     assert second.labels[0] == second.labels[1]
     assert first.distance == pytest.approx(255 / 28, rel=0.02)
     assert first.images.shape == (2, 28, 28)
-    assert [picture.name for picture in report.pictures] == ["class-balance", "near-duplicates"]
+    assert [picture.name for picture in report.pictures] == ["near-duplicates"]
 
 
 def test_constant_and_empty_images_are_counted(dataset):
@@ -134,4 +134,4 @@ def test_zero_examples_draw_no_picture_of_pairs(dataset):
     report = audit(dataset, AuditConfig(examples=0))
     assert report.near_pairs > 0
     assert report.examples == ()
-    assert [picture.name for picture in report.pictures] == ["class-balance"]
+    assert report.pictures == ()

@@ -124,7 +124,6 @@ def test_a_champion_that_returns_nan_is_refused(held_out, champion):
 def test_every_figure_is_a_png_with_something_on_it(report):
     assert [one.name for one in report.pictures] == [
         "drift-distributions",
-        "drift-detection",
         "drift-signatures",
         "drift-shifts",
     ]

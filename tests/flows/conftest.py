@@ -14,19 +14,10 @@ from pathlib import Path
 import pytest
 
 from fmnist_lib.common.paths import sqlite_address
-from tests.quick_config import with_candidate
+from tests.quick_config import SMALL_CANDIDATE, with_candidate
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 QUICK = PROJECT_ROOT / "config" / "quick.toml"
-SMALL_CANDIDATE = """
-[[search.candidates]]
-id = "small"
-engine = "optuna"
-families = ["logistic"]
-features = ["gradients"]
-rows = 600
-trials = 1
-"""
 
 
 class Project:

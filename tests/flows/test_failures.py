@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 
-import numpy as np
 import pytest
 from metaflow.cards import get_cards
 
@@ -25,43 +23,28 @@ def small_data(tmp_path, test_images, test_labels):
     return directory
 
 
-def cut_short(directory):
-    file = directory / "train-images-idx3-ubyte.gz"
-    file.write_bytes(file.read_bytes()[:5000])
-
-
-@pytest.mark.parametrize(
-    ("damage", "named"),
-    [(cut_short, "train-images-idx3-ubyte.gz"), (shutil.rmtree, "small")],
-)
 def test_damaged_data_end_the_run_with_one_message_and_a_card(
-    project, small_data, latest_run, card_content, damage, named
+    project, small_data, latest_run, card_content
 ):
-    damage(small_data)
+    file = small_data / "train-images-idx3-ubyte.gz"
+    file.write_bytes(file.read_bytes()[:5000])
     done = project.run("run", "--data-dir", str(small_data), "--rows", "1500")
     output = done.stdout + done.stderr
     assert done.returncode == 1
     assert "DataError" in output
-    assert named in output
+    assert file.name in output
     assert "Traceback" not in output
     (card,) = get_cards(latest_run()["start"].task, id="data")
     content = str(card_content(card))
     assert "The step `start` failed" in content
-    assert named in content
+    assert file.name in content
 
 
-@pytest.mark.parametrize(
-    ("parameters", "named"),
-    [
-        (("--minutes", "-1"), "search.minutes"),  # by itself
-        (("--rows", "2000000"), "rows"),  # by the data
-    ],
-)
-def test_a_parameter_out_of_range_is_one_message(project, real_data_dir, parameters, named):
-    done = project.run("run", "--data-dir", str(real_data_dir), *parameters)
+def test_a_parameter_out_of_range_is_one_message(project, real_data_dir):
+    done = project.run("run", "--data-dir", str(real_data_dir), "--minutes", "-1")
     output = done.stdout + done.stderr
     assert done.returncode == 1
-    assert named in output
+    assert "search.minutes" in output
     assert "Traceback" not in output
 
 
@@ -83,16 +66,6 @@ def test_an_address_with_a_password_is_refused_before_metaflow_stores_it(project
     assert "--study-storage: expected an address without a password" in output
     assert "hunter2" not in output
     assert "Workflow starting" not in output
-
-
-def test_a_batch_that_is_no_batch_is_one_message(project, real_data_dir, tmp_path):
-    batch = tmp_path / "batch.npy"
-    np.save(batch, np.zeros((4, 20, 20)))
-    done = project.run("run", "--data-dir", str(real_data_dir), "--batch", str(batch))
-    output = done.stdout + done.stderr
-    assert done.returncode == 1
-    assert "expected shape (n, 28, 28)" in output
-    assert "Traceback" not in output
 
 
 def test_when_every_candidate_fails_the_run_says_why(

@@ -15,6 +15,8 @@ import psutil
 import pytest
 from metaflow.cards import get_cards
 
+from cards.client.task_times import task_times
+
 pytestmark = pytest.mark.slow
 
 
@@ -48,7 +50,7 @@ def printed_command(project):
 
 
 def test_a_run_that_is_ended_then_fails_is_resumed_from_its_last_attempt(
-    project, finished, real_data_dir, latest_run
+    project, finished, real_data_dir, latest_run, card_content
 ):
     """SIGTERM in mid-search; resumed, a candidate and `select` are killed; resumed again."""
     # One candidate after the other, on two threads: the bits must not depend on that.
@@ -92,10 +94,20 @@ def test_a_run_that_is_ended_then_fails_is_resumed_from_its_last_attempt(
     duration = (resumed.finished_at - resumed.created_at).total_seconds()
     assert resumed["select"].task.data.spent.seconds < duration + 20
 
+    # The timeline has only what ran after it was resumed.
+    (card,) = get_cards(resumed["end"].task, id="timeline")
+    content = str(card_content(card))
+    assert f"taken over from the run {failed.id}" in content
+    assert "Search and refit" not in content
+    times = {one.step for one in task_times(resumed)}
+    assert times >= {"select", "publish", "end"}
+    assert times.isdisjoint({"start", "search"})
+
     # The winner is that of an uninterrupted run with two workers.
     assert_same_winner(resumed, finished)
 
 
+@pytest.mark.long
 def test_a_run_killed_in_mid_search_is_resumed_to_the_same_winner(
     project, finished, real_data_dir, latest_run, card_content
 ):

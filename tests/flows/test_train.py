@@ -309,14 +309,3 @@ def test_the_run_is_found_by_tag(finished):
     runs = list(Flow("FashionMnistTrain").runs("data:official"))
     assert finished.id in {run.id for run in runs}
     assert Run(f"FashionMnistTrain/{finished.id}").successful
-
-
-def test_a_step_can_be_spun_on_the_artifacts_of_a_finished_run(project, finished):
-    """`spin` runs one step in seconds, for work on a card."""
-    task = finished["drift"].task
-    spun = project.run("spin", task.pathspec, config=None)
-    assert spun.returncode == 0, spun.stdout + spun.stderr
-    page = project.directory / "spun.html"
-    got = project.run("--mode", "spin", "card", "get", "drift", str(page), config=None)
-    assert got.returncode == 0, got.stdout + got.stderr
-    assert page.stat().st_size > 100_000

@@ -20,8 +20,8 @@ import requests
 from click.testing import CliRunner
 
 from cards.__main__ import cards
+from cards.client.task_times import Reused, TaskTime
 from cards.pages.report import Report, build_report
-from cards.timeline import TaskTime
 from fmnist_lib.release.bundle import write_bundle
 from fmnist_lib.release.bundle_results import read_results
 
@@ -77,7 +77,9 @@ def answer(report, path):
 def test_the_report_answers_every_documented_question(bundle):
     results = read_results(bundle)
     times = [TaskTime("eda", "2", 0.0, 3.0, "eda")]
-    report = json.loads(build_report(results, times).model_dump_json())
+    reused = Reused(3, "1746")
+    report = json.loads(build_report(results, times, reused).model_dump_json())
+    assert report["reused"] == {"tasks": 3, "run": "1746"}
     page = (ROOT / "docs" / "cards.md").read_text()
     table = dict(re.findall(r"^\| (.+\?) \| `(.+)` \|$", page, re.MULTILINE))
     assert len(table) >= 20

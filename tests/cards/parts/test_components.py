@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from cards.parts.components import details, folded_table, frame, table
+from cards.parts.components import details, frame, table
 
 
 def test_line_ends_stay_line_ends_and_do_not_end_the_block():
@@ -8,7 +8,7 @@ def test_line_ends_stay_line_ends_and_do_not_end_the_block():
     cell = "first\n\nthird\r\nfourth"
     for component in (
         table(["message"], [[cell]]),
-        details("message", folded_table(["message"], [[cell]])),
+        details("message", ["message"], [[cell]]),
         frame("page", cell),
     ):
         source = component.render()["source"]

@@ -190,7 +190,7 @@ def test_code_is_one_line_and_never_empty():
 def test_a_dollar_sign_in_a_figure_is_no_formula():
     import numpy as np
 
-    from fmnist_lib.monitor.figures import gallery
+    from fmnist_lib.common.montage import gallery
 
     image = np.zeros((1, 28, 28), np.uint8)
     drawn = gallery("name", image, ["a$b_{$.png $\\frac$"], "title", "caption")

@@ -13,8 +13,16 @@ def commands(step, script):
 def test_a_card_names_the_commands_of_the_others():
     found = commands("select", "flows/train.py")
     assert found["summary"] == "python flows/train.py card view 17/publish"
-    assert found["all of them as files"] == "python -m cards page 17 --out page"
+    files = "all of these, the search and every candidate, as files"
+    assert found[files] == "python -m cards page 17 --out page"
     assert "leaderboard" not in found
+
+
+def test_no_command_names_the_search_by_its_step_which_opens_one_candidate():
+    assert (
+        "python flows/train.py card view 17/search"
+        not in commands("select", "flows/train.py").values()
+    )
 
 
 def test_the_monitor_has_cards_of_its_own():

@@ -12,8 +12,6 @@ from fmnist_lib.search.execution.candidate import search_candidate
 from tests.dask_cluster import Cluster
 from tests.postgresql import free_port
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def cluster(tmp_path):
@@ -29,6 +27,7 @@ def job(data, cache, cluster):
     return Job(candidate, data, seed=5, cache=cache, dask_scheduler=cluster.address)
 
 
+@pytest.mark.slow
 @pytest.mark.long
 def test_an_evolution_outlasts_a_killed_worker(job, cluster):
     cluster.scheduler()
