@@ -10,8 +10,8 @@ does for its card, charts and tables, is not in it.
 
 from __future__ import annotations
 
+import argparse
 import subprocess
-import sys
 import time
 from collections import defaultdict
 from dataclasses import dataclass
@@ -34,8 +34,14 @@ class Creation:
 
 def main() -> None:
     """Print a line per step, then the share of the wall time."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("program")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    options = parser.parse_args()
     began = time.time()
-    run = subprocess.Popen(sys.argv[1:])
+    run = subprocess.Popen([options.program, *options.arguments])
     seen = watch(run)
     wall = time.time() - began
     by_step = defaultdict(list)

@@ -9,6 +9,7 @@ real cards and a real MLflow registry.
 
 from __future__ import annotations
 
+import argparse
 import os
 import random
 import tempfile
@@ -25,6 +26,9 @@ SHARED = ("--late", "77777")
 
 def main() -> None:
     """Build the datastore, and print one line per check."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     with tempfile.TemporaryDirectory(prefix="cleanup-") as name:
         directory = Path(name)
         place = Place(directory / "place")

@@ -20,12 +20,12 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from official_data import official_files
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from fmnist_lib.common.labels import N_CLASSES  # noqa: E402 (the line above finds it)
-from fmnist_lib.config.training import DataConfig  # noqa: E402 (as above)
 from fmnist_lib.data.formats.idx import read_pair  # noqa: E402 (as above)
 from fmnist_lib.data.official_files import (  # noqa: E402 (as above)
     TEST_IMAGES,
@@ -33,7 +33,6 @@ from fmnist_lib.data.official_files import (  # noqa: E402 (as above)
     TRAIN_IMAGES,
     TRAIN_LABELS,
 )
-from fmnist_lib.data.verified_files import find_source  # noqa: E402 (as above)
 from fmnist_lib.drift.batch import Batch  # noqa: E402 (as above)
 from fmnist_lib.drift.columns import tested_columns  # noqa: E402 (as above)
 from fmnist_lib.drift.shifts.catalogue import SHIFTS, simulate  # noqa: E402 (as above)
@@ -75,10 +74,7 @@ class Held:
 
 def held_out(directory: Path | None = None) -> Held:
     """Read the official files and put held-out images aside."""
-    config = DataConfig(
-        directory=None if directory is None else str(directory), synthetic_fallback=False
-    )
-    paths = find_source(config, ROOT).paths
+    paths = official_files(directory)
     train, train_labels = read_pair(paths[TRAIN_IMAGES], paths[TRAIN_LABELS])
     test, test_labels = read_pair(paths[TEST_IMAGES], paths[TEST_LABELS])
     images = np.concatenate([test, train[-N_UNSEEN:]])

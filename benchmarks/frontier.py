@@ -50,8 +50,8 @@ FIELDS = (
     "commit",
     "memory",
 )
-#: How `Meter` counts memory: pages that processes share count once. Rows with RSS are older: there
-#: they count once for each process that has them.
+#: Kind of memory that `Meter` counts: shared pages count once. Rows with RSS are older: there
+#: such pages count once for each process that has them.
 MEMORY = "PSS"
 
 

@@ -49,7 +49,8 @@ def main() -> None:
         print(json.dumps(measure(*options.measure)))
         return
     with tempfile.TemporaryDirectory() as directory:
-        _child("--columns", directory, "--data", str(options.data))
+        data = ("--data", str(options.data)) if options.data else ()
+        _child("--columns", directory, *data)
         rows = []
         for size in options.sizes:
             answer = _child("--measure", str(size), directory)
@@ -68,18 +69,11 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    from fmnist_lib.data.verified_files import default_cache
-
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="rows to fit on")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=default_cache(),
-        help="directory of the official files; default: where a run downloads them to",
-    )
+    parser.add_argument("--data", type=Path, help="directory of the four official files")
     # The two kinds of process that the benchmark starts.
     parser.add_argument("--columns", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
@@ -95,18 +89,20 @@ def _child(*arguments: str) -> str:
     ).stdout
 
 
-def make_columns(data: Path, directory: Path) -> None:
+def make_columns(data: Path | None, directory: Path) -> None:
     """Write the columns of all training images, their parity and their labels."""
     import numpy as np
+    from official_data import official_files
 
-    from fmnist_lib.data.formats.idx import read_images, read_labels
+    from fmnist_lib.data.formats.idx import read_pair
     from fmnist_lib.data.official_files import TRAIN_IMAGES, TRAIN_LABELS
     from fmnist_lib.features.block import FeatureBlock
     from fmnist_lib.search.recipes.pipelines import shared_extractors
 
-    images = read_images(data / TRAIN_IMAGES)
+    paths = official_files(data)
+    images, labels = read_pair(paths[TRAIN_IMAGES], paths[TRAIN_LABELS])
     order = np.random.default_rng(0).permutation(len(images))
-    images, labels = images[order], read_labels(data / TRAIN_LABELS)[order]
+    images, labels = images[order], labels[order]
     patches, gradients = shared_extractors(("3+5+7",))
     blocks = [
         (0.66, FeatureBlock(patches, 480, 270, 0.45, random_state=0)),

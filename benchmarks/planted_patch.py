@@ -10,7 +10,7 @@ are among the 39 pixels (5 %) with the largest values for the predicted class.
 
 from __future__ import annotations
 
-import sys
+import argparse
 
 import attributions
 import numpy as np
@@ -30,8 +30,13 @@ TOP = round(FRACTIONS[1] * N_PIXELS)
 
 def main() -> None:
     """Fit, explain, and print the shares of images in which the patch is found."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", nargs="?", help="id; default: the latest successful one")
+    options = parser.parse_args()
     rng = np.random.default_rng(0)
-    winner, dataset = attributions.winner_and_data(sys.argv[1] if len(sys.argv) > 1 else None)
+    winner, dataset = attributions.winner_and_data(options.run)
     places = draw_places(rng)
     train, labels, _ = plant(dataset.train.images[:N_FITTED], places, rng)
     images, truth, patches = plant(dataset.test.images[:N_EXPLAINED], places, rng)

@@ -26,6 +26,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 RESULTS = ROOT / "benchmarks" / "results"
 
 from limited_process import run_limited  # noqa: E402
+from official_data import official_files  # noqa: E402
 from quick_runs import quick_scene  # noqa: E402
 
 from tests.quick_config import with_candidate  # noqa: E402
@@ -67,7 +68,7 @@ def main() -> None:
         scene.configs["monitor"] = monitor
         for images in options.images:
             data = Path(name, "data")
-            write_data(data, images, options.data)
+            write_data(data, images, official_files(options.data))
             for command in ("train", "predict", "monitor"):
                 rows.append(measure(command, scene, data, images))
                 print("  ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
@@ -76,30 +77,23 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    from fmnist_lib.data.verified_files import default_cache
-
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--images", type=int, nargs="+", default=IMAGES, help="training images")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=default_cache(),
-        help="directory of the official files; default: where a run downloads them to",
-    )
+    parser.add_argument("--data", type=Path, help="directory of the four official files")
     parser.add_argument("--scratch", type=Path, help="directory for the images and the runs")
     return parser.parse_args()
 
 
-def write_data(directory: Path, images: int, official: Path) -> None:
+def write_data(directory: Path, images: int, official: dict[str, Path]) -> None:
     """Write so many training images with their labels, in bounded memory, and the test files."""
     from fmnist_lib.data.formats.idx import idx_header
     from fmnist_lib.data.official_files import TEST_IMAGES, TEST_LABELS, TRAIN_LABELS
 
     directory.mkdir()
     for name in (TEST_IMAGES, TEST_LABELS):
-        shutil.copy(official / name, directory / name)
+        shutil.copy(official[name], directory)
     with (
         (directory / UNPACKED_IMAGES).open("wb") as pixels,
         (directory / TRAIN_LABELS.removesuffix(".gz")).open("wb") as labels,
@@ -111,14 +105,14 @@ def write_data(directory: Path, images: int, official: Path) -> None:
             labels.write(classes.tobytes())
 
 
-def noisy_images(images: int, official: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def noisy_images(images: int, official: dict[str, Path]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield so many images and their labels in chunks."""
     import numpy as np
 
     from fmnist_lib.data.formats.idx import read_pair
     from fmnist_lib.data.official_files import TRAIN_IMAGES, TRAIN_LABELS
 
-    source, labels = read_pair(official / TRAIN_IMAGES, official / TRAIN_LABELS)
+    source, labels = read_pair(official[TRAIN_IMAGES], official[TRAIN_LABELS])
     random = np.random.default_rng(0)
     for start in range(0, images, CHUNK):
         rows = random.permutation(len(source))[: min(CHUNK, images - start)]

@@ -49,7 +49,9 @@ class Place:
         (directory / ".metaflow").mkdir(parents=True, exist_ok=True)
         (directory / "mlruns").mkdir(exist_ok=True)
         self.store = f"sqlite:///{directory}/mlruns/mlflow.db"
-        self.environment = os.environ | {
+        self.environment = {
+            "METAFLOW_USER": "benchmark",  # in some environments Metaflow finds no name
+            **os.environ,
             "METAFLOW_DATASTORE_SYSROOT_LOCAL": str(directory),
             "MLFLOW_TRACKING_URI": self.store,
         }
