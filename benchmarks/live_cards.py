@@ -1,6 +1,6 @@
 """Processor time of every card that a run creates, and how long the run waits for them.
 
-python benchmarks/cards.py COMMAND...
+python benchmarks/live_cards.py COMMAND...
 
 Starts the command, such as `python flows/train.py run`, and watches the processes with which
 Metaflow renders and stores cards. A card that is updated while its step runs is created several
