@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gzip
 import os
+import pickle
 import shutil
 import tempfile
 import threading
@@ -90,6 +91,19 @@ def test_images(real_data_dir):
 @pytest.fixture(scope="session")
 def test_labels(real_data_dir):
     return _labels(real_data_dir, "t10k", 2000)
+
+
+@pytest.fixture(scope="session")
+def small_pipeline(train_images, train_labels):
+    """A pipeline fitted on 2,000 training images, as a run's datastore returns it."""
+    from sklearn.decomposition import PCA
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    from fmnist_lib.features.pixels import Pixels
+
+    pipeline = make_pipeline(Pixels(), PCA(30, random_state=0), LogisticRegression(max_iter=500))
+    return pickle.loads(pickle.dumps(pipeline.fit(train_images[:2000], train_labels[:2000])))
 
 
 @pytest.fixture(scope="session")

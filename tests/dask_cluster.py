@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from fmnist_lib.common.paths import PROJECT_ROOT
-from tests.postgresql import free_port
+from tests.ports import free_port
 
 
 class Cluster:

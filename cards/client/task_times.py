@@ -1,4 +1,4 @@
-"""When the tasks of a run ran, read through the Client API."""
+"""Times of the tasks of a run, read through the Client API."""
 
 from __future__ import annotations
 

@@ -71,7 +71,8 @@ def _extremes(shifts: Sequence[PowerRow]) -> str:
     if not ranked:
         return ""
     best, worst = ranked[-1], ranked[0]
-    alarm = f" If half of a batch is shifted, it raises an alarm in {percent(best.rate.value, 0)}"
+    rate = percent(best.rate.value, 0)
+    alarm = f" If half of a batch is shifted, the test raises an alarm in {rate}"
     if best.rate.value == worst.rate.value:
         return f"{alarm} of the batches for every kind."
     return (

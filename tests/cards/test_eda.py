@@ -13,6 +13,7 @@ from fmnist_lib.config.training import EdaConfig
 from fmnist_lib.eda.report import explore
 from fmnist_lib.features.named import FEATURES
 from tests.card_reader import Card
+from tests.data_versions import OFFICIAL
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def rendered(report, origin="official"):
 
 
 def read(report):
-    return Card(eda_card(report, DataVersion("official", "somewhere", "ab" * 32, {})))
+    return Card(eda_card(report, OFFICIAL))
 
 
 def test_every_picture_stands_above_its_caption(report):

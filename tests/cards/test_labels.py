@@ -4,13 +4,11 @@ import pandas as pd
 import pytest
 
 from cards.labels import labels_card
-from fmnist_lib.common.data_version import DataVersion
 from fmnist_lib.common.plotting import new_figure, picture
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.label_audit.result import LabelAudit, WeakGroup
 from tests.card_reader import Card
-
-VERSION = DataVersion("official", "somewhere", "ab" * 32, {})
+from tests.data_versions import OFFICIAL
 
 
 @pytest.fixture
@@ -44,7 +42,7 @@ def audit():
 
 
 def test_the_answer_is_how_many_labels_are_suspect(audit):
-    card = Card(labels_card(audit, VERSION))
+    card = Card(labels_card(audit, OFFICIAL))
     assert card.title == "3 of 2,000 audited labels are suspect"
     assert card.boxes["Likely errors"].startswith("2 0.10 %")
     assert card.boxes["Ambiguous classes"].startswith("1 ")
@@ -57,7 +55,7 @@ def test_the_answer_is_how_many_labels_are_suspect(audit):
 
 
 def test_every_suspect_has_its_evidence(audit):
-    rows = Card(labels_card(audit, VERSION)).table("image / given / suggested / kind / probab")
+    rows = Card(labels_card(audit, OFFICIAL)).table("image / given / suggested / kind / probab")
     assert rows[0] == [
         "17", "Shirt", "Coat", "likely error", "0.0001", "0.9900", "0 and 10 of 10", "23"
     ]  # fmt: skip
@@ -66,10 +64,10 @@ def test_every_suspect_has_its_evidence(audit):
 def test_without_suspects_or_without_an_audit_the_card_says_so(audit):
     from dataclasses import replace
 
-    none = Card(labels_card(replace(audit, suspects=audit.suspects[:0], weak_group=None), VERSION))
+    none = Card(labels_card(replace(audit, suspects=audit.suspects[:0], weak_group=None), OFFICIAL))
     assert none.title == "0 of 2,000 audited labels are suspect"
     assert not [rows for rows in none.tables if len(rows) == 1]  # a table of headers alone
     assert not [words for words in none.folded if "suspicious" in words]
-    off = Card(labels_card(None, VERSION))
+    off = Card(labels_card(None, OFFICIAL))
     assert "not audited" in off.title
     assert "cross_fit.enabled" in off.text

@@ -7,7 +7,6 @@ import pytest
 
 from cards.monitor import champion_card, monitor_card, retraining_card
 from cards.sections.history import history
-from fmnist_lib.common.data_version import DataVersion
 from fmnist_lib.common.montage import gallery
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.config.drift import DriftConfig, VerdictConfig
@@ -18,8 +17,7 @@ from fmnist_lib.monitor.challenge import Champion
 from fmnist_lib.monitor.signal import Retraining, Signal
 from fmnist_lib.workflows.retrain import contest
 from tests.card_reader import Card
-
-VERSION = DataVersion("official", "somewhere", "ab" * 32, {})
+from tests.data_versions import OFFICIAL
 
 
 def text(components):
@@ -71,7 +69,7 @@ def card(signal, assessment, test_images):
         [signal] * 3,
         test_images[1000:1500],
         config=VerdictConfig(),
-        version=VERSION,
+        version=OFFICIAL,
     )
 
 
@@ -91,7 +89,7 @@ def test_the_gallery_names_the_files(signal, assessment, test_images, monkeypatc
             [signal],
             test_images[1000:1500],
             config=VerdictConfig(),
-            version=VERSION,
+            version=OFFICIAL,
             names=known,
         )
     first, second = (int(row) for row in assessment.outliers[:2])
@@ -162,7 +160,7 @@ def test_the_power_at_this_size_is_a_sentence(assessment, signal, test_images):
             [signal],
             test_images[1000:1500],
             config=VerdictConfig(),
-            version=VERSION,
+            version=OFFICIAL,
         )
     )
     assert "raises an alarm in 99 % of the batches for *image large*" in content
@@ -190,7 +188,7 @@ def test_too_few_images_make_a_card_without_evidence(test_images, test_labels, s
             [signal],
             test_images[:20],
             config=VerdictConfig(),
-            version=VERSION,
+            version=OFFICIAL,
         )
     )
     assert "Too few images" in content
@@ -220,7 +218,7 @@ def test_the_next_step_asks_for_nothing_that_was_given(
         [changed],
         test_images[1000:1500],
         config=VerdictConfig(),
-        version=VERSION,
+        version=OFFICIAL,
         may_retrain=may_retrain,
     )
     assert Card(card).boxes["Verdict"].removeprefix(f"{verdict} ").removeprefix("next: ") == (
@@ -240,7 +238,7 @@ def test_an_unreliable_estimate_says_so_and_asks_for_labels_that_are_missing(
                 [doubtful],
                 test_images[1000:],
                 config=VerdictConfig(),
-                version=VERSION,
+                version=OFFICIAL,
             )
         )
         assert f"**Unreliable**{advice}" in content
@@ -250,21 +248,21 @@ def test_the_outcome_of_a_retraining_is_a_table_of_both_models():
     labels = np.zeros(100, int)
     better = contest(labels, np.arange(100) // 50, labels, 20, 0.05)
     won = Retraining("FashionMnistTrain/9", promoted=True, reason=better.reason)
-    content = text(retraining_card(won, better, VERSION))
+    content = text(retraining_card(won, better, OFFICIAL))
     assert "Challenger promoted to champion" in content
     assert "FashionMnistTrain/9" in content
     assert "100.0 %" in content
     none = Retraining(None, promoted=False, reason="the monitor says ok")
-    assert "The monitor says ok." in text(retraining_card(none, None, VERSION))
+    assert "The monitor says ok." in text(retraining_card(none, None, OFFICIAL))
 
 
 def test_the_champion_is_named():
-    content = text(champion_card(Champion("FashionMnistTrain/1", None, "alias"), VERSION))
+    content = text(champion_card(Champion("FashionMnistTrain/1", None, "alias"), OFFICIAL))
     assert "FashionMnistTrain/1" in content
 
 
 def test_runs_that_could_not_be_read_are_counted_on_the_card(signal, assessment, test_images):
-    options = {"config": VerdictConfig(), "version": VERSION}
+    options = {"config": VerdictConfig(), "version": OFFICIAL}
     images = test_images[1000:1500]
     for number, words in ((0, None), (1, "1 earlier run could"), (3, "3 earlier runs could")):
         shown = text(

@@ -6,11 +6,10 @@ import os
 import pytest
 
 from cards.search import SearchCard, headline, progress_line
-from fmnist_lib.common.data_version import DataVersion
 from fmnist_lib.search.execution.progress_files import CandidateProgress
 from tests.card_reader import Card
+from tests.data_versions import OFFICIAL
 
-OFFICIAL = DataVersion("official", "somewhere", "ab" * 32, {})
 #: A process that has ended.
 DEAD = 2**22 + 1
 

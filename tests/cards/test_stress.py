@@ -9,7 +9,6 @@ from sklearn.pipeline import make_pipeline
 
 from cards.stress import stress_card
 from fmnist_lib.common.candidate_result import CandidateResult
-from fmnist_lib.common.data_version import DataVersion
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.config.search import SearchConfig
 from fmnist_lib.config.stress import StressConfig
@@ -18,6 +17,7 @@ from fmnist_lib.data.dataset import Dataset, Split
 from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.workflows.stress import measure_stress
 from tests.card_reader import Card
+from tests.data_versions import OFFICIAL
 
 STRESS = StressConfig(
     rows=60,
@@ -28,7 +28,6 @@ STRESS = StressConfig(
     shifts=("gaussian_noise", "darker"),
 )
 SEARCH = SearchConfig(candidates=[{"id": "any", "engine": "optuna", "families": ["logistic"]}])
-OFFICIAL = DataVersion("official", "somewhere", "ab" * 32, {})
 
 
 class Constant:

@@ -4,10 +4,8 @@ import pytest
 
 from cards.client.task_times import Reused, TaskTime, wall_by_step
 from cards.timeline import timeline_card, timeline_picture
-from fmnist_lib.common.data_version import DataVersion
 from tests.card_reader import Card
-
-OFFICIAL = DataVersion("official", "somewhere", "ab" * 32, {})
+from tests.data_versions import OFFICIAL
 
 
 @pytest.fixture

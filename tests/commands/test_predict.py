@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import signal
 import subprocess
 import sys
@@ -10,23 +9,17 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 
 from fmnist_lib.common.conformal import sorted_by_class
 from fmnist_lib.common.paths import PROJECT_ROOT
-from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.model_files.predictor import predictions
 from fmnist_lib.model_files.stored_model import load_model, save_model
 
 
 @pytest.fixture(scope="module")
-def model(train_images, train_labels, test_images, tmp_path_factory):
-    pipeline = make_pipeline(Pixels(), PCA(30, random_state=0), LogisticRegression(max_iter=500))
-    pipeline = pickle.loads(pickle.dumps(pipeline.fit(train_images[:1000], train_labels[:1000])))
+def model(small_pipeline, test_images, tmp_path_factory):
     directory = tmp_path_factory.mktemp("model")
-    save_model(pipeline, test_images[:20], directory)
+    save_model(small_pipeline, test_images[:20], directory)
     return directory
 
 

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
-
 import numpy as np
 import pytest
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 
-from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.model_files.reference import HeldOutReference
 from fmnist_lib.model_files.stored_model import save_model
 
 
 @pytest.fixture(scope="session")
-def champion(train_images, train_labels):
-    pipeline = make_pipeline(Pixels(), PCA(30, random_state=0), LogisticRegression(max_iter=500))
-    # Published models were pickled in the datastore before.
-    return pickle.loads(pickle.dumps(pipeline.fit(train_images[:2000], train_labels[:2000])))
+def champion(small_pipeline):
+    return small_pipeline
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from fmnist_lib.registry.promotion import promote
 from fmnist_lib.registry.runs import log_training_run
 from fmnist_lib.registry.spool import spool_run, spooled_runs
 from fmnist_lib.registry.store import StoreAddress, client, prepare_store
+from tests.ports import free_port
 
 GATES = GatesConfig(min_accuracy=0.7, min_accuracy_low=0.65)
 
@@ -32,9 +32,7 @@ class Server:
     """``mlflow server`` with its artifact proxy, on a port of its own, to be killed at will."""
 
     def __init__(self, directory):
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self.port = listener.getsockname()[1]
+        self.port = free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self.directory = directory
         self.process = None

@@ -18,6 +18,7 @@ from fmnist_lib.registry.runs import log_training_run
 from fmnist_lib.registry.store import StoreAddress, _message, client, prepare_store
 from fmnist_lib.registry.store_check import check_store
 from fmnist_lib.registry.versions import load_version
+from tests.ports import free_port
 
 
 @pytest.fixture
@@ -97,9 +98,7 @@ def test_a_database_of_another_mlflow_is_refused_with_the_command_that_upgrades_
 
 
 def test_a_server_that_is_not_there_is_reported_within_seconds(tmp_path):
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     start = time.monotonic()
     address = f"http://me:secret@127.0.0.1:{port}"
     with pytest.raises(TrackingError, match=r"to answer.*Check that the server") as caught:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import pytest
 import requests
 
 from fmnist_lib.common.paths import sqlite_address
+from tests.ports import free_port
 from tests.remote.cluster import Cluster
 from tests.remote.metadata_service import MetadataService
 
@@ -89,9 +89,7 @@ def image(tmp_path_factory):
 @pytest.fixture(scope="session")
 def s3():
     """Address of moto's S3 with an empty bucket."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     words = [str(TOOLS / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
     server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import pickle
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,15 +11,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 
 from fmnist_lib.common.conformal import sorted_by_class
-from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.model_files.reference import HeldOutReference
 from fmnist_lib.model_files.stored_model import save_model
 from fmnist_lib.serving.mlflow_model import write_mlflow_model
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 #: MLflow starts uvicorn by name, which an activated environment has on its path.
@@ -29,23 +24,19 @@ PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
 @pytest.fixture(scope="session")
-def model_directory(train_images, train_labels, test_images, test_labels, tmp_path_factory):
+def model_directory(small_pipeline, train_images, test_images, test_labels, tmp_path_factory):
     directory = tmp_path_factory.mktemp("served")
-    pipeline = make_pipeline(Pixels(), PCA(30, random_state=0), LogisticRegression(max_iter=500))
-    pipeline = pickle.loads(pickle.dumps(pipeline.fit(train_images[:1000], train_labels[:1000])))
-    probabilities = pipeline.predict_proba(test_images)
+    probabilities = small_pipeline.predict_proba(test_images)
     reference = HeldOutReference.fit(train_images, test_images, test_labels, probabilities)
     conformal = sorted_by_class(probabilities, test_labels)
     saved = save_model(
-        pipeline, test_images[:20], directory / "model", reference, conformal=conformal
+        small_pipeline, test_images[:20], directory / "model", reference, conformal=conformal
     )
-    return write_mlflow_model(saved, pipeline, test_images, directory / "mlflow").directory
+    return write_mlflow_model(saved, small_pipeline, test_images, directory / "mlflow").directory
 
 
 def _start(*command):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", *command, "--host", "127.0.0.1", "--port", str(port)],
         cwd=ROOT,

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -10,16 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 
 from fmnist_lib.common.conformal import sorted_by_class
 from fmnist_lib.common.errors import DataError, ModelError
 from fmnist_lib.common.labels import CLASS_NAMES
 from fmnist_lib.data.formats.batch import read_batch
 from fmnist_lib.data.formats.idx import write_idx
-from fmnist_lib.features.pixels import Pixels
 from fmnist_lib.model_files.predictor import COLUMNS, SET_COLUMNS, predictions
 from fmnist_lib.model_files.reference import HeldOutReference
 from fmnist_lib.model_files.stored_model import load_model, save_model
@@ -27,13 +22,11 @@ from fmnist_lib.workflows.predict import predict_file
 
 
 @pytest.fixture(scope="module")
-def model(train_images, train_labels, test_images, test_labels, tmp_path_factory):
-    pipeline = make_pipeline(Pixels(), PCA(30, random_state=0), LogisticRegression(max_iter=500))
-    pipeline = pickle.loads(pickle.dumps(pipeline.fit(train_images[:1000], train_labels[:1000])))
-    probabilities = pipeline.predict_proba(test_images)
+def model(small_pipeline, train_images, test_images, test_labels, tmp_path_factory):
+    probabilities = small_pipeline.predict_proba(test_images)
     reference = HeldOutReference.fit(train_images, test_images, test_labels, probabilities)
     directory = tmp_path_factory.mktemp("model")
-    save_model(pipeline, test_images[:20], directory, reference)
+    save_model(small_pipeline, test_images[:20], directory, reference)
     return load_model(directory)
 
 

@@ -27,8 +27,8 @@ from fmnist_lib.monitor.challenge import Champion
 from fmnist_lib.monitor.signal import Retraining
 from fmnist_lib.search.engines.result import CandidateResult
 from fmnist_lib.search.execution.progress_files import CandidateProgress
+from tests.data_versions import OFFICIAL
 
-OFFICIAL = DataVersion("official", "somewhere", "ab" * 32, {})
 RUN = "document.title='executed'"
 HOSTILE = [
     f'<img src=x onerror="{RUN}">',

@@ -123,8 +123,8 @@ def test_adversarial_images_fool_a_linear_model_more_than_noise_does(images, cla
     model = RidgeClassifier(alpha=1e3).fit(images.reshape(500, -1) / 255, classes)
     attacked = simulate("adversarial", images, classes, 0).images
     noisy = simulate("gaussian_noise", images, classes, 0, severity=16).images
-    right = [model.score(one.reshape(500, -1) / 255, classes) for one in (attacked, noisy)]
-    assert right[0] < right[1] - 0.1
+    accuracy = [model.score(one.reshape(500, -1) / 255, classes) for one in (attacked, noisy)]
+    assert accuracy[0] < accuracy[1] - 0.1
     assert np.abs(attacked.astype(int) - images).max() <= 16
 
 

@@ -3,11 +3,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from flows.shared.closing import closing_lines
-from fmnist_lib.common.data_version import DataVersion
 from fmnist_lib.common.spent import Spent
 from tests.run_reports import run_report
-
-OFFICIAL = DataVersion("official", "somewhere", "ab" * 32, {})
 
 
 def test_a_run_ends_with_its_result_and_the_commands_for_its_cards():

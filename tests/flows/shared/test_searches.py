@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from fmnist_lib.common.data_version import DataVersion
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.statistics import wilson
 from fmnist_lib.config.loading import read_settings
@@ -16,8 +15,7 @@ from fmnist_lib.config.training import DEFAULT_CONFIG
 from fmnist_lib.search.engines.result import CandidateResult, Progress
 from fmnist_lib.search.execution.progress_files import CandidateProgress, ProgressFile
 from tests.card_reader import Card
-
-OFFICIAL = DataVersion("official", "somewhere", "ab" * 32, {})
+from tests.data_versions import OFFICIAL
 
 
 @pytest.fixture

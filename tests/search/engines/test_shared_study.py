@@ -21,7 +21,8 @@ from fmnist_lib.search.engines.shared_storage import open_storage
 from fmnist_lib.search.engines.shared_study import end, repeated_trials
 from fmnist_lib.search.execution.candidate import search_candidate
 from fmnist_lib.workflows.search import candidate_job, prepare_search
-from tests.postgresql import INITDB, PostgreSQL, free_port
+from tests.ports import free_port
+from tests.postgresql import INITDB, PostgreSQL
 
 pytestmark = [
     pytest.mark.slow,

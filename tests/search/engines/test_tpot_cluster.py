@@ -10,7 +10,7 @@ from fmnist_lib.search.engines import dask_client
 from fmnist_lib.search.engines.job import Job
 from fmnist_lib.search.execution.candidate import search_candidate
 from tests.dask_cluster import Cluster
-from tests.postgresql import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture
