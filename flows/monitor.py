@@ -109,7 +109,7 @@ class FashionMnistMonitor(FlowSpec):
     def retrain(self):
         """Train on old and new images, if the verdict and the labels allow it."""
         from cards.monitor import retraining_card
-        from shared.runs import find_challenge, retrain
+        from shared.retraining import find_challenge, retrain
 
         challenge = find_challenge(current.run_id, None)
         outcome, self.contest = retrain(challenge, PROJECT_ROOT, self.settings.retrain)

@@ -92,7 +92,8 @@ class FashionMnistTrain(TrainingRun, FlowSpec):
         """Find, verify, audit and split the data."""
         from cards.data import data_card, skipped_card
         from fmnist_lib.common.cache import prune_cache
-        from shared.runs import find_challenge, training_tags
+        from shared.retraining import find_challenge
+        from shared.runs import training_tags
 
         self.resolved_config = resolve_training(
             self.config.to_dict(),
