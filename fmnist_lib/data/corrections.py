@@ -113,20 +113,22 @@ def _read_table(path: Path) -> pd.DataFrame:
 
 
 def _images(path: Path, column: pd.Series[str], n: int) -> NDArray[np.intp]:
-    wrong = [cell for cell in column if not _is_position(cell.strip(), n)]
+    # Not by pandas, which does not strip all that Python calls white space, such as \x1e.
+    cells = [cell.strip() for cell in column]
+    wrong = [cell for cell in cells if not _is_position(cell, n)]
     if wrong:
         raise DataError(
             f"{path}: expected positions from 0 to {n - 1} in the column image, got "
             f"{short_list(wrong)}. Correct or delete these rows."
         )
-    images = column.astype(np.intp).to_numpy()
+    images = np.array([int(cell) for cell in cells], dtype=np.intp)
     values, counts = np.unique(images, return_counts=True)
     if (counts > 1).any():
         raise DataError(
             f"{path}: expected every image once, got {short_list(values[counts > 1])} more often. "
             "Keep one row of each."
         )
-    return np.asarray(images)
+    return images
 
 
 def _is_position(cell: str, n: int) -> bool:

@@ -24,7 +24,11 @@ def test_filled_in_rows_replace_labels_and_empty_ones_do_not(table):
     found = read_corrections(path, LABELS)
     assert len(found) == 2
     assert found.apply(LABELS).tolist() == [6, 1, 2, 3, 5]
-    # Of a part of the images in another order.
+
+
+def test_any_white_space_around_a_position_is_ignored(table):
+    found = read_corrections(table(" 0\x1e,0,,6", "\u30004\t,9,,5"), LABELS)
+    assert found.apply(LABELS).tolist() == [6, 1, 2, 3, 5]
 
 
 def test_a_table_without_corrections_changes_nothing(table):
