@@ -40,10 +40,16 @@ def test_captions_fit_and_are_shown_long_enough_to_be_read(scene):
 def test_the_accuracy_on_the_last_slides_is_the_measured_one():
     page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     default = page.partition("**The default run.**")[2]
-    measured = re.search(r"The test accuracy was (0\.\d{4})", default)
+    measured = re.search(
+        r"test accuracy was (0\.\d{4}) \(95 % interval (0\.\d{4}) to\s(0\.\d{4})\)", default
+    )
     assert measured
-    (title,) = [one.slide.title for one in SCRIPT.scene if one.name == "Result"]
-    assert f"Test accuracy {float(measured[1]):.3f} " in title
+    accuracy, low, high = (f"{float(number):.3f}" for number in measured.groups())
+    (slide,) = [one.slide for one in SCRIPT.scene if one.name == "Result"]
+    assert f"Test accuracy {accuracy} " in slide.title
+    assert f"95 % interval {low} to {high};" in slide.points[0]
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"test accuracy is {accuracy} (95 % interval {low} to {high}, one run)" in readme
 
 
 def test_pictures_and_posters_exist():
