@@ -40,7 +40,7 @@ class FashionMnistTrain(FlowSpec):
     @step
     def start(self):
         """Make the data."""
-        from shared.runs import find_challenge
+        from shared.retraining import find_challenge
 
         self.challenge = find_challenge(self.monitor, None)
         self.dataset, self.own = bytes(SHARED), os.urandom(OWN)
