@@ -9,13 +9,12 @@ the fifth. No test image is used. Prints a table for several numbers of images.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from metaflow import Flow, namespace
+from finished_run import finished_run
 from scipy.special import softmax
 from sklearn.metrics import log_loss
 
@@ -32,14 +31,7 @@ Calibrate = Callable[[np.ndarray], np.ndarray]
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("run", nargs="?", help="id; default: the latest successful one")
-    options = parser.parse_args()
-    namespace(None)
-    flow = Flow("FashionMnistTrain")
-    run = flow[options.run] if options.run else flow.latest_successful_run
+    run = finished_run(__doc__)
     out_of_fold = run["cross_fit"].task.data.out_of_fold
     scores = np.log(np.maximum(out_of_fold.probabilities, np.float32(1e-30)))
     print("| images | method | log loss | accuracy | calibration error |\n|---|---|---|---|---|")

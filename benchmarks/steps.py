@@ -8,11 +8,10 @@ by side, so that their seconds add up to more than the wall time.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
-from metaflow import Flow, namespace
+from finished_run import finished_run
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -21,14 +20,7 @@ from cards.client.task_times import BUDGETED, task_times, wall_by_step
 
 def main() -> None:
     """Print one line per step, then the totals."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("run", nargs="?", help="id; default: the latest successful one")
-    options = parser.parse_args()
-    namespace(None)
-    flow = Flow("FashionMnistTrain")
-    run = flow[options.run] if options.run else flow.latest_successful_run
+    run = finished_run(__doc__)
     times = task_times(run)
     # As on the card of the run: to the end of the last task of the budget, gaps included.
     budgeted = [one for one in times if one.step in BUDGETED]

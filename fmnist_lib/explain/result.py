@@ -113,7 +113,6 @@ class Explanation:
         Class of ``shap`` that computed the values, or "Owen values".
     reason : str
         Why this explainer was chosen.
-        Unit of the values.
     additivity_error, additivity_bound : float
         Largest difference between base + sum of values and the model's output, and the largest
         attributable to rounding.

@@ -79,8 +79,8 @@ def log_training_run(
         The store refused or stopped answering; the parent run is then marked FAILED if it can
         still be reached, and no alias has moved.
     """
-    settings, measures = _settings(report), _measures(report, model)
-    config, run_id = settings.tracking, None
+    config, measures = _settings(report).tracking, _measures(report, model)
+    run_id = None
     try:
         with mlflow_calls(store.uri):
             tracking = BoundedClient(store.uri, config.max_seconds)

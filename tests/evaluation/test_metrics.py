@@ -7,7 +7,7 @@ from sklearn import metrics as reference
 from fmnist_lib.common.errors import DataError
 from fmnist_lib.common.statistics import mcnemar, wilson
 from fmnist_lib.config.training import EvaluationConfig
-from fmnist_lib.evaluation.metrics import evaluate
+from fmnist_lib.evaluation.metrics import evaluate, log_loss
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +121,12 @@ def test_macro_f1_is_that_of_the_classes_that_occur():
     labels = np.array([3, 8] * 50, dtype=np.uint8)
     evaluation = evaluate(labels, np.eye(10)[labels], EvaluationConfig(), seed=0)
     assert evaluation.macro_f1.value == evaluation.macro_f1.low == 1
+
+
+def test_the_log_loss_does_not_depend_on_the_precision_of_a_probability_of_zero():
+    probabilities = np.full((2, 10), 0.1)
+    probabilities[0, 3] = 0
+    labels = np.array([3, 4])
+    single, double = (log_loss(labels, probabilities.astype(kind)) for kind in ("f4", "f8"))
+    assert single == pytest.approx(double)
+    assert double > 40

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmnist_lib.common.calibration import fit_matrix_scaling, scaled_out_of_fold
 from fmnist_lib.common.statistics import wilson
+from fmnist_lib.evaluation.metrics import log_loss
 from fmnist_lib.features.chunks import available_threads
 from fmnist_lib.models.kernel import KernelClassifier
 from fmnist_lib.search.engines.job import STAGNATION, Found, Job, Report
@@ -72,8 +73,6 @@ def _search(job: Job, report: Report) -> Found:
 
 def _validated(job: Job, found: Found, search_seconds: float, n_rows: int) -> CandidateResult:
     """Fit on training images and score on the validation images."""
-    from sklearn.metrics import log_loss
-
     data, store, recipe = job.data, job.store(), found.recipe
     watch = Stopwatch()
     learner = recipe.fit_learner(store, data, slice(0, n_rows))
